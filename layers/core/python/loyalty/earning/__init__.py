@@ -1,0 +1,1 @@
+"""What earns points: purchases, their returns, and events."""

@@ -1,0 +1,1 @@
+"""Who holds points: members, their identities and the tokens that speak for them."""

@@ -1,0 +1,73 @@
+"""Every HTTP route, as plain data: the gateway, the handlers, the OpenAPI document and the access tests read this one table."""
+
+from typing import NamedTuple
+
+
+class Route(NamedTuple):
+    """One route of the HTTP API.
+
+    ``scope`` is what a caller's token must carry; ``None`` marks the few public routes, which hold no data.
+    ``moves_points`` routes require an ``Idempotency-Key``.
+    """
+
+    method: str
+    path: str
+    function: str
+    scope: str | None
+    summary: str
+    moves_points: bool = False
+
+    @property
+    def key(self) -> str:
+        """API Gateway's route key, e.g. ``POST /v1/purchases``."""
+        return f"{self.method} {self.path}"
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("POST", "/v1/purchases", "earn", "purchases:write", "Earn points from an order", True),
+    Route("POST", "/v1/events", "earn", "events:write", "Earn the bonus of an event", True),
+    Route(
+        "POST",
+        "/v1/purchases/{source}/{order_id}/returns",
+        "reverse",
+        "returns:write",
+        "Return a purchase, whole or in part",
+        True,
+    ),
+    Route("POST", "/v1/members/{id}/redemptions", "redeem", "redemptions:write", "Spend points", True),
+    Route("POST", "/v1/redemptions/{id}/cancel", "redeem", "redemptions:cancel", "Give a redemption's points back", True),
+    Route("POST", "/v1/holds", "hold", "holds:write", "Set points aside as a till's offline allowance", True),
+    Route("POST", "/v1/members/{id}/holds", "hold", "holds:write", "Set points aside", True),
+    Route("POST", "/v1/holds/{id}/capture", "hold", "holds:write", "Spend held points, whole or in part", True),
+    Route("POST", "/v1/holds/{id}/release", "hold", "holds:write", "Give held points back", True),
+    Route("POST", "/v1/members/{id}/adjustments", "adjust", "adjustments:write", "Correct a balance, with a reason", True),
+    Route("POST", "/v1/members/{id}/transfers", "adjust", "transfers:write", "Move points to another account", True),
+    Route("POST", "/v1/members/{id}/expirations", "adjust", "adjustments:write", "Write down what has expired", True),
+    Route("POST", "/v1/members", "members", "members:write", "Enrol a member"),
+    Route("GET", "/v1/members", "members", "members:read", "Find a member by identity, or list members"),
+    Route("GET", "/v1/members/{id}", "members", "members:read", "One member"),
+    Route("PATCH", "/v1/members/{id}", "members", "members:write", "Change a member's identities or attributes"),
+    Route("POST", "/v1/members/{id}/tokens", "members", "tokens:write", "Issue a short-lived token for one member"),
+    Route("POST", "/v1/members/{id}/freeze", "members", "accounts:write", "Stop points from leaving an account", True),
+    Route("POST", "/v1/members/{id}/unfreeze", "members", "accounts:write", "Let points leave an account again", True),
+    Route("POST", "/v1/members/{id}/close", "members", "accounts:write", "Close an account for good", True),
+    Route("GET", "/v1/members/{id}/balance", "balance", "balance:read", "Balance by state and by expiry date"),
+    Route("GET", "/v1/members/{id}/entries", "balance", "balance:read", "Entries, newest first"),
+    Route("GET", "/v1/entries/{id}", "balance", "balance:read", "One entry"),
+    Route("GET", "/v1/members/{id}/verification", "balance", "ledger:verify", "Recompute an account's chain"),
+    Route("GET", "/v1/clients", "clients", "clients:read", "List clients"),
+    Route("POST", "/v1/clients", "clients", "clients:write", "Create a client and show its key once"),
+    Route("POST", "/v1/clients/{id}/rotate", "clients", "clients:write", "Give a client a new key; the old one works on for a while"),
+    Route("DELETE", "/v1/clients/{id}", "clients", "clients:write", "Revoke a client"),
+    Route("GET", "/v1/program", "program", "program:read", "The programme's policy"),
+    Route("PUT", "/v1/program", "program", "program:write", "Replace the programme's policy"),
+    Route("POST", "/v1/batches", "submit", "purchases:write", "Hand in purchases and returns of a till that was offline"),
+    Route("GET", "/docs", "docs", None, "A page to read and try this API"),
+    Route("GET", "/docs/{asset}", "docs", None, "The page's script and style"),
+    Route("GET", "/openapi.json", "docs", None, "This API's OpenAPI document"),
+)
+
+
+def routes_of(function: str) -> tuple[Route, ...]:
+    """The routes that ``function`` serves."""
+    return tuple(route for route in ROUTES if route.function == function)

@@ -1,0 +1,1 @@
+"""The single DynamoDB table: its keys, its client, its transactions."""

@@ -1,0 +1,112 @@
+"""Every key of the single table, in one place.
+
+The programme comes first in every partition key, so one programme's rows can never be reached with another's name.
+Programme and wallet names are checked where they enter (``[a-z0-9-]``), so ``#`` separates and nothing needs escaping,
+except an order's source and number, which are free text and are percent-encoded.
+
+| what | pk | sk |
+|---|---|---|
+| ledger entry | ``{program}#L#{account}#{wallet}`` | ``E#{number, 12 digits}`` |
+| member | ``{program}#M#{member}`` | ``PROFILE`` |
+| identity | ``{program}#I#{kind}#{hash}`` | ``IDENTITY`` |
+| order | ``{program}#O#{source}#{order_id}`` | ``ORDER`` |
+| return that waits for its order | the order's | ``WAIT#{return id}`` |
+| cancelled redemption | ``{program}#X#{redemption}`` | ``CLAIM`` |
+| head of a chain, as last published | ``{program}#H#{shard}`` | ``{account}#{wallet}`` |
+| client | ``{program}#C`` | ``{client}`` |
+| policy | ``{program}#P`` | ``POLICY`` |
+"""
+
+from urllib.parse import quote
+
+PK = "pk"
+SK = "sk"
+REF = "ref"
+REF_INDEX = "by_ref"
+TYPE = "t"
+TTL = "ttl"
+
+HEAD_SHARDS = 16
+
+type_entry = "entry"
+type_order = "order"
+type_wait = "wait"
+type_claim = "claim"
+type_member = "member"
+type_identity = "identity"
+type_head = "head"
+type_client = "client"
+type_program = "program"
+
+Key = tuple[str, str]
+"""A primary key: (pk, sk)."""
+
+
+def chain(program: str, account: str, wallet: str) -> str:
+    """Partition of one wallet's entries."""
+    return f"{program}#L#{account}#{wallet}"
+
+
+def parse_chain(pk: str) -> tuple[str, str, str]:
+    """(program, account, wallet) of a chain's partition key; ValueError for any other key."""
+    parts = pk.split("#")
+    if len(parts) != 4 or parts[1] != "L":
+        raise ValueError(f"not a chain: {pk}")
+    return parts[0], parts[2], parts[3]
+
+
+def entry(number: int) -> str:
+    """Sort key of entry ``number`` (from 1)."""
+    return f"E#{number:012d}"
+
+
+def parse_entry(sk: str) -> int:
+    """Number of the entry at sort key ``sk``; ValueError for any other key."""
+    if not sk.startswith("E#") or len(sk) != 14 or not sk[2:].isdecimal():
+        raise ValueError(f"not an entry: {sk}")
+    return int(sk[2:])
+
+
+def member(program: str, member_id: str) -> Key:
+    return f"{program}#M#{member_id}", "PROFILE"
+
+
+def identity(program: str, kind: str, digest: str) -> Key:
+    return f"{program}#I#{kind}#{digest}", "IDENTITY"
+
+
+def order(program: str, source: str, order_id: str) -> Key:
+    return f"{program}#O#{quote(source, safe='')}#{quote(order_id, safe='')}", "ORDER"
+
+
+WAIT_PREFIX = "WAIT#"
+
+
+def waiting(program: str, source: str, order_id: str, return_id: str) -> Key:
+    return order(program, source, order_id)[0], f"{WAIT_PREFIX}{quote(return_id, safe='')}"
+
+
+def claim(program: str, what: str) -> Key:
+    return f"{program}#X#{what}", "CLAIM"
+
+
+def head_partition(program: str, shard: int) -> str:
+    return f"{program}#H#{shard:02d}"
+
+
+def head(program: str, account: str, wallet: str) -> Key:
+    """Spread over ``HEAD_SHARDS`` partitions by the account's last characters, which are random in a ULID."""
+    shard = sum(map(ord, account[-2:])) % HEAD_SHARDS
+    return head_partition(program, shard), f"{account}#{wallet}"
+
+
+def client_partition(program: str) -> str:
+    return f"{program}#C"
+
+
+def client(program: str, client_id: str) -> Key:
+    return client_partition(program), client_id
+
+
+def policy(program: str) -> Key:
+    return f"{program}#P", "POLICY"
