@@ -1,0 +1,75 @@
+# One entry for everything. `make` alone lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# The first Python of at least 3.11; `make PYTHON=... install` chooses another.
+new_enough := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	if $$p $(new_enough) 2>/dev/null; then echo $$p; break; fi; done)
+VENV := .venv
+PY := $(VENV)/bin/python
+
+# How many tests run at once.
+WORKERS ?= 2
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core/python
+
+python_installed := $(VENV)/.installed
+node_installed := node_modules/.installed
+
+.PHONY: help install up down test check format bench synth openapi lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(python_installed) $(node_installed) ## Python and Node packages, exactly as locked, inside this folder
+
+$(python_installed): requirements/dev.txt
+	@if [[ -z "$(PYTHON)" ]]; then echo "Python 3.11 or later is needed; none was found on the path" >&2; exit 1; fi
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments; install its venv package (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
+	@echo "Python packages, as locked in $<"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+$(node_installed): package.json package-lock.json .npmrc $(python_installed)
+	@echo "Node packages, as locked in package-lock.json"
+	@npm ci --loglevel=error
+	@touch $@
+
+up: install ## the whole stack on this machine, with real purchases in it
+	@$(PY) -m infra.local up
+
+down: install ## stop it and keep its data; CLEAN=1 removes the data too
+	@$(PY) -m infra.local down $(if $(filter 1,$(CLEAN)),--clean)
+
+test: install ## every test, on every engine
+	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+check: install ## lint, format, types, generated files
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@$(PY) -m infra.local.locks --check
+
+format: install ## rewrite the sources in the project's format
+	@ruff check --fix .
+	@ruff format .
+
+bench: install ## measure what the ledger promises; writes bench/report.json
+	@$(PY) -m bench
+
+synth: install ## the CloudFormation templates, into cdk.out/
+	@cdk synth --quiet
+
+openapi: install ## write docs/openapi.json
+	@$(PY) -m loyalty.openapi docs/openapi.json
+
+lock: install ## resolve requirements/*.in and package.json anew
+	@$(PY) -m infra.local.locks
+	@npm install --package-lock-only --loglevel=error
