@@ -21,6 +21,12 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/core/python
 python_installed := $(VENV)/.installed
 node_installed := node_modules/.installed
 
+# resolve FOLDER [FLAGS]: lock what its *.in name, for every platform; the functions get the versions that the tests ran with
+resolve = (cd $(1); lock="$(CURDIR)/$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links $(2)"; \
+	$$lock --custom-compile-command 'make lock' -o dev.txt dev.in; \
+	$$lock --custom-compile-command 'make lock' -o runtime.txt -c dev.txt runtime.in)
+
 .PHONY: help install up down test check format bench synth openapi lock
 
 help: ## list the targets
@@ -33,8 +39,12 @@ $(python_installed): requirements/dev.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make virtual environments; install its venv package (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
 	@echo "Python packages, as locked in $<"
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	@$(PYTHON) -m venv $(VENV)
+	@awk '/^[a-zA-Z0-9]/ { keep = /^uv==/ } keep' $< >$(VENV)/uv.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	@# uv takes seconds where pip takes a minute; pip still knows mirrors that only its own settings name.
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes --no-build -r $< || \
+		$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
 	@touch $@
 
 $(node_installed): package.json package-lock.json .npmrc $(python_installed)
@@ -55,7 +65,8 @@ check: install ## lint, format, types, generated files
 	@ruff check .
 	@ruff format --check .
 	@mypy
-	@$(PY) -m infra.local.locks --check
+	@copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; cp requirements/*.in requirements/*.txt "$$copy"; \
+		$(call resolve,$$copy); diff -u requirements "$$copy" || { echo "requirements/: make lock" >&2; exit 1; }
 
 format: install ## rewrite the sources in the project's format
 	@ruff check --fix .
@@ -70,6 +81,6 @@ synth: install ## the CloudFormation templates, into cdk.out/
 openapi: install ## write docs/openapi.json
 	@$(PY) -m loyalty.openapi docs/openapi.json
 
-lock: install ## resolve requirements/*.in and package.json anew
-	@$(PY) -m infra.local.locks
+lock: install ## write the lock files anew; UPGRADE=1 takes the newest versions
+	@$(call resolve,requirements,$(if $(filter 1,$(UPGRADE)),--upgrade))
 	@npm install --package-lock-only --loglevel=error
