@@ -1,4 +1,6 @@
-"""Every HTTP route, as plain data: the gateway, the handlers, the OpenAPI document and the access tests read this one table."""
+"""Every HTTP route, as plain data: the gateway, the handlers, the OpenAPI document and the access tests read this
+one table.
+"""
 
 from typing import NamedTuple
 
@@ -35,12 +37,16 @@ ROUTES: tuple[Route, ...] = (
         True,
     ),
     Route("POST", "/v1/members/{id}/redemptions", "redeem", "redemptions:write", "Spend points", True),
-    Route("POST", "/v1/redemptions/{id}/cancel", "redeem", "redemptions:cancel", "Give a redemption's points back", True),
+    Route(
+        "POST", "/v1/redemptions/{id}/cancel", "redeem", "redemptions:cancel", "Give a redemption's points back", True
+    ),
     Route("POST", "/v1/holds", "hold", "holds:write", "Set points aside as a till's offline allowance", True),
     Route("POST", "/v1/members/{id}/holds", "hold", "holds:write", "Set points aside", True),
     Route("POST", "/v1/holds/{id}/capture", "hold", "holds:write", "Spend held points, whole or in part", True),
     Route("POST", "/v1/holds/{id}/release", "hold", "holds:write", "Give held points back", True),
-    Route("POST", "/v1/members/{id}/adjustments", "adjust", "adjustments:write", "Correct a balance, with a reason", True),
+    Route(
+        "POST", "/v1/members/{id}/adjustments", "adjust", "adjustments:write", "Correct a balance, with a reason", True
+    ),
     Route("POST", "/v1/members/{id}/transfers", "adjust", "transfers:write", "Move points to another account", True),
     Route("POST", "/v1/members/{id}/expirations", "adjust", "adjustments:write", "Write down what has expired", True),
     Route("POST", "/v1/members", "members", "members:write", "Enrol a member"),
@@ -57,11 +63,19 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/members/{id}/verification", "balance", "ledger:verify", "Recompute an account's chain"),
     Route("GET", "/v1/clients", "clients", "clients:read", "List clients"),
     Route("POST", "/v1/clients", "clients", "clients:write", "Create a client and show its key once"),
-    Route("POST", "/v1/clients/{id}/rotate", "clients", "clients:write", "Give a client a new key; the old one works on for a while"),
+    Route(
+        "POST",
+        "/v1/clients/{id}/rotate",
+        "clients",
+        "clients:write",
+        "Give a client a new key; the old one works on for a while",
+    ),
     Route("DELETE", "/v1/clients/{id}", "clients", "clients:write", "Revoke a client"),
     Route("GET", "/v1/program", "program", "program:read", "The programme's policy"),
     Route("PUT", "/v1/program", "program", "program:write", "Replace the programme's policy"),
-    Route("POST", "/v1/batches", "submit", "purchases:write", "Hand in purchases and returns of a till that was offline"),
+    Route(
+        "POST", "/v1/batches", "submit", "purchases:write", "Hand in purchases and returns of a till that was offline"
+    ),
     Route("GET", "/docs", "docs", None, "A page to read and try this API"),
     Route("GET", "/docs/{asset}", "docs", None, "The page's script and style"),
     Route("GET", "/openapi.json", "docs", None, "This API's OpenAPI document"),

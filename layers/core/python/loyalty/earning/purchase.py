@@ -1,0 +1,189 @@
+"""Purchases and their returns: what was bought, what came back, what is left to return. Pure.
+
+Amounts are minor units of the order's currency.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from loyalty.errors import Invalid, Refused
+from loyalty.values import Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an order: ``quantity`` pieces for ``amount`` in all, and how much of both has been returned."""
+
+    amount: int
+    quantity: int = 1
+    product: str = ""
+    category: str = ""
+    returned: int = 0
+    returned_quantity: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTerms:
+    """The terms that the purchase's points were given under; a return takes them back under the same (I9)."""
+
+    rate: Rate
+    expiry: int
+    start: int
+    return_policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order document: it makes a purchase unique in its programme (I4) and adds up its returns (I5).
+
+    ``ref`` and ``fingerprint`` are those of the request that recorded it, so whoever finds the document without its
+    entry can finish the
+    work in that request's name. ``version`` counts its edits from 1.
+    """
+
+    source: str
+    order_id: str
+    account: str
+    wallet: str
+    currency: str
+    lines: tuple[Line, ...]
+    occurred: int
+    terms: OrderTerms
+    ref: str
+    fingerprint: str
+    actor: str
+    content: str
+    """Fingerprint of what was bought, by whom and for how much; the same whichever channel reports it."""
+    store: str = ""
+    channel: str = ""
+    returned: int = 0
+    """Returned by amount, not by line."""
+    version: int = 1
+
+    @property
+    def amount(self) -> int:
+        return sum(line.amount for line in self.lines)
+
+    @property
+    def returned_amount(self) -> int:
+        """All that has been returned so far, by line or by amount."""
+        return self.returned + sum(line.returned for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnLine:
+    """Part of a return: line number (from 1), and how many pieces or how much of it; neither is all that is left of
+    it.
+    """
+
+    line: int
+    quantity: int | None = None
+    amount: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """What comes back: by lines, or by an ``amount`` of the whole order; neither is all that is left."""
+
+    lines: tuple[ReturnLine, ...] = field(default=())
+    amount: int | None = None
+
+
+def take_back(order: Order, back: Return) -> tuple[Order, int]:
+    """The order after a return, and the amount returned.
+
+    Pieces are worth their share of the line, rounded so that all pieces together are worth exactly the line. Refused
+    when more would
+    have been returned than was bought; Invalid when a line does not exist.
+    """
+    lines = list(order.lines)
+    by_amount = 0
+    if back.lines:
+        for position, part in enumerate(back.lines):
+            if not 1 <= part.line <= len(lines):
+                name = f"lines[{position}].line"
+                raise Invalid("REQUEST_INVALID", f"{name}: the order has lines 1 to {len(lines)}", field=name)
+            lines[part.line - 1] = _line_back(lines[part.line - 1], part)
+    elif back.amount is not None:
+        by_amount = back.amount
+    else:
+        lines = [replace(line, returned=line.amount, returned_quantity=line.quantity) for line in lines]
+        # What was returned by amount came out of these lines; it is not returned again.
+        after = replace(order, lines=tuple(lines), returned=0)
+        amount = after.returned_amount - order.returned_amount
+        if not amount:
+            raise _exceeds(0)
+        return replace(after, version=order.version + 1), amount
+    after = replace(order, lines=tuple(lines), returned=order.returned + by_amount, version=order.version + 1)
+    amount = after.returned_amount - order.returned_amount
+    if after.returned_amount > order.amount:
+        raise _exceeds(order.amount - order.returned_amount)
+    return after, amount
+
+
+def _line_back(line: Line, part: ReturnLine) -> Line:
+    left = line.amount - line.returned
+    if part.amount is not None:
+        amount, quantity = part.amount, 0
+    elif part.quantity is not None:
+        quantity = part.quantity
+        if quantity > line.quantity - line.returned_quantity:
+            raise _exceeds(left)
+        done, total = line.returned_quantity, line.quantity
+        amount = line.amount * (done + quantity) // total - line.amount * done // total
+    else:
+        amount, quantity = left, line.quantity - line.returned_quantity
+    if amount > left:
+        raise _exceeds(left)
+    return replace(line, returned=line.returned + amount, returned_quantity=line.returned_quantity + quantity)
+
+
+def _exceeds(left: int) -> Refused:
+    return Refused("RETURN_EXCEEDS_PURCHASE", f"{left} minor units are left to return", returnable_amount=left)
+
+
+def encode(order: Order) -> dict[str, Any]:
+    """Compact JSON data of an order document."""
+    return {
+        "s": order.source,
+        "i": order.order_id,
+        "a": order.account,
+        "w": order.wallet,
+        "u": order.currency,
+        "l": [
+            [line.amount, line.quantity, line.product, line.category, line.returned, line.returned_quantity]
+            for line in order.lines
+        ],
+        "o": order.occurred,
+        "t": [*order.terms.rate, order.terms.expiry, order.terms.start, order.terms.return_policy],
+        "r": order.ref,
+        "f": order.fingerprint,
+        "b": order.actor,
+        "c": order.content,
+        "st": order.store,
+        "ch": order.channel,
+        "y": order.returned,
+    }
+
+
+def decode(data: dict[str, Any], version: int) -> Order:
+    """Inverse of ``encode``."""
+    num, den, expiry, start, return_policy = data["t"]
+    return Order(
+        source=data["s"],
+        order_id=data["i"],
+        account=data["a"],
+        wallet=data["w"],
+        currency=data["u"],
+        lines=tuple(Line(*line) for line in data["l"]),
+        occurred=data["o"],
+        terms=OrderTerms(Rate(num, den), expiry, start, return_policy),
+        ref=data["r"],
+        fingerprint=data["f"],
+        actor=data["b"],
+        content=data["c"],
+        store=data["st"],
+        channel=data["ch"],
+        returned=data["y"],
+        version=version,
+    )

@@ -1,0 +1,190 @@
+"""Use cases: record a purchase, take a return back, give the bonus of an event.
+
+A purchase is unique in its programme by its order document (I4), written conditionally before the entry. A crash
+between the two leaves a
+document without entry; whoever meets it next (a retry, a return, the ``recover`` function on the table's stream)
+finishes the work under the
+document's own reference, so it is done once whoever does it. See docs/adr for the counted alternatives.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from loyalty.earning.purchase import Line, Order, OrderTerms, Return, take_back
+from loyalty.earning.store import OrderStore
+from loyalty.errors import Conflict, Invalid, NotFound, Refused
+from loyalty.ledger import commands
+from loyalty.ledger.account import Draft
+from loyalty.ledger.chain import Cause, Chain, fingerprint
+from loyalty.ledger.service import ExtraRefused, Ledger, Posted, busy
+from loyalty.programs.terms import Program
+
+BASE_RULE: Final = "base"
+MAX_TRIES: Final = 5
+LATEST_SECONDS: Final = 86_400
+"""How far in the future a till's clock may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """An order as a till reports it; amounts in minor units, ``occurred`` in seconds since 1970, UTC."""
+
+    source: str
+    order_id: str
+    account: str
+    wallet: str
+    currency: str
+    lines: tuple[Line, ...]
+    occurred: int
+    store: str
+    channel: str
+
+
+class Earning:
+    """Earning use cases of one programme table. ``program`` loads a programme's policy."""
+
+    def __init__(self, ledger: Ledger, orders: OrderStore, program: Callable[[str], Program]) -> None:
+        self._ledger = ledger
+        self._orders = orders
+        self._program = program
+
+    def record(self, program: str, purchase: Purchase, cause: Cause, now: int) -> Posted:
+        """Earn from an order, once.
+
+        Three sequential round trips: head and reference, order document, entry. Conflict (PURCHASE_CONFLICT) when
+        the order is recorded
+        with other content; the first answer again when the content is the same, whoever reports it.
+        """
+        policy = self._program(program)
+        check_occurred(policy, purchase.occurred, now)
+        check_wallet(policy, purchase.wallet)
+        if purchase.currency != policy.currency:
+            raise Refused("PURCHASE_CURRENCY_UNSUPPORTED", f"This programme earns in {policy.currency}")
+        order = _order(policy, purchase, cause, now)
+        opened = self._ledger.open(Chain(program, purchase.account, purchase.wallet), cause, now)
+        if opened.done is not None:
+            return Posted(opened.done, replayed=True)
+        decide = _earn(order)
+        decide(opened.draft())  # an account that cannot earn is refused before the order is claimed
+        standing = self._orders.claim(program, order)
+        if standing is None:
+            return self._ledger.commit(opened, decide)
+        if standing.content != order.content:
+            raise Conflict(
+                "PURCHASE_CONFLICT", "This source and order id were recorded with other content; nothing was changed"
+            )
+        return replace(self.complete(program, standing, now), replayed=True)
+
+    def complete(self, program: str, order: Order, now: int) -> Posted:
+        """Post the entry of an order document, unless it stands."""
+        return self._ledger.post(Chain(program, order.account, order.wallet), _cause(order), now, _earn(order))
+
+    def standing(self, program: str, source: str, order_id: str) -> Order:
+        """The order document; NotFound."""
+        order = self._orders.get(program, source, order_id)
+        if order is None:
+            raise NotFound("PURCHASE_NOT_FOUND", "There is no such purchase in this programme")
+        return order
+
+    def take_back(self, program: str, source: str, order_id: str, back: Return, cause: Cause, now: int) -> Posted:
+        """Return a purchase, whole or in part: the order's next version and the entry in one transaction (I5)."""
+        for _ in range(MAX_TRIES):
+            order = self.standing(program, source, order_id)
+            chain = Chain(program, order.account, order.wallet)
+            opened = self._ledger.open(chain, cause, now)
+            if opened.done is not None:
+                return Posted(opened.done, replayed=True)
+            if order.version == 1 and self._ledger.store.find(chain, order.ref) is None:
+                self.complete(program, order, now)
+                continue
+            after, amount = take_back(order, back)
+            try:
+                return self._ledger.commit(opened, _reverse(after, amount), [self._orders.put_of(program, after)])
+            except ExtraRefused:
+                continue  # another return of the same order was first: look again at what is left
+        raise busy()
+
+    def bonus(
+        self, program: str, account: str, wallet: str, event: str, occurred: int, cause: Cause, now: int
+    ) -> Posted:
+        """Give the bonus that the policy sets for an event."""
+        policy = self._program(program)
+        check_occurred(policy, occurred, now)
+        check_wallet(policy, wallet)
+        points = policy.events.get(event)
+        if points is None:
+            raise Refused("EVENT_TYPE_UNKNOWN", f"The programme gives no bonus for {event!r}")
+        terms = policy.terms(occurred, now)
+
+        def decide(draft: Draft) -> None:
+            commands.earn(draft, [commands.Grant(points, terms.expiry, terms.start)])
+            draft.detail |= {"event": event, "points": points}
+
+        return self._ledger.post(Chain(program, account, wallet), cause, now, decide)
+
+
+def check_occurred(policy: Program, occurred: int, now: int) -> None:
+    """Invalid when something is said to have happened in the future, or before the programme accepts it."""
+    if occurred > now + LATEST_SECONDS:
+        raise Invalid("REQUEST_INVALID", "occurred_at lies in the future", field="occurred_at")
+    if occurred < policy.earliest:
+        raise Invalid("REQUEST_INVALID", "occurred_at lies before the programme's purchases_since", field="occurred_at")
+
+
+def check_wallet(policy: Program, wallet: str) -> None:
+    """NotFound when the programme has no such wallet."""
+    if wallet not in policy.wallets:
+        raise NotFound("WALLET_NOT_FOUND", f"The programme has the wallets {', '.join(policy.wallets)}")
+
+
+def _order(policy: Program, purchase: Purchase, cause: Cause, now: int) -> Order:
+    terms = policy.terms(purchase.occurred, now)
+    return Order(
+        source=purchase.source,
+        order_id=purchase.order_id,
+        account=purchase.account,
+        wallet=purchase.wallet,
+        currency=purchase.currency,
+        lines=purchase.lines,
+        occurred=purchase.occurred,
+        terms=OrderTerms(policy.rate, terms.expiry, terms.start, policy.return_policy),
+        ref=cause.ref,
+        fingerprint=cause.fingerprint,
+        actor=cause.actor,
+        content=fingerprint(
+            purchase.account,
+            purchase.wallet,
+            purchase.currency,
+            [[line.amount, line.quantity] for line in purchase.lines],
+        ),
+        store=purchase.store,
+        channel=purchase.channel,
+    )
+
+
+def _cause(order: Order) -> Cause:
+    return Cause(order.ref, order.fingerprint, order.actor, order.occurred)
+
+
+def _earn(order: Order) -> Callable[[Draft], None]:
+    def decide(draft: Draft) -> None:
+        terms = order.terms
+        commands.earn_amount(draft, BASE_RULE, terms.rate, order.amount, terms.expiry, terms.start)
+        draft.detail |= {"source": order.source, "order": order.order_id, "amount": order.amount}
+
+    return decide
+
+
+def _reverse(after: Order, amount: int) -> Callable[[Draft], None]:
+    def decide(draft: Draft) -> None:
+        terms = after.terms
+        commands.reverse(draft, BASE_RULE, terms.rate, amount, terms.expiry, terms.start, terms.return_policy)
+        draft.detail |= {
+            "source": after.source,
+            "order": after.order_id,
+            "amount": amount,
+            "returned": after.returned_amount,
+        }
+
+    return decide

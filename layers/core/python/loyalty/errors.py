@@ -1,0 +1,108 @@
+"""Everything that can be wrong, as the caller sees it.
+
+::
+
+    Problem                      one code, one HTTP status, a sentence, and figures a till can use
+    ├── Invalid                  the request itself is wrong; names the field
+    ├── Forbidden                the caller may not do this
+    ├── NotFound                 what it names does not exist in the caller's programme
+    ├── Refused                  understood, but the account's state does not allow it
+    ├── Conflict                 somebody else, or the same key, was first
+    └── Unavailable              the storage could not answer in time; the same request may be sent again
+    Corrupt                      stored entries contradict each other: never answered from, always alarmed
+
+Codes are ``AREA_REASON``; ``CODES`` gives each its one status and title (RFC 9457 ``application/problem+json``).
+"""
+
+from typing import Final
+
+CODES: Final[dict[str, tuple[int, str]]] = {
+    "REQUEST_MALFORMED": (400, "The body is not valid JSON"),
+    "REQUEST_INVALID": (400, "A field is missing or wrong"),
+    "REQUEST_KEY_MISSING": (400, "The Idempotency-Key header is missing or wrong"),
+    "REQUEST_TOO_LARGE": (413, "The request is too large"),
+    "REQUEST_RATE_LIMITED": (429, "Too many requests"),
+    "ROUTE_NOT_FOUND": (404, "There is no such route"),
+    "AUTH_SCOPE_MISSING": (403, "This token may not do that"),
+    "AUTH_STORE_FORBIDDEN": (403, "This client belongs to another store"),
+    "AUTH_MEMBER_FORBIDDEN": (403, "This token speaks for another member"),
+    "IDEMPOTENCY_KEY_REUSED": (409, "This idempotency key was used for another request"),
+    "MEMBER_NOT_FOUND": (404, "There is no such member"),
+    "MEMBER_IDENTITY_TAKEN": (409, "This identity belongs to another member"),
+    "MEMBER_VERSION_CONFLICT": (412, "The member was changed meanwhile"),
+    "ACCOUNT_FROZEN": (409, "The account is frozen"),
+    "ACCOUNT_CLOSED": (409, "The account is closed"),
+    "ACCOUNT_STATUS_UNCHANGED": (409, "The account is in that state already"),
+    "ACCOUNT_NOT_EMPTY": (409, "The account still holds or owes points"),
+    "ACCOUNT_BUSY": (409, "Too many writers on this account at once"),
+    "ACCOUNT_FULL": (422, "The account cannot hold more"),
+    "WALLET_NOT_FOUND": (404, "The programme has no such wallet"),
+    "POINTS_INSUFFICIENT": (422, "Not enough points"),
+    "HOLD_NOT_FOUND": (404, "There is no such hold"),
+    "HOLD_NOT_ACTIVE": (409, "The hold is no longer active"),
+    "HOLD_EXCEEDED": (422, "More than the hold has left"),
+    "HOLD_LIMIT_REACHED": (422, "Too many holds at once"),
+    "HOLD_ALLOWANCE_INVALID": (403, "The offline allowance is missing, forged or of another hold"),
+    "PURCHASE_NOT_FOUND": (404, "There is no such purchase"),
+    "PURCHASE_CONFLICT": (409, "This order is recorded with other content"),
+    "PURCHASE_CURRENCY_UNSUPPORTED": (422, "The programme does not earn in this currency"),
+    "RETURN_EXCEEDS_PURCHASE": (422, "More is returned than was bought"),
+    "EVENT_TYPE_UNKNOWN": (422, "The programme has no bonus for this event"),
+    "REDEMPTION_NOT_FOUND": (404, "There is no such redemption"),
+    "REDEMPTION_ALREADY_CANCELLED": (409, "The redemption is cancelled already"),
+    "TRANSFER_SAME_ACCOUNT": (422, "The two accounts are the same"),
+    "ENTRY_NOT_FOUND": (404, "There is no such entry"),
+    "CLIENT_NOT_FOUND": (404, "There is no such client"),
+    "PROGRAM_NOT_FOUND": (404, "There is no such programme"),
+    "PROGRAM_VERSION_CONFLICT": (412, "The policy was changed meanwhile"),
+    "STORAGE_UNAVAILABLE": (503, "The storage did not answer; send the same request again"),
+    "INTERNAL_ERROR": (500, "Something went wrong on our side"),
+}
+
+
+class Problem(Exception):
+    """Base of all that a caller is told.
+
+    ``field`` names the offending part of the request (``lines[0].amount``), ``retry_after`` is in seconds, and
+    ``figures`` are
+    further members of the answer, such as ``missing_points``.
+    """
+
+    def __init__(
+        self, code: str, detail: str, *, field: str | None = None, retry_after: int | None = None, **figures: int | str
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.field = field
+        self.retry_after = retry_after
+        self.figures = figures
+        self.status, self.title = CODES[code]
+
+
+class Invalid(Problem):
+    """The request is wrong in itself."""
+
+
+class Forbidden(Problem):
+    """The caller may not."""
+
+
+class NotFound(Problem):
+    """No such thing in the caller's programme."""
+
+
+class Refused(Problem):
+    """The account's state does not allow it."""
+
+
+class Conflict(Problem):
+    """Somebody was first."""
+
+
+class Unavailable(Problem):
+    """Try again: nothing is lost, and nothing is done twice."""
+
+
+class Corrupt(Exception):
+    """Stored entries contradict each other."""

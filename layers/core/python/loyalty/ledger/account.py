@@ -1,0 +1,322 @@
+"""The state of one wallet, and the moves that change it. Pure: no clock, no storage.
+
+A state is never edited by hand: every change is a *move*, a small JSON list that is stored in the entry that made
+it, so
+replaying the moves of a chain gives back every state of it (I8). The sum of the moves is the sum of the balances (I1).
+
+Moves (``why`` is the reason in the vocabulary of docs/concepts.md):
+
+==========================================  ==========================================================
+``[why, "l", expiry, start, delta]``        points in a lot
+``[why, "h", hold, expiry, delta]``         points in a hold, by the lot they came from
+``[why, "d", hold, deadline, offline]``     a hold begins
+``[why, "a", delta]``                       arrears
+``[why, "z", expiry, delta]``               memory of what a lot lost by expiring; no balance
+``[why, "r", rule, num, den]``              what rounding left over under a rule, as the exact fraction
+``[why, "s", status]``                      open, frozen, closed
+==========================================  ==========================================================
+
+Times are whole seconds since 1970, UTC. An ``expiry`` of 0 is never; a ``start`` of 0 has begun, any other makes the
+lot pending.
+"""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Final, TypeVar
+
+from loyalty.errors import Corrupt
+from loyalty.values import Rate
+
+SCHEMA: Final = 1
+MAX_LOTS: Final = 36
+MAX_HOLDS: Final = 20
+MAX_LAPSED: Final = 3
+MAX_RECENT: Final = 6
+
+Move = list[Any]
+LotKey = tuple[int, int]
+"""(expiry, start)."""
+Part = tuple[int, int]
+"""(expiry of the lot, points taken from it)."""
+
+_NEVER: Final = 1 << 62
+_K = TypeVar("_K", LotKey, int)
+
+
+def expiry_order(expiry: int) -> int:
+    """Sort key: soonest first, never last."""
+    return expiry or _NEVER
+
+
+@dataclass(slots=True)
+class Hold:
+    """Points set aside until ``deadline``. ``offline`` holds back a till's signed allowance."""
+
+    deadline: int
+    offline: bool
+    parts: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def points(self) -> int:
+        return sum(self.parts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Points by state; ``available`` is what a spend would be allowed now."""
+
+    available: int
+    pending: int
+    held: int
+    arrears: int
+
+
+@dataclass(slots=True)
+class State:
+    """A wallet after its newest entry. ``number`` 0 is a wallet that was never opened."""
+
+    number: int = 0
+    kind: str = ""
+    status: str = "new"
+    at: int = 0
+    lots: dict[LotKey, int] = field(default_factory=dict)
+    holds: dict[int, Hold] = field(default_factory=dict)
+    arrears: int = 0
+    remainders: dict[str, Rate] = field(default_factory=dict)
+    lapsed: dict[int, int] = field(default_factory=dict)
+    recent: tuple[tuple[str, int], ...] = ()
+    """(tag of the reference, time recorded) of the newest entries, newest last."""
+
+    def copy(self) -> "State":
+        return State(
+            self.number,
+            self.kind,
+            self.status,
+            self.at,
+            dict(self.lots),
+            {number: Hold(hold.deadline, hold.offline, dict(hold.parts)) for number, hold in self.holds.items()},
+            self.arrears,
+            dict(self.remainders),
+            dict(self.lapsed),
+            self.recent,
+        )
+
+    def balance(self) -> Balance:
+        """Sums by state as they stand; settle first to have them as of a time."""
+        return Balance(
+            available=sum(points for (_, start), points in self.lots.items() if not start),
+            pending=sum(points for (_, start), points in self.lots.items() if start),
+            held=sum(hold.points for hold in self.holds.values()),
+            arrears=self.arrears,
+        )
+
+    def encode(self) -> dict[str, Any]:
+        """Plain JSON data, the same for equal states: empty parts are left out, the rest is sorted."""
+        data: dict[str, Any] = {"v": SCHEMA, "k": self.kind, "s": self.status, "t": self.at}
+        if self.lots:
+            data["l"] = [
+                [expiry, points, start] if start else [expiry, points]
+                for (expiry, start), points in sorted(self.lots.items())
+            ]
+        if self.holds:
+            data["h"] = [
+                [number, hold.deadline, int(hold.offline), sorted(hold.parts.items())]
+                for number, hold in sorted(self.holds.items())
+            ]
+        if self.arrears:
+            data["a"] = self.arrears
+        if self.remainders:
+            data["r"] = {rule: list(rest) for rule, rest in sorted(self.remainders.items())}
+        if self.lapsed:
+            data["z"] = sorted(self.lapsed.items())
+        data["c"] = [list(reference) for reference in self.recent]
+        return data
+
+    @classmethod
+    def decode(cls, number: int, data: dict[str, Any]) -> "State":
+        """Inverse of ``encode``; Corrupt for a schema this code does not know."""
+        if data.get("v") != SCHEMA:
+            raise Corrupt(f"state of schema {data.get('v')!r}")
+        return cls(
+            number=number,
+            kind=data["k"],
+            status=data["s"],
+            at=data["t"],
+            lots={(lot[0], lot[2] if len(lot) > 2 else 0): lot[1] for lot in data.get("l", ())},
+            holds={hold[0]: Hold(hold[1], bool(hold[2]), dict(hold[3])) for hold in data.get("h", ())},
+            arrears=data.get("a", 0),
+            remainders={rule: Rate(rest[0], rest[1]) for rule, rest in data.get("r", {}).items()},
+            lapsed=dict(data.get("z", ())),
+            recent=tuple((reference[0], reference[1]) for reference in data["c"]),
+        )
+
+    def apply(self, move: Move) -> None:
+        """Carry out one move; Corrupt when it would take what is not there."""
+        op = move[1]
+        if op == "l":
+            _add(self.lots, (move[2], move[3]), move[4])
+        elif op == "h":
+            self._apply_to_hold(move[2], move[3], move[4])
+        elif op == "a":
+            self.arrears += move[2]
+            if self.arrears < 0:
+                raise Corrupt("arrears below zero")
+        elif op == "r":
+            if move[3]:
+                self.remainders[move[2]] = Rate(move[3], move[4])
+            else:
+                self.remainders.pop(move[2], None)
+        elif op == "d":
+            self.holds[move[2]] = Hold(move[3], bool(move[4]))
+        elif op == "z":
+            _add(self.lapsed, move[2], move[3])
+            while len(self.lapsed) > MAX_LAPSED:
+                del self.lapsed[min(self.lapsed)]
+        elif op == "s":
+            self.status = move[2]
+        else:
+            raise Corrupt(f"unknown move {op!r}")
+
+    def _apply_to_hold(self, number: int, expiry: int, delta: int) -> None:
+        hold = self.holds.get(number)
+        if hold is None:
+            raise Corrupt(f"no hold {number}")
+        _add(hold.parts, expiry, delta)
+        if not hold.parts:
+            del self.holds[number]
+
+
+def _add(amounts: dict[_K, int], key: _K, delta: int) -> None:
+    left = amounts.get(key, 0) + delta
+    if left < 0:
+        raise Corrupt(f"{key} would fall to {left}")
+    if left:
+        amounts[key] = left
+    else:
+        amounts.pop(key, None)
+
+
+class Draft:
+    """A state being changed: what an entry will hold, before it has a number in the chain.
+
+    ``settle`` first writes down what time alone has made true, so a command never sees a lapsed hold or an expired
+    lot.
+    """
+
+    __slots__ = ("detail", "kind", "moves", "now", "number", "state")
+
+    def __init__(self, state: State, now: int) -> None:
+        self.state = state.copy()
+        self.now = max(now, state.at)
+        self.state.at = self.now
+        self.number = state.number + 1
+        self.moves: list[Move] = []
+        self.kind = ""
+        self.detail: dict[str, Any] = {}
+
+    def move(self, why: str, op: str, *rest: int | str) -> None:
+        move: Move = [why, op, *rest]
+        self.state.apply(move)
+        self.moves.append(move)
+
+    def put(self, why: str, expiry: int, start: int, points: int) -> None:
+        """Add points to the lot of these terms; a start that has passed is no start."""
+        if points:
+            self.move(why, "l", expiry, start if start > self.now else 0, points)
+            self._bound_lots()
+
+    def take(self, why: str, points: int) -> list[Part]:
+        """Take active points, first expiring first; the caller has checked that they are there."""
+        parts: list[Part] = []
+        for expiry, start in sorted(self.state.lots, key=lambda lot: expiry_order(lot[0])):
+            if start or not points:
+                continue
+            part = min(points, self.state.lots[expiry, 0])
+            self.move(why, "l", expiry, 0, -part)
+            parts.append((expiry, part))
+            points -= part
+        if points:
+            raise Corrupt("took more than is there")
+        return parts
+
+    def settle(self) -> None:
+        """Write down what is true at ``now``, in the order it became true.
+
+        At each due moment: lapse holds, activate pending, repay arrears, expire. Going moment by moment makes the
+        result the same whether
+        a sweep ran every night or never.
+        """
+        while (due := self._next_due()) is not None:
+            self._lapse(due)
+            self._activate(due)
+            self._repay()
+            self._expire(due)
+        self._repay()
+
+    def _next_due(self) -> int | None:
+        state = self.state
+        times = [hold.deadline for hold in state.holds.values()]
+        for expiry, start in state.lots:
+            if start:
+                times.append(start)
+            if expiry:
+                times.append(expiry)
+        due = min(times, default=self.now + 1)
+        return due if due <= self.now else None
+
+    def _lapse(self, due: int) -> None:
+        for number in sorted(self.state.holds):
+            if self.state.holds[number].deadline <= due:
+                self.unhold("lapsed", number)
+
+    def unhold(self, why: str, number: int) -> None:
+        """Give back all that a hold still has, to the lots it came from."""
+        for expiry, points in sorted(self.state.holds[number].parts.items()):
+            self.move(why, "h", number, expiry, -points)
+            self.move(why, "l", expiry, 0, points)
+
+    def _activate(self, due: int) -> None:
+        for expiry, start in sorted(self.state.lots):
+            if 0 < start <= due:
+                points = self.state.lots[expiry, start]
+                self.move("activated", "l", expiry, start, -points)
+                self.move("activated", "l", expiry, 0, points)
+
+    def _repay(self) -> None:
+        points = min(self.state.arrears, self.available) if self.state.arrears else 0
+        if points:
+            self.take("repaid", points)
+            self.move("repaid", "a", -points)
+
+    def _expire(self, due: int) -> None:
+        for expiry, start in sorted(self.state.lots):
+            if 0 < expiry <= due:
+                points = self.state.lots[expiry, start]
+                self.move("expired", "l", expiry, start, -points)
+                self.move("expired", "z", expiry, points)
+
+    @property
+    def available(self) -> int:
+        return sum(points for (_, start), points in self.state.lots.items() if not start)
+
+    def _bound_lots(self) -> None:
+        """Keep lots few: the two of one kind whose terms are closest become one, under the terms kinder to the
+        member (I9).
+        """
+        lots = self.state.lots
+        while len(lots) > MAX_LOTS:
+            ordered = sorted(lots, key=lambda lot: (expiry_order(lot[0]), lot[1]))
+            pairs = [
+                (expiry_order(late[0]) - expiry_order(early[0]), early, late)
+                for early, late in pairwise(ordered)
+                if bool(early[1]) == bool(late[1])
+            ]
+            if not pairs:
+                return
+            _, early, late = min(pairs)
+            merged = (late[0], min(early[1], late[1]))
+            for lot in (early, late):
+                if lot != merged:
+                    points = lots[lot]
+                    self.move("merged", "l", *lot, -points)
+                    self.move("merged", "l", *merged, points)

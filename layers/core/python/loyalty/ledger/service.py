@@ -1,0 +1,226 @@
+"""Posting to the ledger: load, decide, commit, in one conditional write.
+
+No reference is used twice in a chain (I3), and the order of reads leaves no gap:
+
+* the head and the index on references are read at the same time, so an entry appended in between may be in neither
+  answer. It is then
+  among the newest entries, whose references the head carries, unless more than ``MAX_RECENT`` were appended since
+  this request began. The
+  head knows when the oldest of those was recorded: when that is not safely before this request began, the index is
+  read again, after the head;
+* once the head is known, everything up to it is covered; the conditional write covers the one number after it, and
+  when it fails, the
+  entry that stands there comes back with the refusal and is examined in turn.
+
+"Safely before" allows for clocks that differ and for the longest a function may run, ``UNCERTAIN_SECONDS`` together.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from loyalty.errors import Conflict, NotFound
+from loyalty.ledger.account import MAX_RECENT, Draft, State
+from loyalty.ledger.chain import Cause, Chain, Entry, seal, tag
+from loyalty.ledger.store import LedgerStore, conflicting, put_of
+from loyalty.table.client import Cancelled, Contended, Delete, Item, Put
+
+MAX_TRIES: Final = 12
+UNCERTAIN_SECONDS: Final = 180
+
+Decide = Callable[[Draft], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What a request led to. ``replayed``: it had been carried out before; this is the first answer again."""
+
+    entry: Entry
+    replayed: bool = False
+
+
+class ExtraRefused(Exception):
+    """A further write of the transaction was refused; ``failed`` maps its position to what stands there."""
+
+    def __init__(self, failed: dict[int, Item | None]) -> None:
+        super().__init__("a condition beside the entry did not hold")
+        self.failed = failed
+
+
+@dataclass(slots=True)
+class Opened:
+    """A chain read for one request. ``done`` is the entry that carried the request out earlier, if any."""
+
+    chain: Chain
+    cause: Cause
+    now: int
+    head: Entry | None
+    done: Entry | None
+
+    @property
+    def state(self) -> State:
+        return self.head.state if self.head else State()
+
+    def draft(self) -> Draft:
+        return Draft(self.state, self.now)
+
+
+class Ledger:
+    """Use cases on chains. ``now`` is the time the request began, in seconds since 1970, UTC."""
+
+    def __init__(self, store: LedgerStore) -> None:
+        self.store = store
+
+    def open(self, chain: Chain, cause: Cause, now: int, *, new: bool = False) -> Opened:
+        """Read a chain for a request, and find out whether the request was carried out before.
+
+        NotFound when nobody ever opened it, unless ``new``. Conflict when its reference was used with another
+        fingerprint.
+        """
+        head, number = self.store.head_and_ref(chain, cause.ref)
+        if head is None:
+            if number is not None:  # the chain's first entry was written between the two reads
+                head = self.store.head(chain)
+            elif not new:
+                raise NotFound("MEMBER_NOT_FOUND", "There is no such member in this programme")
+        done: Entry | None = None
+        if head is not None:
+            done = self._recent(head, cause.ref) if number is None else self._at(head, number)
+            if done is None and number is None and _may_hide_more(head.state, now):
+                number = self.store.find(chain, cause.ref)
+                done = None if number is None else self._at(head, number)
+        if done is not None:
+            same_request(done, cause)
+        return Opened(chain, cause, now, head, done)
+
+    def post(self, chain: Chain, cause: Cause, now: int, decide: Decide, extra: Sequence[Put | Delete] = ()) -> Posted:
+        """Open a chain and commit one command on it."""
+        return self.commit(self.open(chain, cause, now), decide, extra)
+
+    def commit(self, opened: Opened, decide: Decide, extra: Sequence[Put | Delete] = ()) -> Posted:
+        """Append what ``decide`` drafts, deciding again whenever somebody else was first.
+
+        ``extra`` writes go into one transaction with the entry; ExtraRefused when one of them is refused. Conflict
+        (ACCOUNT_BUSY)
+        after ``MAX_TRIES``. A command that changes nothing and needs no entry (nothing had expired) answers with the
+        head.
+        """
+        if opened.done is not None:
+            return Posted(opened.done, replayed=True)
+        chain, cause = opened.chain, opened.cause
+        for attempt in range(1, MAX_TRIES + 1):
+            draft = opened.draft()
+            decide(draft)
+            if not draft.moves and opened.head is not None and draft.kind == "expired":
+                return Posted(opened.head)
+            entry = seal(chain, opened.head, draft, cause)
+            try:
+                other = self._write(entry, extra)
+            except Contended:
+                other = None
+                again = True
+            else:
+                if other is None:
+                    return Posted(entry)
+                again = attempt % 2 == 0
+            if other is not None and other.ref == cause.ref:
+                same_request(other, cause)
+                return Posted(other, replayed=True)
+            if again:
+                done = self._reread(opened)
+                if done is not None:
+                    return Posted(done, replayed=True)
+            else:
+                opened.head = other
+        raise busy()
+
+    def transfer(
+        self,
+        source: Chain,
+        target: Chain,
+        cause: Cause,
+        now: int,
+        leave: Decide,
+        arrive: Decide,
+    ) -> Posted:
+        """Two entries in one transaction: ``leave`` on the source, ``arrive`` on the target.
+
+        The source's reference guards both.
+        """
+        arrival = Cause(
+            f"from#{source.account}#{source.wallet}#{cause.ref}", cause.fingerprint, cause.actor, cause.occurred
+        )
+        for _ in range(MAX_TRIES):
+            opened = self.open(source, cause, now)
+            if opened.done is not None:
+                return Posted(opened.done, replayed=True)
+            head = self.store.head(target)
+            if head is None:
+                raise NotFound("MEMBER_NOT_FOUND", "There is no such member to transfer to")
+            out = opened.draft()
+            leave(out)
+            into = Draft(head.state, now)
+            arrive(into)
+            entry = seal(source, opened.head, out, cause)
+            try:
+                self.store.table.transact([put_of(entry), put_of(seal(target, head, into, arrival))])
+            except (Cancelled, Contended):
+                continue
+            return Posted(entry)
+        raise busy()
+
+    def _write(self, entry: Entry, extra: Sequence[Put | Delete]) -> Entry | None:
+        if not extra:
+            return self.store.append(entry)
+        try:
+            self.store.table.transact([put_of(entry), *extra])
+        except Cancelled as refusal:
+            if 0 in refusal.failed:
+                return conflicting(entry, refusal.failed[0])
+            raise ExtraRefused({position - 1: item for position, item in refusal.failed.items()}) from refusal
+        return None
+
+    def _reread(self, opened: Opened) -> Entry | None:
+        """Read the head again after falling behind; the entry that carried the request out meanwhile, if any."""
+        covered = opened.head.number if opened.head else 0
+        head = self.store.head(opened.chain)
+        opened.head = head
+        if head is None:
+            return None
+        done = self._recent(head, opened.cause.ref)
+        if done is None and head.number - covered > MAX_RECENT:
+            number = self.store.find(opened.chain, opened.cause.ref)
+            done = None if number is None else self._at(head, number)
+        if done is not None:
+            same_request(done, opened.cause)
+        return done
+
+    def _recent(self, head: Entry, ref: str) -> Entry | None:
+        """The entry with this reference among the newest ones that the head's state names."""
+        wanted = tag(ref)
+        for back, (seen, _) in enumerate(reversed(head.state.recent)):
+            if seen == wanted:
+                entry = self._at(head, head.number - back)
+                if entry is not None and entry.ref == ref:
+                    return entry
+        return None
+
+    def _at(self, head: Entry, number: int) -> Entry | None:
+        return head if number == head.number else self.store.entry(head.chain, number)
+
+
+def same_request(done: Entry, cause: Cause) -> None:
+    """Conflict when a reference comes back with another request."""
+    if done.fingerprint != cause.fingerprint:
+        raise Conflict(
+            "IDEMPOTENCY_KEY_REUSED", "This key was used for a request with other content; nothing was changed"
+        )
+
+
+def busy() -> Conflict:
+    """Too many writers for this try; nothing was written."""
+    return Conflict("ACCOUNT_BUSY", "Send the same request with the same Idempotency-Key again", retry_after=1)
+
+
+def _may_hide_more(state: State, now: int) -> bool:
+    return state.number > len(state.recent) and state.recent[0][1] >= now - UNCERTAIN_SECONDS

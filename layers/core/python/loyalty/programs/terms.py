@@ -1,0 +1,133 @@
+"""What a programme's policy means for points earned at a moment. Pure, and light enough for the hot path.
+
+The document that operators write and its checks are in ``policy``; this reads the checked form.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from loyalty.values import Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under what terms a grant is given: ``expiry`` and ``start`` in seconds since 1970, UTC; 0 is never, and at
+    once.
+    """
+
+    expiry: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One programme's policy, as the functions use it. ``version`` counts the policy's edits from 1."""
+
+    program: str
+    version: int
+    name: str
+    currency: str
+    timezone: str
+    wallets: tuple[str, ...]
+    rate: Rate
+    """Points per minor unit of ``currency``."""
+    expiry: dict[str, Any]
+    pending_days: int
+    return_policy: str
+    events: dict[str, int]
+    hold_minutes: int
+    max_hold_minutes: int
+    earliest: int
+    """Purchases before this moment are refused; seconds since 1970, UTC."""
+
+    @classmethod
+    def of(cls, document: dict[str, Any], version: int) -> "Program":
+        """From a checked policy document in its JSON form."""
+        zone = ZoneInfo(document["timezone"])
+        rate = Rate.parse(document["earn"]["rate"])
+        return cls(
+            program=document["program"],
+            version=version,
+            name=document["name"],
+            currency=document["currency"],
+            timezone=document["timezone"],
+            wallets=tuple(document["wallets"]),
+            rate=Rate.of(rate.num, rate.den * document["earn"]["minor_units"]),
+            expiry=document["expiry"],
+            pending_days=document["pending"]["days"] if document["pending"]["kind"] == "delay" else 0,
+            return_policy=document["return_policy"],
+            events=dict(document["events"]),
+            hold_minutes=document["holds"]["default_minutes"],
+            max_hold_minutes=document["holds"]["max_minutes"],
+            earliest=_seconds(date.fromisoformat(document["purchases_since"]), zone),
+        )
+
+    def terms(self, occurred: int, recorded: int) -> Terms:
+        """Terms of points earned by something that happened at ``occurred`` and is written down at ``recorded``.
+
+        They follow from when it happened; if by that reckoning they had already ended, from when it was written
+        down, so a till that was
+        offline for long never costs its member the points.
+        """
+        terms = self._terms(occurred)
+        return self._terms(recorded) if 0 < terms.expiry <= recorded else terms
+
+    def _terms(self, moment: int) -> Terms:
+        zone = _zone(self.timezone)
+        day = datetime.fromtimestamp(moment, zone).date()
+        start = _seconds(day + timedelta(days=self.pending_days), zone) if self.pending_days else 0
+        last = self._last_day(day + timedelta(days=self.pending_days))
+        return Terms(_seconds(last + timedelta(days=1), zone) if last else 0, start)
+
+    def _last_day(self, day: date) -> date | None:
+        """The last day on which points that begin on ``day`` can be spent."""
+        kind = self.expiry["kind"]
+        if kind == "rolling":
+            return _round_up(add_months(day, self.expiry["months"]), self.expiry["rounding"])
+        if kind == "fixed_dates":
+            return min(
+                candidate
+                for month_day in self.expiry["dates"]
+                for year in (day.year, day.year + 1)
+                if (candidate := _day_of(year, month_day)) >= day
+            )
+        return None
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def _seconds(day: date, zone: ZoneInfo) -> int:
+    """Start of a local day, in seconds since 1970, UTC."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC).timestamp())
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day so many months on, or that month's last day: 31 January and one month give 28 or 29 February."""
+    years, month = divmod(day.month - 1 + months, 12)
+    return date(day.year + years, month + 1, min(day.day, _last_of_month(day.year + years, month + 1).day))
+
+
+def _last_of_month(year: int, month: int) -> date:
+    return date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
+
+
+def _round_up(day: date, unit: str) -> date:
+    if unit == "month":
+        return _last_of_month(day.year, day.month)
+    if unit == "quarter":
+        return _last_of_month(day.year, (day.month + 2) // 3 * 3)
+    if unit == "year":
+        return date(day.year, 12, 31)
+    return day
+
+
+def _day_of(year: int, month_day: str) -> date:
+    """``MM-DD`` in a year; 02-29 is the last of February in every year."""
+    month, day = int(month_day[:2]), int(month_day[3:])
+    return date(year, month, min(day, _last_of_month(year, month).day))
