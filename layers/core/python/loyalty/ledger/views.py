@@ -1,0 +1,203 @@
+"""How entries and balances look from outside. Pure: the same entry always gives the same answer, so a replay repeats
+the first one.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+
+from loyalty.ids import located
+from loyalty.ledger.account import Move, State
+from loyalty.ledger.chain import Chain, Entry
+from loyalty.ledger.wallet import next_expiry
+
+
+def iso(seconds: int) -> str:
+    """RFC 3339 in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Balances(Struct, frozen=True):
+    """Points by state; available is what a spend would be allowed."""
+
+    available: int
+    pending: int
+    held: int
+    arrears: int
+
+
+class Movement(Struct, frozen=True, omit_defaults=True):
+    """One change to one state of the account: why, which state, how many points, and until when they last."""
+
+    why: str
+    state: str
+    points: int
+    expires_at: str | UnsetType = UNSET
+    starts_at: str | UnsetType = UNSET
+
+
+class PurchaseRef(Struct, frozen=True, omit_defaults=True):
+    """The order an entry speaks of. ``amount`` is this entry's, ``returned`` all that came back so far; minor units."""
+
+    source: str
+    order_id: str
+    amount: int
+    returned: int | UnsetType = UNSET
+
+
+class HoldView(Struct, frozen=True, omit_defaults=True):
+    """Points set aside. ``left`` is what a capture left in force."""
+
+    id: str
+    expires_at: str | UnsetType = UNSET
+    offline: bool | UnsetType = UNSET
+    released: int | UnsetType = UNSET
+    left: int | UnsetType = UNSET
+
+
+class EntryView(Struct, frozen=True, omit_defaults=True):
+    """One line of the ledger. ``points`` is what the command moved, always positive but for an adjustment down."""
+
+    id: str
+    number: int
+    kind: str
+    member: str
+    wallet: str
+    points: int
+    occurred_at: str
+    recorded_at: str
+    by: str
+    movements: list[Movement]
+    balance: Balances
+    purchase: PurchaseRef | UnsetType = UNSET
+    event: str | UnsetType = UNSET
+    redemption: str | UnsetType = UNSET
+    hold: HoldView | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    to: str | UnsetType = UNSET
+    source: str | UnsetType = UNSET
+    forgiven: int | UnsetType = UNSET
+    allowance: str | UnsetType = UNSET
+
+
+class LotView(Struct, frozen=True, omit_defaults=True):
+    """Points of the same terms."""
+
+    points: int
+    expires_at: str | UnsetType = UNSET
+    starts_at: str | UnsetType = UNSET
+
+
+class HeldView(Struct, frozen=True):
+    """A hold in force."""
+
+    id: str
+    points: int
+    expires_at: str
+    offline: bool
+
+
+class BalanceView(Struct, frozen=True, omit_defaults=True):
+    """A wallet as of a moment."""
+
+    member: str
+    wallet: str
+    status: str
+    as_of: str
+    balance: Balances
+    lots: list[LotView]
+    holds: list[HeldView]
+    expires_next: LotView | UnsetType = UNSET
+
+
+def entry_view(entry: Entry, allowance: str | UnsetType = UNSET) -> EntryView:
+    """An entry for the API."""
+    detail = entry.detail
+    chain = entry.chain
+    return EntryView(
+        id=located("ent", chain.account, chain.wallet, entry.number),
+        number=entry.number,
+        kind=entry.kind,
+        member=chain.account,
+        wallet=chain.wallet,
+        points=detail.get("points", 0),
+        occurred_at=iso(entry.occurred),
+        recorded_at=iso(entry.recorded),
+        by=entry.actor,
+        movements=movements(entry.moves),
+        balance=balances(entry.state),
+        purchase=PurchaseRef(detail["source"], detail["order"], detail["amount"], detail.get("returned", UNSET))
+        if "order" in detail
+        else UNSET,
+        event=detail.get("event", UNSET),
+        redemption=_redemption(entry),
+        hold=_hold(entry),
+        reason=detail.get("reason", detail.get("for", UNSET)),
+        to=detail.get("to", UNSET),
+        source=detail.get("from", UNSET),
+        forgiven=detail.get("forgiven", UNSET),
+        allowance=allowance,
+    )
+
+
+def movements(moves: list[Move]) -> list[Movement]:
+    """The moves that change a balance, in order."""
+    found: list[Movement] = []
+    for move in moves:
+        why, op = move[0], move[1]
+        if op == "l":
+            _, _, expiry, start, delta = move
+            state = "pending" if start else "available"
+            found.append(Movement(why, state, delta, iso(expiry) if expiry else UNSET, iso(start) if start else UNSET))
+        elif op == "h":
+            found.append(Movement(why, "held", move[4], iso(move[3]) if move[3] else UNSET))
+        elif op == "a":
+            found.append(Movement(why, "arrears", move[2]))
+    return found
+
+
+def balances(state: State) -> Balances:
+    """Sums by state."""
+    balance = state.balance()
+    return Balances(balance.available, balance.pending, balance.held, balance.arrears)
+
+
+def balance_view(chain: Chain, state: State) -> BalanceView:
+    """A settled state for the API."""
+    expiring = next_expiry(state)
+    return BalanceView(
+        member=chain.account,
+        wallet=chain.wallet,
+        status=state.status,
+        as_of=iso(state.at),
+        balance=balances(state),
+        lots=[
+            LotView(points, iso(expiry) if expiry else UNSET, iso(start) if start else UNSET)
+            for (expiry, start), points in sorted(state.lots.items())
+        ],
+        holds=[
+            HeldView(located("hld", chain.account, chain.wallet, number), hold.points, iso(hold.deadline), hold.offline)
+            for number, hold in sorted(state.holds.items())
+        ],
+        expires_next=LotView(expiring[1], iso(expiring[0])) if expiring else UNSET,
+    )
+
+
+def _redemption(entry: Entry) -> Any:
+    if entry.kind in {"redeemed", "captured"}:
+        return located("red", entry.chain.account, entry.chain.wallet, entry.number)
+    if entry.kind == "restored":
+        return located("red", entry.chain.account, entry.chain.wallet, entry.detail["of"])
+    return UNSET
+
+
+def _hold(entry: Entry) -> Any:
+    detail = entry.detail
+    if entry.kind == "held":
+        hold = located("hld", entry.chain.account, entry.chain.wallet, entry.number)
+        return HoldView(hold, iso(detail["deadline"]), detail["offline"])
+    if entry.kind in {"captured", "released"}:
+        hold = located("hld", entry.chain.account, entry.chain.wallet, detail["hold"])
+        return HoldView(hold, released=detail.get("released", UNSET), left=detail.get("left", UNSET))
+    return UNSET

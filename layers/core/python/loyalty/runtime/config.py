@@ -1,0 +1,32 @@
+"""The environment of a function, read once, when first asked for and never at import."""
+
+import os
+from functools import cache
+from typing import NamedTuple
+
+
+class Config(NamedTuple):
+    """What the stack tells a function; empty where the function has no use for it."""
+
+    table: str
+    stage: str
+    bus: str
+    ingest_queue: str
+    ingest_dead_letters: str
+    signing_secret: str
+    identity_secret: str
+
+
+@cache
+def config() -> Config:
+    """KeyError when the table's name is missing: a function without it is not deployed by our stack."""
+    environment = os.environ
+    return Config(
+        table=environment["TABLE_NAME"],
+        stage=environment.get("STAGE", "dev"),
+        bus=environment.get("EVENT_BUS_NAME", ""),
+        ingest_queue=environment.get("INGEST_QUEUE_URL", ""),
+        ingest_dead_letters=environment.get("INGEST_DEAD_LETTER_URL", ""),
+        signing_secret=environment.get("SIGNING_SECRET_ID", ""),
+        identity_secret=environment.get("IDENTITY_SECRET_ID", ""),
+    )

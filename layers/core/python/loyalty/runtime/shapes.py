@@ -1,0 +1,54 @@
+"""Types that several request bodies share, with the bounds that the OpenAPI document shows."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from loyalty.values import MAX_AMOUNT, MAX_POINTS
+
+
+class Body(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A request body: an unknown field is an error, for a misspelt one would be lost in silence."""
+
+
+Points = Annotated[int, Meta(ge=1, le=MAX_POINTS, description="Whole points", examples=[100])]
+MinorUnits = Annotated[int, Meta(ge=0, le=MAX_AMOUNT)]
+Decimal = Annotated[str, Meta(pattern=r"^[0-9]{1,10}(\.[0-9]{1,3})?$")]
+Amount = Annotated[
+    MinorUnits | Decimal,
+    Meta(
+        description='Money: minor units as an integer (1234), or major units as a decimal string ("12.34")',
+        examples=["12.34"],
+    ),
+]
+Wallet = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]{0,15}$", description="Wallet", examples=["points"])]
+MemberId = Annotated[str, Meta(pattern=r"^mem_[0-7][0-9A-HJKMNP-TV-Z]{25}$", description="A member's id")]
+IdentityKind = Annotated[str, Meta(pattern=r"^(phone|card|openid|unionid|email)$", description="Kind of an identity")]
+Identity = Annotated[
+    str,
+    Meta(
+        pattern=r"^(phone|card|openid|unionid|email):[!-~]{1,128}$",
+        description="kind:value, such as phone:+4915112345678, card:10001, openid:o6_b…, unionid:…, email:a@example.com",
+        examples=["card:10001"],
+    ),
+]
+Source = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$", description="The system an order comes from", examples=["pos"])
+]
+OrderId = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="The order's id in its source", examples=["2026-0001"])
+]
+StoreId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,32}$", description="The store", examples=["319"])]
+Channel = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$", description="Where it happened", examples=["store"])]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217", examples=["USD"])]
+Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with offset", examples=["2026-03-01T12:30:00Z"])]
+Reason = Annotated[
+    str, Meta(min_length=1, max_length=200, description="Why, for whoever reads the ledger; nothing personal")
+]
+Label = Annotated[str, Meta(pattern=r"^[A-Za-z0-9 ._:/-]{0,64}$")]
+
+
+def seconds(moment: datetime) -> int:
+    """Whole seconds since 1970, UTC."""
+    return int(moment.timestamp())

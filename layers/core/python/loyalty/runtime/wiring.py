@@ -1,0 +1,55 @@
+"""Use cases put together from their parts, once per running copy of a function, when first used."""
+
+import time
+from functools import cache
+from typing import Final
+
+from loyalty.earning.service import Earning
+from loyalty.earning.store import OrderStore
+from loyalty.ledger.service import Ledger
+from loyalty.ledger.store import LedgerStore
+from loyalty.ledger.wallet import Wallets
+from loyalty.programs.store import ProgramStore
+from loyalty.programs.terms import Program
+from loyalty.runtime.config import config
+from loyalty.table.client import Table, connect
+
+POLICY_SECONDS: Final = 60
+"""How long a running copy goes by the policy it has read."""
+
+_policies: dict[str, tuple[float, Program]] = {}
+
+
+@cache
+def table() -> Table:
+    return Table(connect(), config().table)
+
+
+@cache
+def ledger() -> Ledger:
+    return Ledger(LedgerStore(table()))
+
+
+@cache
+def wallets() -> Wallets:
+    return Wallets(ledger())
+
+
+@cache
+def programs() -> ProgramStore:
+    return ProgramStore(table())
+
+
+@cache
+def earning() -> Earning:
+    return Earning(ledger(), OrderStore(table()), policy)
+
+
+def policy(program: str) -> Program:
+    """A programme's policy, at most ``POLICY_SECONDS`` old."""
+    moment = time.monotonic()
+    known = _policies.get(program)
+    if known is None or moment - known[0] > POLICY_SECONDS:
+        known = (moment, programs().load(program))
+        _policies[program] = known
+    return known[1]
