@@ -6,7 +6,8 @@ from typing import Any
 
 from loyalty.earning.purchase import Order, decode, encode
 from loyalty.table import keys
-from loyalty.table.client import ABSENT, Condition, ConditionFailed, Item, Put, Table
+from loyalty.table.client import Table
+from loyalty.table.writes import ABSENT, Condition, ConditionFailed, Item, Put
 
 
 class OrderStore:

@@ -23,7 +23,7 @@ from loyalty.errors import Conflict, NotFound
 from loyalty.ledger.account import MAX_RECENT, Draft, State
 from loyalty.ledger.chain import Cause, Chain, Entry, seal, tag
 from loyalty.ledger.store import LedgerStore, conflicting, put_of
-from loyalty.table.client import Cancelled, Contended, Delete, Item, Put
+from loyalty.table.writes import Cancelled, Contended, Delete, Item, Put
 
 MAX_TRIES: Final = 12
 UNCERTAIN_SECONDS: Final = 180

@@ -9,7 +9,8 @@ from typing import Any
 from loyalty.errors import Corrupt
 from loyalty.ledger.chain import Chain, Entry, Finding, Stored, Verifier, read
 from loyalty.table import keys
-from loyalty.table.client import ABSENT, ConditionFailed, Item, Put, Table
+from loyalty.table.client import Table
+from loyalty.table.writes import ABSENT, ConditionFailed, Item, Put
 
 _ATTRIBUTES = {keys.PK, keys.SK, keys.TYPE, keys.REF, "body", "hash"}
 

@@ -12,7 +12,7 @@ from loyalty.ledger.account import Draft, Part, State
 from loyalty.ledger.chain import Cause, Chain, Entry, Finding, rebuild
 from loyalty.ledger.service import ExtraRefused, Ledger, Posted
 from loyalty.table import keys
-from loyalty.table.client import ABSENT, Put
+from loyalty.table.writes import ABSENT, Put
 
 REDEMPTIONS: Final = frozenset({"redeemed", "captured"})
 

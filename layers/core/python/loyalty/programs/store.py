@@ -6,7 +6,8 @@ from typing import Any
 from loyalty.errors import Conflict, NotFound
 from loyalty.programs.terms import Program
 from loyalty.table import keys
-from loyalty.table.client import ABSENT, Condition, ConditionFailed, Item, Table
+from loyalty.table.client import Table
+from loyalty.table.writes import ABSENT, Condition, ConditionFailed, Item
 
 
 class ProgramStore:

@@ -1,20 +1,15 @@
-"""The table as the stores see it: plain items in, plain items out, and DynamoDB's errors as a few exceptions of ours.
-
-An item is a flat dict of str and int. What is nested is JSON text inside one attribute, written and read by its
-feature.
-"""
+"""The table as the stores see it: plain items in and out, and DynamoDB's errors as a few exceptions of ours."""
 
 from collections.abc import Callable, Iterator, Mapping
 from threading import Thread
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from loyalty.errors import Unavailable
 from loyalty.table import keys
+from loyalty.table.writes import Cancelled, Condition, ConditionFailed, Contended, Delete, Item, Put, Value
 
-Value = str | int
-Item = dict[str, Value]
 _A = TypeVar("_A")
 _B = TypeVar("_B")
 
@@ -33,54 +28,6 @@ class Together(Protocol):
     """Runs two reads at the same time and returns both results."""
 
     def __call__(self, first: Callable[[], _A], second: Callable[[], _B]) -> tuple[_A, _B]: ...
-
-
-class ConditionFailed(Exception):
-    """A condition did not hold; ``item`` is what stands there instead, None when nothing does."""
-
-    def __init__(self, item: Item | None) -> None:
-        super().__init__("condition failed")
-        self.item = item
-
-
-class Contended(Exception):
-    """A transaction on the same item was in the way; nothing was written."""
-
-
-class Condition(NamedTuple):
-    """A condition expression with the values of its ``:name`` placeholders; ``#name`` stands for the attribute
-    ``name``.
-    """
-
-    expression: str
-    values: Mapping[str, Value] = {}
-
-
-ABSENT: Final = Condition("attribute_not_exists(pk)")
-
-
-class Put(NamedTuple):
-    """One put of a transaction."""
-
-    item: Item
-    condition: Condition | None = None
-
-
-class Delete(NamedTuple):
-    """One delete of a transaction."""
-
-    key: keys.Key
-    condition: Condition | None = None
-
-
-class Cancelled(Exception):
-    """A transaction was refused; ``failed`` maps the position of each refused write to what stands there, None when
-    nothing does.
-    """
-
-    def __init__(self, failed: dict[int, Item | None]) -> None:
-        super().__init__("transaction cancelled")
-        self.failed = failed
 
 
 _RETRYABLE: Final = frozenset(
