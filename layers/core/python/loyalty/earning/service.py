@@ -89,6 +89,7 @@ class Earning:
 
     def take_back(self, program: str, source: str, order_id: str, back: Return, cause: Cause, now: int) -> Posted:
         """Return a purchase, whole or in part: the order's next version and the entry in one transaction (I5)."""
+        check_occurred(self._program(program), cause.occurred, now)
         for _ in range(MAX_TRIES):
             order = self.standing(program, source, order_id)
             chain = Chain(program, order.account, order.wallet)

@@ -16,6 +16,8 @@ import msgspec
 from loyalty.errors import Conflict, Corrupt, Forbidden, Invalid, NotFound, Problem
 from loyalty.ids import Located, is_account, locate
 from loyalty.ledger.chain import Cause, fingerprint
+from loyalty.ledger.service import Posted
+from loyalty.ledger.views import entry_view
 from loyalty.routes import Route, routes_of
 from loyalty.runtime import observability
 from loyalty.runtime.limits import Limiter
@@ -82,7 +84,7 @@ class Request:
         if not _KEY.fullmatch(key):
             raise Invalid(
                 "REQUEST_KEY_MISSING",
-                "Send an Idempotency-Key of 1 to 128 printable ASCII characters: new for each operation, the same for its retries",
+                "Send an Idempotency-Key of 1 to 128 printable ASCII characters: new for each operation, kept for retries",
                 field="Idempotency-Key",
             )
         content = "" if self._body is None else msgspec.json.encode(self._body).decode()
@@ -127,12 +129,33 @@ class Request:
 
 
 Serve = Callable[[Request], Answer]
+
+
+class Operation(NamedTuple):
+    """What stands behind a route: the call, and for the API's document the shapes of body, answer and query and the
+    codes of its problems.
+    """
+
+    call: Serve
+    answer: Any
+    body: Any = None
+    status: int = 200
+    problems: tuple[str, ...] = ()
+    query: Mapping[str, Any] = {}
+
+
+def posted(done: Posted, allowance: str | msgspec.UnsetType = msgspec.UNSET) -> Answer:
+    """The answer to a request that moved points; a replay repeats the first one and says so in a header."""
+    headers = {"idempotency-replayed": "true"} if done.replayed else {}
+    return Answer(201, entry_view(done.entry, allowance), headers)
+
+
 LambdaHandler = Callable[[dict[str, Any], object], dict[str, Any]]
 
 
-def serve(function: str, routes: Mapping[str, Serve]) -> LambdaHandler:
-    """The handler of one function from its routes, keyed as in ``loyalty.routes``; KeyError when one is missing."""
-    table = {route.key: (route, routes[route.key]) for route in routes_of(function)}
+def serve(function: str, operations: Mapping[str, Operation]) -> LambdaHandler:
+    """The handler of one function from its operations, keyed as in ``loyalty.routes``; KeyError when one is missing."""
+    table = {route.key: (route, operations[route.key].call) for route in routes_of(function)}
     limiter = Limiter()
 
     def handle(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from typing import Final
 
 from loyalty.earning.service import Earning
 from loyalty.earning.store import OrderStore
+from loyalty.ids import located
+from loyalty.ledger.chain import Entry
 from loyalty.ledger.service import Ledger
 from loyalty.ledger.store import LedgerStore
 from loyalty.ledger.wallet import Wallets
@@ -53,3 +55,24 @@ def policy(program: str) -> Program:
         known = (moment, programs().load(program))
         _policies[program] = known
     return known[1]
+
+
+def account_of(program: str, member: str | None, identity: str | None) -> str:
+    """The account a request names, by id or by identity; MEMBER_NOT_FOUND. An identity costs one more round trip."""
+    if member is not None:
+        return member
+    return members().resolve(program, identity or "")
+
+
+def allowance_of(entry: Entry, settle_minutes: int) -> str:
+    """The signed allowance of an offline hold, made from its entry alone, so a replay gives the same one."""
+    chain, deadline = entry.chain, int(entry.detail["deadline"])
+    return tokens().issue_allowance(
+        program=chain.program,
+        client=entry.actor,
+        hold_id=located("hld", chain.account, chain.wallet, entry.number),
+        points=int(entry.detail["points"]),
+        spend_until=deadline - 60 * settle_minutes,
+        settle_until=deadline,
+        now=entry.recorded,
+    )

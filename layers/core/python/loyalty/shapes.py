@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from loyalty.values import MAX_AMOUNT, MAX_POINTS
 
 
-class Body(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class Body(Struct, forbid_unknown_fields=True, kw_only=True):
     """A request body: an unknown field is an error, for a misspelt one would be lost in silence."""
 
 
@@ -36,9 +36,7 @@ Identity = Annotated[
 Source = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$", description="The system an order comes from", examples=["pos"])
 ]
-OrderId = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="The order's id in its source", examples=["2026-0001"])
-]
+OrderId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="Its id there", examples=["2026-0001"])]
 StoreId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,32}$", description="The store", examples=["319"])]
 Channel = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$", description="Where it happened", examples=["store"])]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217", examples=["USD"])]

@@ -1,0 +1,35 @@
+"""Bodies of the adjust function's requests."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from loyalty.shapes import Body, MemberId, Moment, Points, Reason, Wallet
+from loyalty.values import MAX_POINTS
+
+
+class AdjustmentRequest(Body):
+    """Correct a balance: ``points`` above zero adds, below zero takes. ``expires_at`` is the policy's terms when
+    left out.
+    """
+
+    points: Annotated[int, Meta(ge=-MAX_POINTS, le=MAX_POINTS, examples=[-50])]
+    reason: Reason
+    expires_at: Moment | None = None
+    wallet: Wallet = "points"
+
+
+class TransferRequest(Body):
+    """Move points to another account, or to another wallet of this one; their expiry travels with them."""
+
+    to: MemberId
+    points: Points
+    reason: Reason
+    wallet: Wallet = "points"
+    to_wallet: Wallet = "points"
+
+
+class ExpirationRequest(Body):
+    """Write down what time alone has changed: lapsed holds, points that have begun, points that have expired."""
+
+    wallet: Wallet = "points"

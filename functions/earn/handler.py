@@ -1,0 +1,53 @@
+"""Earn points from a purchase or an event.
+
+Trigger: POST /v1/purchases, POST /v1/events. Output: the entry, 201. Failure: a problem; the same request may be
+sent again
+under its Idempotency-Key until it is answered.
+"""
+
+from functions.earn.requests import EventRequest
+from loyalty.earning.requests import PurchaseRequest, purchase_of, who
+from loyalty.ledger.views import EntryView
+from loyalty.runtime.http import Answer, Operation, Request, posted, serve
+from loyalty.shapes import seconds
+from loyalty.runtime.wiring import account_of, earning
+
+_PROBLEMS = (
+    "MEMBER_NOT_FOUND",
+    "WALLET_NOT_FOUND",
+    "ACCOUNT_CLOSED",
+    "ACCOUNT_BUSY",
+    "ACCOUNT_FULL",
+    "AUTH_STORE_FORBIDDEN",
+)
+
+
+def record(request: Request) -> Answer:
+    body = request.body(PurchaseRequest)
+    who(body.member, body.identity)
+    request.at_store(body.store)
+    cause = request.cause(seconds(body.occurred_at))
+    program = request.caller.program
+    account = request.own(account_of(program, body.member, body.identity))
+    return posted(earning().record(program, purchase_of(body, account), cause, request.now))
+
+
+def bonus(request: Request) -> Answer:
+    body = request.body(EventRequest)
+    who(body.member, body.identity)
+    request.at_store(body.store)
+    occurred = seconds(body.occurred_at)
+    cause = request.cause(occurred)
+    program = request.caller.program
+    account = request.own(account_of(program, body.member, body.identity))
+    return posted(earning().bonus(program, account, body.wallet, body.type, occurred, cause, request.now))
+
+
+OPERATIONS = {
+    "POST /v1/purchases": Operation(
+        record, EntryView, PurchaseRequest, 201, (*_PROBLEMS, "PURCHASE_CONFLICT", "PURCHASE_CURRENCY_UNSUPPORTED")
+    ),
+    "POST /v1/events": Operation(bonus, EntryView, EventRequest, 201, (*_PROBLEMS, "EVENT_TYPE_UNKNOWN")),
+}
+
+lambda_handler = serve("earn", OPERATIONS)

@@ -1,0 +1,83 @@
+"""Set points aside, spend from a hold, give it back; a till's signed allowance for when it has no network.
+
+Trigger: POST /v1/holds, POST /v1/members/{id}/holds, POST /v1/holds/{id}/capture, POST /v1/holds/{id}/release.
+Output: the entry,
+201. Failure: a problem; safe to send again.
+"""
+
+from functions.hold.requests import AllowanceRequest, CaptureRequest, HoldRequest, ReleaseRequest
+from loyalty.earning.requests import who
+from loyalty.errors import Invalid
+from loyalty.ledger.chain import Chain
+from loyalty.ledger.views import EntryView
+from loyalty.runtime.http import Answer, Operation, Request, posted, serve
+from loyalty.runtime.wiring import account_of, allowance_of, policy, tokens, wallets
+
+_PROBLEMS = (
+    "MEMBER_NOT_FOUND",
+    "POINTS_INSUFFICIENT",
+    "HOLD_LIMIT_REACHED",
+    "ACCOUNT_FROZEN",
+    "ACCOUNT_CLOSED",
+    "ACCOUNT_BUSY",
+)
+_SETTLING = ("HOLD_NOT_FOUND", "HOLD_NOT_ACTIVE", "ACCOUNT_CLOSED", "ACCOUNT_BUSY")
+
+
+def hold(request: Request) -> Answer:
+    body = request.body(HoldRequest)
+    cause = request.cause()
+    chain = Chain(request.caller.program, request.member(), body.wallet)
+    deadline = request.now + 60 * _minutes(chain.program, body.minutes)
+    return posted(wallets().hold(chain, body.points, deadline, offline=False, cause=cause, now=request.now))
+
+
+def allow(request: Request) -> Answer:
+    body = request.body(AllowanceRequest)
+    who(body.member, body.identity)
+    cause = request.cause()
+    program = request.caller.program
+    chain = Chain(program, request.own(account_of(program, body.member, body.identity)), body.wallet)
+    deadline = request.now + 60 * _minutes(program, _minutes(program, body.minutes) + body.settle_minutes)
+    done = wallets().hold(chain, body.points, deadline, offline=True, cause=cause, now=request.now)
+    return posted(done, allowance_of(done.entry, body.settle_minutes))
+
+
+def capture(request: Request) -> Answer:
+    body = request.body(CaptureRequest)
+    cause = request.cause()
+    place = request.located("hld", "HOLD_NOT_FOUND")
+    program, hold_id = request.caller.program, request.params["id"]
+    allowed = body.allowance is not None and tokens().check_allowance(
+        body.allowance, program=program, hold_id=hold_id, now=request.now
+    )
+    chain = Chain(program, place.account, place.wallet)
+    return posted(wallets().capture(chain, place.number, body.points, body.final, allowed, cause, request.now))
+
+
+def release(request: Request) -> Answer:
+    request.body(ReleaseRequest)
+    cause = request.cause()
+    place = request.located("hld", "HOLD_NOT_FOUND")
+    chain = Chain(request.caller.program, place.account, place.wallet)
+    return posted(wallets().release(chain, place.number, cause, request.now))
+
+
+def _minutes(program: str, asked: int | None) -> int:
+    terms = policy(program)
+    minutes = terms.hold_minutes if asked is None else asked
+    if minutes > terms.max_hold_minutes:
+        raise Invalid("REQUEST_INVALID", f"A hold lasts at most {terms.max_hold_minutes} minutes", field="minutes")
+    return minutes
+
+
+OPERATIONS = {
+    "POST /v1/holds": Operation(allow, EntryView, AllowanceRequest, 201, _PROBLEMS),
+    "POST /v1/members/{id}/holds": Operation(hold, EntryView, HoldRequest, 201, _PROBLEMS),
+    "POST /v1/holds/{id}/capture": Operation(
+        capture, EntryView, CaptureRequest, 201, (*_SETTLING, "HOLD_EXCEEDED", "HOLD_ALLOWANCE_INVALID")
+    ),
+    "POST /v1/holds/{id}/release": Operation(release, EntryView, ReleaseRequest, 201, _SETTLING),
+}
+
+lambda_handler = serve("hold", OPERATIONS)

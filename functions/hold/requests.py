@@ -1,0 +1,43 @@
+"""Bodies of the hold function's requests."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from loyalty.shapes import Body, Identity, MemberId, Points, Wallet
+
+Minutes = Annotated[
+    int, Meta(ge=1, le=43_200, description="How long the hold lasts; the policy's default when left out")
+]
+
+
+class HoldRequest(Body):
+    """Set points aside."""
+
+    points: Points
+    minutes: Minutes | None = None
+    wallet: Wallet = "points"
+
+
+class AllowanceRequest(HoldRequest):
+    """Set points aside for a till that may lose its network. Name the member or one of its identities.
+
+    ``minutes`` is how long the till may spend; the hold lasts ``settle_minutes`` longer, for the till to come back
+    and settle.
+    """
+
+    member: MemberId | None = None
+    identity: Identity | None = None
+    settle_minutes: Annotated[int, Meta(ge=1, le=43_200)] = 1_440
+
+
+class CaptureRequest(Body):
+    """Spend from a hold. Without ``points`` all of it; ``final`` gives what is then left back to the member."""
+
+    points: Points | None = None
+    final: bool = True
+    allowance: Annotated[str, Meta(max_length=2_048)] | None = None
+
+
+class ReleaseRequest(Body):
+    """Nothing needs to be said; the path names the hold."""

@@ -1,0 +1,54 @@
+"""Spend points, and give a cancelled redemption's points back.
+
+Trigger: POST /v1/members/{id}/redemptions, POST /v1/redemptions/{id}/cancel. Output: the entry, 201. Failure: a
+problem; safe to
+send again.
+"""
+
+from functions.redeem.requests import CancelRequest, RedemptionRequest
+from loyalty.ledger.chain import Chain
+from loyalty.ledger.views import EntryView
+from loyalty.runtime.http import Answer, Operation, Request, posted, serve
+from loyalty.runtime.wiring import wallets
+
+
+def redeem(request: Request) -> Answer:
+    body = request.body(RedemptionRequest)
+    cause = request.cause()
+    chain = Chain(request.caller.program, request.member(), body.wallet)
+    return posted(wallets().redeem(chain, body.points, body.reason, cause, request.now))
+
+
+def cancel(request: Request) -> Answer:
+    request.body(CancelRequest)
+    cause = request.cause()
+    place = request.located("red", "REDEMPTION_NOT_FOUND")
+    chain = Chain(request.caller.program, place.account, place.wallet)
+    return posted(wallets().cancel(chain, place.number, cause, request.now))
+
+
+OPERATIONS = {
+    "POST /v1/members/{id}/redemptions": Operation(
+        redeem,
+        EntryView,
+        RedemptionRequest,
+        201,
+        (
+            "MEMBER_NOT_FOUND",
+            "POINTS_INSUFFICIENT",
+            "ACCOUNT_FROZEN",
+            "ACCOUNT_CLOSED",
+            "ACCOUNT_BUSY",
+            "AUTH_MEMBER_FORBIDDEN",
+        ),
+    ),
+    "POST /v1/redemptions/{id}/cancel": Operation(
+        cancel,
+        EntryView,
+        CancelRequest,
+        201,
+        ("REDEMPTION_NOT_FOUND", "REDEMPTION_ALREADY_CANCELLED", "ACCOUNT_CLOSED", "ACCOUNT_BUSY"),
+    ),
+}
+
+lambda_handler = serve("redeem", OPERATIONS)

@@ -1,0 +1,33 @@
+"""Return a purchase, whole or in part.
+
+Trigger: POST /v1/purchases/{source}/{order_id}/returns. Output: the entry, 201. Failure: a problem; safe to send again.
+"""
+
+from loyalty.earning.requests import ReturnRequest, return_of
+from loyalty.ledger.views import EntryView
+from loyalty.runtime.http import Answer, Operation, Request, posted, serve
+from loyalty.shapes import seconds
+from loyalty.runtime.wiring import earning, policy
+
+
+def take_back(request: Request) -> Answer:
+    body = request.body(ReturnRequest)
+    request.at_store(body.store)
+    cause = request.cause(seconds(body.occurred_at) if body.occurred_at else None)
+    program = request.caller.program
+    back = return_of(body, policy(program).currency)
+    source, order_id = request.params["source"], request.params["order_id"]
+    return posted(earning().take_back(program, source, order_id, back, cause, request.now))
+
+
+OPERATIONS = {
+    "POST /v1/purchases/{source}/{order_id}/returns": Operation(
+        take_back,
+        EntryView,
+        ReturnRequest,
+        201,
+        ("PURCHASE_NOT_FOUND", "RETURN_EXCEEDS_PURCHASE", "ACCOUNT_CLOSED", "ACCOUNT_BUSY", "AUTH_STORE_FORBIDDEN"),
+    )
+}
+
+lambda_handler = serve("reverse", OPERATIONS)

@@ -1,0 +1,113 @@
+"""What tills and shops send about orders, and what it means. The same shapes over HTTP and in the ingest queue."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from loyalty.earning.purchase import Line, Return, ReturnLine
+from loyalty.earning.service import Purchase
+from loyalty.errors import Invalid
+from loyalty.shapes import (
+    Amount,
+    Body,
+    Channel,
+    Currency,
+    Identity,
+    Label,
+    MemberId,
+    Moment,
+    OrderId,
+    Source,
+    StoreId,
+    Wallet,
+    seconds,
+)
+from loyalty.values import parse_amount
+
+Quantity = Annotated[int, Meta(ge=0, le=100_000, description="Pieces; 0 for a line that only carries an amount")]
+LineNumber = Annotated[int, Meta(ge=1, le=500, description="Which line of the purchase, from 1")]
+
+
+class PurchaseLine(Body):
+    """One line of an order: ``amount`` is what was paid for all its pieces."""
+
+    amount: Amount
+    quantity: Quantity = 1
+    product: Label = ""
+    category: Label = ""
+
+
+class PurchaseRequest(Body):
+    """An order that earns points. Name the member or one of its identities."""
+
+    source: Source
+    order_id: OrderId
+    occurred_at: Moment
+    currency: Currency
+    lines: Annotated[list[PurchaseLine], Meta(min_length=1, max_length=500)]
+    member: MemberId | None = None
+    identity: Identity | None = None
+    store: StoreId = ""
+    channel: Channel = "store"
+    wallet: Wallet = "points"
+
+
+class ReturnedLine(Body):
+    """Part of a line: pieces, or an amount; neither is all that is left of it."""
+
+    line: LineNumber
+    quantity: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    amount: Amount | None = None
+
+
+class ReturnRequest(Body):
+    """What comes back: lines, or an amount of the whole order; neither is all that is left."""
+
+    lines: Annotated[list[ReturnedLine], Meta(min_length=1, max_length=500)] | None = None
+    amount: Amount | None = None
+    store: StoreId = ""
+    occurred_at: Moment | None = None
+
+
+def who(member: str | None, identity: str | None) -> None:
+    """Invalid unless exactly one of the two names the member."""
+    if (member is None) == (identity is None):
+        raise Invalid("REQUEST_INVALID", "Send either member or identity", field="member")
+
+
+def purchase_of(request: PurchaseRequest, account: str) -> Purchase:
+    """The purchase in minor units; Invalid names the amount that is wrong."""
+    return Purchase(
+        source=request.source,
+        order_id=request.order_id,
+        account=account,
+        wallet=request.wallet,
+        currency=request.currency,
+        lines=tuple(
+            Line(
+                parse_amount(line.amount, request.currency, f"lines[{position}].amount"),
+                line.quantity,
+                line.product,
+                line.category,
+            )
+            for position, line in enumerate(request.lines)
+        ),
+        occurred=seconds(request.occurred_at),
+        store=request.store,
+        channel=request.channel,
+    )
+
+
+def return_of(request: ReturnRequest, currency: str) -> Return:
+    """The return in minor units of the order's currency; Invalid names the field that is wrong."""
+    if request.lines is not None and request.amount is not None:
+        raise Invalid("REQUEST_INVALID", "Send either lines or amount, or neither for all that is left", field="amount")
+    lines: list[ReturnLine] = []
+    for position, line in enumerate(request.lines or ()):
+        if line.quantity is not None and line.amount is not None:
+            name = f"lines[{position}].amount"
+            raise Invalid("REQUEST_INVALID", f"{name}: send either quantity or amount", field=name)
+        amount = None if line.amount is None else parse_amount(line.amount, currency, f"lines[{position}].amount")
+        lines.append(ReturnLine(line.line, line.quantity, amount))
+    amount = None if request.amount is None else parse_amount(request.amount, currency, "amount")
+    return Return(tuple(lines), amount)
