@@ -1,0 +1,206 @@
+"""Every function: what starts it, what it is given, and exactly what it may touch. Plain data, read by the constructs.
+
+To add a function, add its folder under functions/ and its entry here; a test holds the two lists equal. A function
+reads and writes only the partitions named here: the conditions on its role are made from `loyalty.table.keys`.
+"""
+
+from dataclasses import dataclass
+
+from loyalty.table import keys
+
+# Partition keys with any programme and any rest, as patterns for `dynamodb:LeadingKeys`. Values never contain "#"
+# (keys.py), so "*#M#*" matches members and nothing else.
+
+
+def _pattern(partition: str) -> str:
+    _, kind, *rest = partition.split("#")
+    return f"*#{kind}#*" if rest else f"*#{kind}"
+
+
+CHAINS = _pattern(keys.chain("p", "a", "w"))
+MEMBERS = _pattern(keys.member("p", "m")[0])
+IDENTITIES = _pattern(keys.identity("p", "k", "d")[0])
+ORDERS = _pattern(keys.order("p", "s", "o")[0])
+CLAIMS = _pattern(keys.claim("p", "w")[0])
+HEADS = _pattern(keys.head_partition("p", 0))
+CLIENTS = _pattern(keys.client_partition("p"))
+POLICIES = _pattern(keys.policy("p")[0])
+
+GET = "dynamodb:GetItem"
+QUERY = "dynamodb:Query"
+PUT = "dynamodb:PutItem"
+UPDATE = "dynamodb:UpdateItem"
+DELETE = "dynamodb:DeleteItem"
+CHECK = "dynamodb:ConditionCheckItem"
+
+
+@dataclass(frozen=True)
+class Access:
+    """Actions on the items of some partitions. A transaction needs the actions of its parts, nothing of its own."""
+
+    actions: tuple[str, ...]
+    partitions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Http:
+    """Answers the routes that `loyalty.routes` gives it."""
+
+
+@dataclass(frozen=True)
+class Authorizer:
+    """Asked by the gateway who a caller is."""
+
+
+@dataclass(frozen=True)
+class FromQueue:
+    """Drains the ingest queue; answers with the messages that failed."""
+
+    batch_size: int
+    window_s: int
+    max_concurrency: int
+
+
+@dataclass(frozen=True)
+class FromStream:
+    """Follows new images of the table's stream whose type is one of ``types``; answers with the records that failed."""
+
+    types: tuple[str, ...]
+    batch_size: int
+    window_s: int
+    retries: int
+
+
+Trigger = Http | Authorizer | FromQueue | FromStream
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function. ``name`` is its folder, its construct, and the last part of its name in AWS."""
+
+    name: str
+    does: str
+    trigger: Trigger
+    memory_mb: int
+    timeout_s: int
+    table: tuple[Access, ...] = ()
+    signs: bool = False
+    """Reads the signing secret."""
+    sends_to_ingest: bool = False
+    gives_up_to_dead_letters: bool = False
+    """Puts a message that can never be processed on the ingest queue's dead-letter queue, with the reason."""
+    publishes: bool = False
+    third_party: bool = True
+    """Imports from the `deps` layer."""
+    files: tuple[str, ...] = ()
+    """Files outside its folder that go into its package, by their path in the repository."""
+
+
+RUNTIME_SERVICES = ("dynamodb", "events", "secretsmanager", "sqs")
+"""The AWS services that functions call; botocore's data in the `deps` layer is trimmed to these."""
+
+_LEDGER = Access((QUERY, GET, PUT, CHECK), (CHAINS,))
+_READ_LEDGER = Access((QUERY, GET), (CHAINS,))
+_WHO = Access((GET,), (MEMBERS, IDENTITIES, POLICIES))
+_POST = (_LEDGER, Access((QUERY, GET, PUT, UPDATE, DELETE, CHECK), (ORDERS,)), _WHO)
+
+_API = {"memory_mb": 512, "timeout_s": 10}
+
+SWAGGER = "node_modules/swagger-ui-dist"
+
+CATALOGUE: tuple[Function, ...] = (
+    Function(
+        "authorize",
+        "Who is calling, and what they may do",
+        Authorizer(),
+        **_API,
+        table=(Access((GET,), (CLIENTS,)),),
+        signs=True,
+    ),
+    Function("earn", "Points from purchases and events", Http(), **_API, table=_POST),
+    Function("reverse", "Returns of purchases", Http(), **_API, table=_POST),
+    Function(
+        "redeem",
+        "Spending points, and giving a redemption back",
+        Http(),
+        **_API,
+        table=(_LEDGER, _WHO, Access((GET, PUT, CHECK), (CLAIMS,))),
+    ),
+    Function(
+        "hold", "Setting points aside, capturing and releasing them", Http(), **_API, table=(_LEDGER, _WHO), signs=True
+    ),
+    Function("adjust", "Corrections, transfers and expiry, by operators", Http(), **_API, table=(_LEDGER, _WHO)),
+    Function(
+        "members",
+        "Members, their identities, their tokens",
+        Http(),
+        **_API,
+        table=(
+            _LEDGER,
+            Access((QUERY, GET, PUT, UPDATE, DELETE, CHECK), (MEMBERS, IDENTITIES)),
+            Access((GET,), (POLICIES,)),
+        ),
+        signs=True,
+    ),
+    Function(
+        "balance",
+        "Balances, entries, verification",
+        Http(),
+        memory_mb=512,
+        timeout_s=28,
+        table=(_READ_LEDGER, Access((GET,), (MEMBERS, IDENTITIES, POLICIES, HEADS))),
+    ),
+    Function(
+        "clients",
+        "Tills, shops, operators, auditors and their keys",
+        Http(),
+        **_API,
+        table=(Access((QUERY, GET, PUT, UPDATE, DELETE), (CLIENTS,)),),
+    ),
+    Function("program", "The programme's policy", Http(), **_API, table=(Access((GET, PUT), (POLICIES,)),)),
+    Function(
+        "submit", "Batches of tills that were offline, onto the ingest queue", Http(), **_API, sends_to_ingest=True
+    ),
+    Function(
+        "docs",
+        "The page that shows this API",
+        Http(),
+        memory_mb=256,
+        timeout_s=10,
+        third_party=False,
+        files=(
+            "docs/openapi.json",
+            f"{SWAGGER}/swagger-ui-bundle.js",
+            f"{SWAGGER}/swagger-ui.css",
+            f"{SWAGGER}/favicon-32x32.png",
+            f"{SWAGGER}/LICENSE",
+            f"{SWAGGER}/NOTICE",
+        ),
+    ),
+    Function(
+        "ingest",
+        "Purchases and returns from the queue, many at a time",
+        FromQueue(batch_size=100, window_s=1, max_concurrency=20),
+        memory_mb=1024,
+        timeout_s=60,
+        table=_POST,
+        gives_up_to_dead_letters=True,
+    ),
+    Function(
+        "recover",
+        "Purchases whose entry is missing, returns that waited for their purchase",
+        FromStream((keys.type_order, keys.type_wait), batch_size=100, window_s=1, retries=20),
+        memory_mb=512,
+        timeout_s=60,
+        table=_POST,
+    ),
+    Function(
+        "publish",
+        "New entries to the event bus, heads of chains beside them",
+        FromStream((keys.type_entry, keys.type_member), batch_size=100, window_s=0, retries=20),
+        memory_mb=512,
+        timeout_s=60,
+        table=(Access((GET, PUT, UPDATE), (HEADS,)),),
+        publishes=True,
+    ),
+)

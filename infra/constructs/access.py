@@ -1,0 +1,81 @@
+"""What a function is given: the environment that tells it where things are, and the right to use exactly those."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
+
+from infra.catalogue import CHAINS, QUERY, Access, FromQueue, FromStream, Function
+from infra.constructs.queues import IngestQueue
+from infra.constructs.sources import may_drain, may_follow
+from loyalty.table import keys
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What functions may be given."""
+
+    table: dynamodb.Table
+    secret: secretsmanager.ISecret
+    bus: events.IEventBus
+    ingest: IngestQueue
+    failures: Mapping[str, sqs.IQueue]
+    """By name of the function whose stream records they take."""
+
+
+def environment(function: Function, parts: Parts) -> dict[str, str]:
+    """Variables that ``function`` reads; nothing that it does not use."""
+    found = {}
+    if function.table:
+        found["TABLE_NAME"] = parts.table.table_name
+    if function.signs:
+        found["SIGNING_SECRET_ID"] = parts.secret.secret_arn
+    if function.publishes:
+        found["EVENT_BUS_NAME"] = parts.bus.event_bus_name
+    if function.sends_to_ingest:
+        found["INGEST_QUEUE_URL"] = parts.ingest.queue.queue_url
+    if function.gives_up_to_dead_letters:
+        found["INGEST_DEAD_LETTER_URL"] = parts.ingest.dead_letters.queue_url
+    return found
+
+
+def statements(function: Function, parts: Parts) -> list[iam.PolicyStatement]:
+    """Statements of ``function``'s role, beside its log and its traces."""
+    allowed = [_on_items(access, parts.table) for access in function.table]
+    if function.signs:
+        allowed.append(_allow(["secretsmanager:GetSecretValue"], parts.secret.secret_arn))
+    if function.publishes:
+        allowed.append(_allow(["events:PutEvents"], parts.bus.event_bus_arn))
+    if function.sends_to_ingest:
+        allowed.append(_allow(["sqs:SendMessage"], parts.ingest.queue.queue_arn))
+    if function.gives_up_to_dead_letters:
+        allowed.append(_allow(["sqs:SendMessage"], parts.ingest.dead_letters.queue_arn))
+    if isinstance(function.trigger, FromQueue):
+        allowed.append(may_drain(parts.ingest.queue))
+    if isinstance(function.trigger, FromStream):
+        allowed.extend(may_follow(parts.table, parts.failures[function.name]))
+    return allowed
+
+
+def _on_items(access: Access, table: dynamodb.Table) -> iam.PolicyStatement:
+    """``access`` as a statement; the index comes along where a chain may be queried.
+
+    A request without keys would pass a condition that asks about all of its keys. Only a scan is such a request, and
+    no function may scan.
+    """
+    resources = [table.table_arn]
+    if QUERY in access.actions and CHAINS in access.partitions:
+        resources.append(f"{table.table_arn}/index/{keys.REF_INDEX}")
+    return iam.PolicyStatement(
+        actions=[*access.actions],
+        resources=resources,
+        conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [*access.partitions]}},
+    )
+
+
+def _allow(actions: list[str], resource: str) -> iam.PolicyStatement:
+    return iam.PolicyStatement(actions=actions, resources=[resource])

@@ -1,0 +1,108 @@
+"""Alarms: one topic that tells people, and what each kind of part must be watched for."""
+
+from aws_cdk import Aws, Duration
+from aws_cdk import aws_apigatewayv2 as apigw
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.settings import Stage
+
+_MINUTE = Duration.minutes(1)
+_FIVE = Duration.minutes(5)
+
+# What the ledger stands on; the others fail with them. One alarm each: a sum over metrics is refused by the emulator.
+_TABLE_OPERATIONS = ("Query", "PutItem", "TransactWriteItems")
+
+
+class Alarms(Construct):
+    """The topic, and a method for each kind of part; ``all`` is what was made, for the dashboard."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, prefix: str, key: kms.IKey) -> None:
+        super().__init__(scope, construct_id)
+        self.all: list[cloudwatch.Alarm] = []
+        self._prefix = prefix
+        self.topic = sns.Topic(self, "Topic", topic_name=f"{prefix}-alarms", master_key=key, enforce_ssl=True)
+        # A policy of one's own replaces SNS's, under which alarms of the account may publish.
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AlarmsOfThisAccount",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[self.topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+            )
+        )
+        if stage.alarm_email:
+            self.topic.add_subscription(subscriptions.EmailSubscription(stage.alarm_email))
+
+    def function(self, name: str, function: lambda_.IFunction, *, timeout_s: int, answers_people: bool) -> None:
+        """Errors and throttles; for a function somebody waits for, also a slow hundredth."""
+        self._alarm(f"{name}-errors", function.metric_errors(period=_FIVE), 1, "The function raised or ran out of time")
+        self._alarm(f"{name}-throttles", function.metric_throttles(period=_FIVE), 1, "More calls than may run at once")
+        if answers_people:
+            slow = function.metric_duration(period=_FIVE, statistic="p99")
+            self._alarm(
+                f"{name}-slow", slow, timeout_s * 1000 * 0.3, "p99 beyond 30 % of the timeout, in ms", periods=3
+            )
+
+    def stream(self, name: str, function: lambda_.IFunction) -> None:
+        """How old the record is that the function is at."""
+        age = function.metric("IteratorAge", statistic="Maximum", period=_MINUTE)
+        self._alarm(f"{name}-behind", age, 300_000, "Five minutes behind the table's stream, in ms", periods=5)
+
+    def dead_letters(self, name: str, queue: sqs.IQueue) -> None:
+        """Anything at all on a queue of failures."""
+        waiting = queue.metric_approximate_number_of_messages_visible(period=_MINUTE, statistic="Maximum")
+        self._alarm(name, waiting, 1, "Something could not be processed; look, mend, redrive")
+
+    def queue(self, name: str, queue: sqs.IQueue) -> None:
+        """How long the oldest message has been waiting."""
+        age = queue.metric_approximate_age_of_oldest_message(period=_MINUTE, statistic="Maximum")
+        self._alarm(f"{name}-waiting", age, 900, "The oldest message is 15 minutes old, in s", periods=3)
+
+    def api(self, api: apigw.IHttpApi) -> None:
+        """Answers that are our fault, and slow ones."""
+        errors = api.metric_server_error(period=_FIVE, statistic="Sum")
+        self._alarm("api-5xx", errors, 5, "The API answered 5xx")
+        slow = api.metric_latency(period=_FIVE, statistic="p99")
+        self._alarm("api-slow", slow, 2_000, "p99 of the API's latency, in ms", periods=3)
+
+    def table(self, table: dynamodb.Table) -> None:
+        """Reads or writes refused for their number, and errors of DynamoDB itself."""
+        for kind in ("Read", "Write"):
+            throttled = table.metric(f"{kind}ThrottleEvents", statistic="Sum", period=_FIVE)
+            self._alarm(f"table-{kind.lower()}-throttles", throttled, 1, f"{kind}s refused for their number")
+        for operation in _TABLE_OPERATIONS:
+            failed = cloudwatch.Metric(
+                namespace="AWS/DynamoDB",
+                metric_name="SystemErrors",
+                dimensions_map={"TableName": table.table_name, "Operation": operation},
+                statistic="Sum",
+                period=_FIVE,
+            )
+            self._alarm(f"table-{operation}-errors", failed, 1, "DynamoDB answered 5xx")
+
+    def _alarm(
+        self, name: str, metric: cloudwatch.IMetric, threshold: float, description: str, *, periods: int = 1
+    ) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            "".join(word[0].upper() + word[1:] for word in name.split("-")),
+            alarm_name=f"{self._prefix}-{name}",
+            alarm_description=description,
+            metric=metric,
+            threshold=threshold,
+            evaluation_periods=periods,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self.topic))
+        self.all.append(alarm)

@@ -1,0 +1,193 @@
+"""The two layers: our own code, and third-party packages built from the lock for Lambda's platform, without Docker."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jsii
+from aws_cdk import BundlingOptions, DockerImage, ILocalBundling
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNTIME = lambda_.Runtime.PYTHON_3_13
+ARCHITECTURE = lambda_.Architecture.ARM_64
+_VERSION = "3.13"
+_PLATFORM = "manylinux2014_aarch64"
+
+_UNUSED_DATA = ("boto3/data", "boto3/examples")
+
+
+def interpreter_of(version: str) -> str | None:
+    """Path of a Python ``version`` that runs on this machine, or None."""
+    candidates = (sys.executable, shutil.which(f"python{version}"))
+    for candidate in filter(None, candidates):
+        asked = subprocess.run(
+            [candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True
+        )
+        if asked.returncode == 0 and asked.stdout.strip() == version:
+            return candidate
+    return None
+
+
+def compile_tree(folder: Path, interpreter: str) -> None:
+    """Write bytecode beside the sources in ``folder``, for ``interpreter``.
+
+    Unchecked: the layer's files get other times when they are unpacked, and Python would throw the bytecode away.
+    Paths in tracebacks are those under /opt. Sources that do not compile there (a package's optional parts) stay plain.
+    """
+    subprocess.run(
+        [
+            interpreter,
+            "-m",
+            "compileall",
+            "-qq",
+            "--invalidation-mode",
+            "unchecked-hash",
+            "-s",
+            folder,
+            "-p",
+            "/opt",
+            ".",
+        ],
+        cwd=folder,
+        check=False,
+    )
+
+
+def trim(site: Path, services: tuple[str, ...]) -> None:
+    """Take out of the packages in ``site`` what no function reads: data of other AWS services, scripts, examples.
+
+    botocore lists its data folders at start-up, so what goes is saved in size and in time.
+    """
+    for service in (site / "botocore" / "data").iterdir():
+        if service.is_dir() and service.name not in services:
+            shutil.rmtree(service)
+    for unused in (*(site / name for name in _UNUSED_DATA), site / "bin"):
+        shutil.rmtree(unused, ignore_errors=True)
+
+
+def _digest(*parts: bytes) -> str:
+    return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def _sources(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+
+
+class _Bundling:
+    """What both bundlings share: where bytecode comes from, and a hash made of all that goes in."""
+
+    def __init__(self, interpreter: str | None) -> None:
+        self.interpreter = interpreter
+
+    def made_with(self) -> bytes:
+        version = "none"
+        if self.interpreter:
+            version = subprocess.run(
+                [self.interpreter, "-c", "import sys; print(sys.implementation.cache_tag)"],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        return version.encode() + Path(__file__).read_bytes()
+
+
+@jsii.implements(ILocalBundling)
+class CoreBundling(_Bundling):
+    """Copies our own code and compiles it."""
+
+    source = ROOT / "layers" / "core" / "python"
+
+    def hash(self) -> str:
+        files = _sources(self.source)
+        names = "\n".join(path.relative_to(self.source).as_posix() for path in files)
+        return _digest(self.made_with(), names.encode(), *(path.read_bytes() for path in files))
+
+    def try_bundle(self, output_dir: str, *_options: object, **_named: object) -> bool:
+        target = Path(output_dir) / "python"
+        shutil.copytree(self.source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        if self.interpreter:
+            compile_tree(Path(output_dir), self.interpreter)
+        return True
+
+
+@jsii.implements(ILocalBundling)
+class DependencyBundling(_Bundling):
+    """Installs the locked packages as wheels for Lambda's platform, whatever this machine is, and trims them."""
+
+    lock = ROOT / "requirements" / "runtime.txt"
+
+    def __init__(self, interpreter: str | None, services: tuple[str, ...]) -> None:
+        super().__init__(interpreter)
+        self.services = services
+
+    def hash(self) -> str:
+        return _digest(self.made_with(), self.lock.read_bytes(), "\n".join(self.services).encode())
+
+    def try_bundle(self, output_dir: str, *_options: object, **_named: object) -> bool:
+        target = Path(output_dir) / "python"
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-compile",
+                "--platform",
+                _PLATFORM,
+                "--python-version",
+                _VERSION,
+                "--implementation",
+                "cp",
+                "--only-binary=:all:",
+                "--no-deps",
+                "--require-hashes",
+                "--requirement",
+                self.lock,
+                "--target",
+                target,
+            ],
+            check=True,
+        )
+        trim(target, self.services)
+        if self.interpreter:
+            compile_tree(Path(output_dir), self.interpreter)
+        return True
+
+
+class Layers(Construct):
+    """``core`` and, unless functions run under this very interpreter, ``deps``."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, services: tuple[str, ...], run_here: bool) -> None:
+        super().__init__(scope, construct_id)
+        interpreter = sys.executable if run_here else interpreter_of(_VERSION)
+        self.core = self._layer("Core", "The product's own code", CoreBundling(interpreter))
+        self.deps = (
+            None
+            if run_here
+            else self._layer("Deps", "Third-party packages, as locked", DependencyBundling(interpreter, services))
+        )
+
+    def _layer(
+        self, construct_id: str, description: str, bundling: CoreBundling | DependencyBundling
+    ) -> lambda_.LayerVersion:
+        return lambda_.LayerVersion(
+            self,
+            construct_id,
+            description=description,
+            compatible_runtimes=[RUNTIME],
+            compatible_architectures=[ARCHITECTURE],
+            code=lambda_.Code.from_asset(
+                str(ROOT / "layers" / "core"),
+                asset_hash=bundling.hash(),
+                bundling=BundlingOptions(
+                    image=DockerImage.from_registry("unused: the bundling below always succeeds or raises"),
+                    local=bundling,
+                ),
+            ),
+        )

@@ -1,0 +1,68 @@
+"""What feeds functions that nobody calls: the ingest queue and the table's stream."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_sqs as sqs
+
+from infra.catalogue import FromQueue, FromStream
+from loyalty.table import keys
+
+
+def may_drain(queue: sqs.IQueue) -> iam.PolicyStatement:
+    """What Lambda needs to feed a function from ``queue``."""
+    return iam.PolicyStatement(
+        actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], resources=[queue.queue_arn]
+    )
+
+
+def may_follow(table: dynamodb.ITable, failures: sqs.IQueue) -> list[iam.PolicyStatement]:
+    """What Lambda needs to feed a function from ``table``'s stream, and to say what it gave up."""
+    stream = _stream(table)
+    actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]
+    return [
+        iam.PolicyStatement(actions=actions, resources=[stream]),
+        iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[failures.queue_arn]),
+    ]
+
+
+def drain(function: lambda_.Function, queue: sqs.IQueue, trigger: FromQueue) -> None:
+    """Feed ``function`` from ``queue`` in batches; only the messages it names as failed come again."""
+    function.add_event_source_mapping(
+        "FromQueue",
+        event_source_arn=queue.queue_arn,
+        batch_size=trigger.batch_size,
+        max_batching_window=Duration.seconds(trigger.window_s),
+        max_concurrency=trigger.max_concurrency,
+        report_batch_item_failures=True,
+    )
+
+
+def follow(function: lambda_.Function, table: dynamodb.ITable, failures: sqs.IQueue, trigger: FromStream) -> None:
+    """Feed ``function`` from the table's stream, from the oldest record still there, filtered by item type.
+
+    Order per account is kept. What fails is tried again alone (the batch is halved until it is found), a bounded
+    number of times, then its place in the stream is put on ``failures`` and the stream moves on.
+    """
+    image = {"dynamodb": {"NewImage": {keys.TYPE: {"S": list(trigger.types)}}}}
+    function.add_event_source_mapping(
+        "FromStream",
+        event_source_arn=_stream(table),
+        starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+        batch_size=trigger.batch_size,
+        max_batching_window=Duration.seconds(trigger.window_s),
+        bisect_batch_on_error=True,
+        report_batch_item_failures=True,
+        retry_attempts=trigger.retries,
+        filters=[lambda_.FilterCriteria.filter(image)],
+        on_failure=sources.SqsDlq(failures),
+    )
+
+
+def _stream(table: dynamodb.ITable) -> str:
+    arn = table.table_stream_arn
+    if arn is None:
+        raise ValueError("the table has no stream")
+    return arn

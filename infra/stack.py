@@ -1,0 +1,122 @@
+"""The stack: one, so that rule, queue, function and table never wait for one another across stacks."""
+
+from aws_cdk import Acknowledgment, CfnOutput, Stack, Validations
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from infra.catalogue import CATALOGUE, RUNTIME_SERVICES, Authorizer, FromQueue, FromStream, Http
+from infra.constructs.access import Parts, environment, statements
+from infra.constructs.alarms import Alarms
+from infra.constructs.api import Api
+from infra.constructs.bus import event_bus
+from infra.constructs.dashboard import dashboard
+from infra.constructs.functions import LambdaFunction
+from infra.constructs.key import data_key
+from infra.constructs.layers import Layers
+from infra.constructs.queues import dead_letter_queue, ingest_queue
+from infra.constructs.secret import signing_secret
+from infra.constructs.sources import drain, follow
+from infra.constructs.table import ledger_table
+from infra.settings import Stage
+
+
+class LoyaltyStack(Stack):
+    """Everything of one stage. The names of what it makes begin with the stack's own."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            description=f"Loyalty engine, stage {stage.name}",
+            termination_protection=stage.deletion_protection,
+        )
+        prefix = construct_id
+        followers = [one.name for one in CATALOGUE if isinstance(one.trigger, FromStream)]
+        drain_s = max(one.timeout_s for one in CATALOGUE if isinstance(one.trigger, FromQueue))
+
+        key = data_key(self, keep=stage.keep_data)
+        # By its ARN, so that no construct adds wildcard actions to the key's policy.
+        known_key = kms.Key.from_key_arn(self, "KnownKey", key.key_arn)
+        parts = Parts(
+            table=ledger_table(self, stage, known_key),
+            secret=signing_secret(self, stage, known_key),
+            bus=event_bus(self, prefix, stage),
+            ingest=ingest_queue(self, prefix, function_timeout_s=drain_s),
+            failures={
+                name: dead_letter_queue(self, f"{name.title()}Failures", f"{prefix}-{name}-failures")
+                for name in followers
+            },
+        )
+
+        Validations.of(self).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-L1",
+                reason="Python 3.13 is the runtime that the locked packages are resolved for and layers compiled for; "
+                "a newer one is a change of its own.",
+            )
+        )
+        layers = Layers(self, "Layers", services=RUNTIME_SERVICES, run_here=stage.functions_run_here)
+        functions = {
+            one.name: LambdaFunction(
+                self,
+                one,
+                stage=stage,
+                prefix=prefix,
+                layers=layers,
+                environment=environment(one, parts),
+                statements=statements(one, parts),
+            ).function
+            for one in CATALOGUE
+        }
+        for one in CATALOGUE:
+            if isinstance(one.trigger, FromQueue):
+                drain(functions[one.name], parts.ingest.queue, one.trigger)
+            if isinstance(one.trigger, FromStream):
+                follow(functions[one.name], parts.table, parts.failures[one.name], one.trigger)
+
+        api = Api(
+            self,
+            "Api",
+            stage=stage,
+            prefix=prefix,
+            functions={one.name: functions[one.name] for one in CATALOGUE if isinstance(one.trigger, Http)},
+            authorize=functions[next(one.name for one in CATALOGUE if isinstance(one.trigger, Authorizer))],
+        )
+
+        alarms = Alarms(self, "Alarms", stage=stage, prefix=prefix, key=known_key)
+        for one in CATALOGUE:
+            alarms.function(
+                one.name,
+                functions[one.name],
+                timeout_s=one.timeout_s,
+                answers_people=isinstance(one.trigger, Http | Authorizer),
+            )
+        for name in followers:
+            alarms.stream(name, functions[name])
+            alarms.dead_letters(f"{name}-failures", parts.failures[name])
+        alarms.queue("ingest", parts.ingest.queue)
+        alarms.dead_letters("ingest-dead-letters", parts.ingest.dead_letters)
+        alarms.api(api.http)
+        alarms.table(parts.table)
+
+        dashboard(
+            self,
+            prefix,
+            alarms=alarms.all,
+            api=api.http,
+            functions=functions,
+            streams=followers,
+            queues={"ingest": parts.ingest.queue, "dead letters": parts.ingest.dead_letters, **parts.failures},
+            table=parts.table,
+        )
+
+        for name, value in {
+            "ApiUrl": api.url,
+            "ApiId": api.http.api_id,
+            "TableName": parts.table.table_name,
+            "IngestQueueUrl": parts.ingest.queue.queue_url,
+            "IngestDeadLetterUrl": parts.ingest.dead_letters.queue_url,
+            "EventBusName": parts.bus.event_bus_name,
+            "SigningSecretId": parts.secret.secret_arn,
+        }.items():
+            CfnOutput(self, name, value=value)
