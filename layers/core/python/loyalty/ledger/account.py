@@ -223,7 +223,6 @@ class Draft:
         """Add points to the lot of these terms; a start that has passed is no start."""
         if points:
             self.move(why, "l", expiry, start if start > self.now else 0, points)
-            self._bound_lots()
 
     def take(self, why: str, points: int) -> list[Part]:
         """Take active points, first expiring first; the caller has checked that they are there."""
@@ -242,16 +241,17 @@ class Draft:
     def settle(self) -> None:
         """Write down what is true at ``now``, in the order it became true.
 
-        At each due moment: lapse holds, activate pending, repay arrears, expire. Going moment by moment makes the
-        result the same whether
-        a sweep ran every night or never.
+        At each due moment: lapse holds, activate pending, repay arrears, expire, keep the lots few. Going moment by
+        moment makes the result the same whether a sweep ran every night or never.
         """
         while (due := self._next_due()) is not None:
             self._lapse(due)
             self._activate(due)
             self._repay()
             self._expire(due)
+            self._bound_lots()
         self._repay()
+        self._bound_lots()
 
     def _next_due(self) -> int | None:
         state = self.state
@@ -302,18 +302,17 @@ class Draft:
     def _bound_lots(self) -> None:
         """Keep lots few: the two of one kind whose terms are closest become one, under the terms kinder to the
         member (I9).
+
+        Only what has not expired is here to be merged, so nothing expired comes back under a later lot's terms.
         """
         lots = self.state.lots
         while len(lots) > MAX_LOTS:
-            ordered = sorted(lots, key=lambda lot: (expiry_order(lot[0]), lot[1]))
-            pairs = [
+            ordered = sorted(lots, key=lambda lot: (lot[1] > 0, expiry_order(lot[0]), lot[1]))
+            _, early, late = min(
                 (expiry_order(late[0]) - expiry_order(early[0]), early, late)
                 for early, late in pairwise(ordered)
                 if bool(early[1]) == bool(late[1])
-            ]
-            if not pairs:
-                return
-            _, early, late = min(pairs)
+            )
             merged = (late[0], min(early[1], late[1]))
             for lot in (early, late):
                 if lot != merged:

@@ -1,0 +1,25 @@
+"""How Hypothesis searches here.
+
+By default every run tries the same examples, so a failure on one machine is a failure on all of them and a green run
+stays green until the code changes. ``HYPOTHESIS_PROFILE=wander`` tries others each time, and many more of them; what
+it finds is printed as a blob to paste into ``@reproduce_failure``.
+"""
+
+import os
+from typing import Final
+
+from hypothesis import HealthCheck, settings
+
+DEFAULT: Final = "steady"
+_CALM = [HealthCheck.too_slow]  # no test may fail by the clock of a busy machine
+
+settings.register_profile(
+    DEFAULT, derandomize=True, database=None, deadline=None, print_blob=True, suppress_health_check=_CALM
+)
+settings.register_profile(
+    "wander", max_examples=2_000, database=None, deadline=None, print_blob=True, suppress_health_check=_CALM
+)
+
+
+def load() -> None:
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", DEFAULT))
