@@ -7,7 +7,7 @@ except an order's source and number, which are free text and are percent-encoded
 | what | pk | sk |
 |---|---|---|
 | ledger entry | ``{program}#L#{account}#{wallet}`` | ``E#{number, 12 digits}`` |
-| member | ``{program}#M#{member}`` | ``PROFILE`` |
+| member | ``{program}#M#{shard}`` | ``{member}`` |
 | identity | ``{program}#I#{kind}#{hash}`` | ``IDENTITY`` |
 | order | ``{program}#O#{source}#{order_id}`` | ``ORDER`` |
 | return that waits for its order | the order's | ``WAIT#{return id}`` |
@@ -27,6 +27,7 @@ TYPE = "t"
 TTL = "ttl"
 
 HEAD_SHARDS = 16
+MEMBER_SHARDS = 16
 
 type_entry = "entry"
 type_order = "order"
@@ -67,8 +68,13 @@ def parse_entry(sk: str) -> int:
     return int(sk[2:])
 
 
+def member_partition(program: str, shard: int) -> str:
+    return f"{program}#M#{shard:02d}"
+
+
 def member(program: str, member_id: str) -> Key:
-    return f"{program}#M#{member_id}", "PROFILE"
+    """Spread as heads are: ``MEMBER_SHARDS`` partitions together are the list of all members, without an index."""
+    return member_partition(program, _shard(member_id, MEMBER_SHARDS)), member_id
 
 
 def identity(program: str, kind: str, digest: str) -> Key:
@@ -95,9 +101,13 @@ def head_partition(program: str, shard: int) -> str:
 
 
 def head(program: str, account: str, wallet: str) -> Key:
-    """Spread over ``HEAD_SHARDS`` partitions by the account's last characters, which are random in a ULID."""
-    shard = sum(map(ord, account[-2:])) % HEAD_SHARDS
-    return head_partition(program, shard), f"{account}#{wallet}"
+    """Spread over ``HEAD_SHARDS`` partitions."""
+    return head_partition(program, _shard(account, HEAD_SHARDS)), f"{account}#{wallet}"
+
+
+def _shard(account: str, shards: int) -> int:
+    """By the account's last characters, which are random in a ULID."""
+    return sum(map(ord, account[-2:])) % shards
 
 
 def client_partition(program: str) -> str:
