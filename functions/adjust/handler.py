@@ -9,8 +9,8 @@ from loyalty.errors import Invalid
 from loyalty.ledger.chain import Chain
 from loyalty.ledger.views import EntryView
 from loyalty.runtime.http import Answer, Operation, Request, posted, serve
-from loyalty.shapes import seconds
 from loyalty.runtime.wiring import policy, wallets
+from loyalty.shapes import seconds
 
 LONGEST = 50 * 366 * 86_400
 _PROBLEMS = ("MEMBER_NOT_FOUND", "ACCOUNT_CLOSED", "ACCOUNT_BUSY")

@@ -14,8 +14,8 @@ from loyalty.ids import located
 from loyalty.ledger.chain import Chain
 from loyalty.ledger.views import BalanceView, EntryView, balance_view, entry_view
 from loyalty.runtime.http import Answer, Operation, Request, serve
-from loyalty.shapes import Wallet
 from loyalty.runtime.wiring import wallets
+from loyalty.shapes import Wallet
 
 Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most; 20 when left out")]
 Cursor = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,11}$", description="The answer's ``next``, to go on")]

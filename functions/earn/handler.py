@@ -9,8 +9,8 @@ from functions.earn.requests import EventRequest
 from loyalty.earning.requests import PurchaseRequest, purchase_of, who
 from loyalty.ledger.views import EntryView
 from loyalty.runtime.http import Answer, Operation, Request, posted, serve
-from loyalty.shapes import seconds
 from loyalty.runtime.wiring import account_of, earning
+from loyalty.shapes import seconds
 
 _PROBLEMS = (
     "MEMBER_NOT_FOUND",

@@ -6,8 +6,8 @@ Trigger: POST /v1/purchases/{source}/{order_id}/returns. Output: the entry, 201.
 from loyalty.earning.requests import ReturnRequest, return_of
 from loyalty.ledger.views import EntryView
 from loyalty.runtime.http import Answer, Operation, Request, posted, serve
-from loyalty.shapes import seconds
 from loyalty.runtime.wiring import earning, policy
+from loyalty.shapes import seconds
 
 
 def take_back(request: Request) -> Answer:

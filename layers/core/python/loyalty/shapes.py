@@ -29,7 +29,7 @@ Identity = Annotated[
     str,
     Meta(
         pattern=r"^(phone|card|openid|unionid|email):[!-~]{1,128}$",
-        description="kind:value, such as phone:+4915112345678, card:10001, openid:o6_b…, unionid:…, email:a@example.com",
+        description="kind:value, such as phone:+4915112345678, card:10001, openid:…, unionid:…, email:a@example.com",
         examples=["card:10001"],
     ),
 ]

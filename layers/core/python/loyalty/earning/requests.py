@@ -69,6 +69,21 @@ class ReturnRequest(Body):
     occurred_at: Moment | None = None
 
 
+class BatchPurchase(PurchaseRequest, tag_field="type", tag="purchase"):
+    """A purchase of a till that was offline. Its source and order id make it count once."""
+
+
+class BatchReturn(ReturnRequest, tag_field="type", tag="return", kw_only=True):
+    """A return of a till that was offline; it waits for its purchase if need be. Its return id makes it count once."""
+
+    source: Source
+    order_id: OrderId
+    return_id: OrderId
+
+
+BatchItem = BatchPurchase | BatchReturn
+
+
 def who(member: str | None, identity: str | None) -> None:
     """Invalid unless exactly one of the two names the member."""
     if (member is None) == (identity is None):

@@ -77,8 +77,20 @@ class Earning:
         return replace(self.complete(program, standing, now), replayed=True)
 
     def complete(self, program: str, order: Order, now: int) -> Posted:
-        """Post the entry of an order document, unless it stands."""
-        return self._ledger.post(Chain(program, order.account, order.wallet), _cause(order), now, _earn(order))
+        """Post the entry of an order document, unless it stands.
+
+        Should the key that the order was sent with have been spent on another request since, the order goes by its
+        own name: the till
+        broke the rule on keys, but the member bought the goods.
+        """
+        chain = Chain(program, order.account, order.wallet)
+        try:
+            return self._ledger.post(chain, _cause(order), now, _earn(order))
+        except Conflict as conflict:
+            if conflict.code != "IDEMPOTENCY_KEY_REUSED":
+                raise
+            cause = replace(_cause(order), ref=order_ref(order.source, order.order_id))
+            return self._ledger.post(chain, cause, now, _earn(order))
 
     def standing(self, program: str, source: str, order_id: str) -> Order:
         """The order document; NotFound."""
@@ -96,9 +108,8 @@ class Earning:
             opened = self._ledger.open(chain, cause, now)
             if opened.done is not None:
                 return Posted(opened.done, replayed=True)
-            if order.version == 1 and self._ledger.store.find(chain, order.ref) is None:
-                self.complete(program, order, now)
-                continue
+            if order.version == 1 and not self.complete(program, order, now).replayed:
+                continue  # its entry was missing; now it stands, and the head has moved
             after, amount = take_back(order, back)
             try:
                 return self._ledger.commit(opened, _reverse(after, amount), [self._orders.put_of(program, after)])
@@ -123,6 +134,11 @@ class Earning:
             draft.detail |= {"event": event, "points": points}
 
         return self._ledger.post(Chain(program, account, wallet), cause, now, decide)
+
+
+def order_ref(source: str, order_id: str) -> str:
+    """The reference of a purchase that came without an idempotency key."""
+    return f"o#{source}#{order_id}"
 
 
 def check_occurred(policy: Program, occurred: int, now: int) -> None:

@@ -4,13 +4,14 @@ An entry is one item ``{pk, sk, t, ref, body, hash}``; its state travels inside 
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from loyalty.errors import Corrupt
 from loyalty.ledger.chain import Chain, Entry, Finding, Stored, Verifier, read
 from loyalty.table import keys
 from loyalty.table.client import Table
-from loyalty.table.writes import ABSENT, ConditionFailed, Item, Put
+from loyalty.table.writes import ABSENT, Condition, ConditionFailed, Item, Put
 
 _ATTRIBUTES = {keys.PK, keys.SK, keys.TYPE, keys.REF, "body", "hash"}
 
@@ -116,3 +117,31 @@ def _stored(item: dict[str, Any]) -> Stored:
     if not sound:
         return Stored(number, "", "", "")
     return Stored(number, str(item[keys.REF]), str(item["body"]), str(item["hash"]))
+
+
+class HeadStore:
+    """The newest published entry of every chain: what ``verify`` measures a chain's end by, and the list of all
+    accounts.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def publish(self, entry: Entry) -> None:
+        """Note an entry as published. An older one, or the same again, changes nothing."""
+        pk, sk = keys.head(*entry.chain)
+        balance = entry.state.balance()
+        item: Item = {
+            keys.PK: pk,
+            keys.SK: sk,
+            keys.TYPE: keys.type_head,
+            "number": entry.number,
+            "hash": entry.hash,
+            "available": balance.available,
+            "pending": balance.pending,
+            "held": balance.held,
+            "arrears": balance.arrears,
+        }
+        newer = Condition("attribute_not_exists(pk) OR #number < :number", {"number": entry.number})
+        with suppress(ConditionFailed):
+            self._table.put(item, newer)

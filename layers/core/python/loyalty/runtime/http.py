@@ -84,7 +84,7 @@ class Request:
         if not _KEY.fullmatch(key):
             raise Invalid(
                 "REQUEST_KEY_MISSING",
-                "Send an Idempotency-Key of 1 to 128 printable ASCII characters: new for each operation, kept for retries",
+                "Send an Idempotency-Key of 1 to 128 printable ASCII characters, new for each operation",
                 field="Idempotency-Key",
             )
         content = "" if self._body is None else msgspec.json.encode(self._body).decode()

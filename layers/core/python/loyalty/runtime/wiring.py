@@ -4,12 +4,13 @@ import time
 from functools import cache
 from typing import Final
 
+from loyalty.earning.intake import Intake
 from loyalty.earning.service import Earning
 from loyalty.earning.store import OrderStore
 from loyalty.ids import located
 from loyalty.ledger.chain import Entry
 from loyalty.ledger.service import Ledger
-from loyalty.ledger.store import LedgerStore
+from loyalty.ledger.store import HeadStore, LedgerStore
 from loyalty.ledger.wallet import Wallets
 from loyalty.programs.store import ProgramStore
 from loyalty.programs.terms import Program
@@ -45,6 +46,16 @@ def programs() -> ProgramStore:
 @cache
 def earning() -> Earning:
     return Earning(ledger(), OrderStore(table()), policy)
+
+
+@cache
+def intake() -> Intake:
+    return Intake(earning(), OrderStore(table()), policy, account_of)
+
+
+@cache
+def heads() -> HeadStore:
+    return HeadStore(table())
 
 
 def policy(program: str) -> Program:

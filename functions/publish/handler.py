@@ -1,0 +1,42 @@
+"""Tell the rest of the world what the ledger has done (outbox), and note how far it has told.
+
+Trigger: the table's stream, new entries and new members only. Output: events on the bus, the published head of each
+chain. Failure: the
+batch is delivered again; an event's id follows from its entry, so whoever gets it twice knows it.
+"""
+
+from typing import Any
+
+import msgspec
+
+from loyalty.ledger.events import ENROLLED, MemberEvent, events_of
+from loyalty.ledger.store import entry_of_item
+from loyalty.runtime.batch import serve_stream
+from loyalty.runtime.outbound import publish
+from loyalty.runtime.wiring import heads
+from loyalty.table import keys
+
+
+def tell(items: list[dict[str, Any]], now: int) -> dict[str, int]:
+    del now
+    events: list[tuple[str, str]] = []
+    newest = {}
+    for item in items:
+        if item[keys.TYPE] == keys.type_entry:
+            entry = entry_of_item(item)
+            newest[entry.chain] = entry
+            events += [(kind, msgspec.json.encode(detail).decode()) for kind, detail in events_of(entry)]
+        elif item[keys.TYPE] == keys.type_member and item["version"] == 1:
+            events.append((ENROLLED, msgspec.json.encode(_enrolled(item)).decode()))
+    publish(events)
+    for entry in newest.values():
+        heads().publish(entry)
+    return {"events": len(events), "chains": len(newest)}
+
+
+def _enrolled(item: dict[str, Any]) -> MemberEvent:
+    program, _, member = item[keys.PK].split("#")
+    return MemberEvent(id=f"{program}:{member}:{ENROLLED}", program=program, member=member, kind=item["kind"])
+
+
+lambda_handler = serve_stream("publish", tell)

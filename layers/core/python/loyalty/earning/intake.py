@@ -1,0 +1,126 @@
+"""Use cases of what arrives late: purchases and returns from tills that were offline, in any order, more than once.
+
+A purchase counts once by its source and order id, a return by its return id. A return that comes before its purchase
+is kept beside the
+order's key; whichever of the two is written last finds the other through the table's stream (``recover``), so
+neither waits for a clock.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from loyalty.earning.purchase import Order
+from loyalty.earning.requests import BatchItem, BatchPurchase, BatchReturn, purchase_of, return_of, who
+from loyalty.earning.service import Earning, order_ref
+from loyalty.earning.store import OrderStore
+from loyalty.errors import Forbidden, Invalid, NotFound, Problem
+from loyalty.ledger.chain import Cause, fingerprint
+from loyalty.programs.terms import Program
+from loyalty.shapes import seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who handed an item in: a client of a programme, perhaps bound to one store."""
+
+    program: str
+    client: str
+    store: str
+
+
+class Intake:
+    """Late arrivals of every programme. ``account_of`` finds the account that an item names, by id or by identity."""
+
+    def __init__(
+        self,
+        earning: Earning,
+        orders: OrderStore,
+        program: Callable[[str], Program],
+        account_of: Callable[[str, str | None, str | None], str],
+    ) -> None:
+        self._earning = earning
+        self._orders = orders
+        self._program = program
+        self._account_of = account_of
+
+    def take(self, sender: Sender, item: dict[str, Any], now: int) -> str:
+        """Post one item, or keep it; returns ``posted``, ``known`` (it was posted before) or ``waiting``. Problem
+        when it cannot be.
+        """
+        parsed = item_of(item)
+        if sender.store and parsed.store != sender.store:
+            raise Forbidden("AUTH_STORE_FORBIDDEN", f"This client belongs to store {sender.store}", field="store")
+        if isinstance(parsed, BatchPurchase):
+            return self._purchase(sender, parsed, now)
+        try:
+            return self._return(sender, parsed, now)
+        except NotFound as missing:
+            if missing.code != "PURCHASE_NOT_FOUND":
+                raise
+        message = {"program": sender.program, "client": sender.client, "store": sender.store, "item": item}
+        self._orders.wait(sender.program, parsed.source, parsed.order_id, parsed.return_id, message)
+        return "waiting"
+
+    def settle(self, program: str, order: Order, now: int, refused: Callable[[dict[str, Any], Problem], None]) -> None:
+        """Finish what belongs to a recorded order: its entry, and the returns that wait for it.
+
+        ``refused`` is told of a return that can never be carried out; it stops waiting then.
+        """
+        self._earning.complete(program, order, now)
+        for key, message in self._orders.waiting(program, order.source, order.order_id):
+            sender = Sender(message["program"], message["client"], message["store"])
+            parsed = item_of(message["item"])
+            try:
+                if isinstance(parsed, BatchReturn):
+                    self._return(sender, parsed, now)
+            except Problem as problem:
+                if retriable(problem):
+                    raise
+                refused(message, problem)
+            self._orders.stop_waiting(key)
+
+    def settle_waiting(
+        self, program: str, source: str, order_id: str, now: int, refused: Callable[[dict[str, Any], Problem], None]
+    ) -> None:
+        """The same from a waiting return's side: nothing to do while the order is not there."""
+        order = self._orders.get(program, source, order_id)
+        if order is not None:
+            self.settle(program, order, now, refused)
+
+    def _purchase(self, sender: Sender, item: BatchPurchase, now: int) -> str:
+        who(item.member, item.identity)
+        account = self._account_of(sender.program, item.member, item.identity)
+        cause = Cause(
+            order_ref(item.source, item.order_id), _fingerprint(item), sender.client, seconds(item.occurred_at)
+        )
+        done = self._earning.record(sender.program, purchase_of(item, account), cause, now)
+        return "known" if done.replayed else "posted"
+
+    def _return(self, sender: Sender, item: BatchReturn, now: int) -> str:
+        back = return_of(item, self._program(sender.program).currency)
+        ref = f"r#{item.source}#{item.order_id}#{item.return_id}"
+        occurred = seconds(item.occurred_at) if item.occurred_at else now
+        cause = Cause(ref, _fingerprint(item), sender.client, occurred)
+        done = self._earning.take_back(sender.program, item.source, item.order_id, back, cause, now)
+        return "known" if done.replayed else "posted"
+
+
+def retriable(problem: Problem) -> bool:
+    """Whether the same item may succeed when it is sent again."""
+    return problem.retry_after is not None
+
+
+def item_of(item: object) -> BatchPurchase | BatchReturn:
+    """The item in its typed shape; Invalid names the field that does not fit."""
+    try:
+        parsed: BatchPurchase | BatchReturn = msgspec.convert(item, BatchItem)
+    except msgspec.ValidationError as error:
+        raise Invalid("REQUEST_INVALID", str(error), field="item") from None
+    return parsed
+
+
+def _fingerprint(item: BatchPurchase | BatchReturn) -> str:
+    return fingerprint("batch", msgspec.json.encode(item).decode())

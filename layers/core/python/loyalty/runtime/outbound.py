@@ -1,0 +1,57 @@
+"""What functions send out besides the table: messages to queues, events to the bus."""
+
+import json
+from functools import cache
+from typing import Any, Final
+
+from loyalty.errors import Problem
+from loyalty.runtime.config import config
+
+SOURCE: Final = "loyalty"
+_PUT_EVENTS_MAX: Final = 10
+
+
+class NotPublished(Exception):
+    """The bus refused some events; the batch is to be sent again."""
+
+
+@cache
+def _client(service: str) -> Any:
+    from botocore.config import Config
+    from botocore.session import get_session
+
+    return get_session().create_client(
+        service, config=Config(retries={"mode": "standard"}, connect_timeout=2, read_timeout=10)
+    )
+
+
+def send(queue: str, message: dict[str, Any], attributes: dict[str, str] | None = None) -> None:
+    """Put one JSON message on a queue."""
+    _client("sqs").send_message(
+        QueueUrl=queue,
+        MessageBody=json.dumps(message, ensure_ascii=False),
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value} for name, value in (attributes or {}).items()
+        },
+    )
+
+
+def set_aside(message: dict[str, Any], problem: Problem) -> None:
+    """Put what can never be carried out on the dead-letter queue, alone and with its reason, for people to mend and
+    redrive.
+    """
+    attributes = {"code": problem.code, "field": problem.field or "-"}
+    send(config().ingest_dead_letters, message, attributes)
+
+
+def publish(events: list[tuple[str, str]]) -> None:
+    """Put (type, JSON detail) events on the bus, in order; NotPublished unless the bus took every one."""
+    for first in range(0, len(events), _PUT_EVENTS_MAX):
+        entries = [
+            {"EventBusName": config().bus, "Source": SOURCE, "DetailType": kind, "Detail": detail}
+            for kind, detail in events[first : first + _PUT_EVENTS_MAX]
+        ]
+        answer = _client("events").put_events(Entries=entries)
+        if answer.get("FailedEntryCount", 0):
+            codes = {entry["ErrorCode"] for entry in answer["Entries"] if "ErrorCode" in entry}
+            raise NotPublished(", ".join(sorted(codes)))

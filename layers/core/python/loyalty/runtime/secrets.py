@@ -1,0 +1,108 @@
+"""Secrets from Secrets Manager, read when first needed and again now and then, so that a rotation arrives by itself."""
+
+import json
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final, Protocol
+
+from loyalty.errors import Unavailable
+from loyalty.members.tokens import MIN_SECRET, TokenSecrets
+from loyalty.runtime.config import config
+
+REFRESH_SECONDS: Final = 300
+"""How long a running copy goes by the secrets it has read."""
+AGAIN_SECONDS: Final = 10
+"""How soon it may be made to look again, by a token that none of its secrets signed."""
+
+
+class SecretsManager(Protocol):
+    """The part of botocore's client that is used."""
+
+    def get_secret_value(self, **request: Any) -> dict[str, Any]: ...
+
+
+class Secret:
+    """One secret's text. ``clock`` counts seconds; ``client`` is made when first needed."""
+
+    def __init__(
+        self, client: Callable[[], SecretsManager], secret_id: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client = client
+        self._id = secret_id
+        self._clock = clock
+        self._text: str | None = None
+        self._read = 0.0
+
+    def text(self, at_most: float = REFRESH_SECONDS) -> str:
+        """The secret, not longer ago read than ``at_most`` seconds. While it cannot be read, what was known stands;
+        Unavailable when nothing was.
+        """
+        moment = self._clock()
+        if self._text is None or moment - self._read > at_most:
+            text = self._fetch()
+            if text is None and self._text is None:
+                raise Unavailable("STORAGE_UNAVAILABLE", "Send the same request again", retry_after=1)
+            self._text = text or self._text
+            self._read = moment
+        return self._text or ""
+
+    def _fetch(self) -> str | None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return str(self._client().get_secret_value(SecretId=self._id)["SecretString"])
+        except (BotoCoreError, ClientError):
+            return None
+
+
+def token_secrets(text: str) -> TokenSecrets:
+    """Of JSON ``{"current", "previous"?}``; ValueError when the current one is missing or too short to sign with."""
+    try:
+        data = json.loads(text)
+        secrets = TokenSecrets(str(data["current"]), str(data.get("previous") or ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError('the signing secret is not JSON {"current": …, "previous": …}') from None
+    if len(secrets.current.encode()) < MIN_SECRET:
+        raise ValueError(f"the signing secret has fewer than {MIN_SECRET} bytes")
+    return secrets
+
+
+def signing_secrets(at_most: float = REFRESH_SECONDS) -> TokenSecrets:
+    """What signs tokens."""
+    return token_secrets(_secret(config().signing_secret).text(at_most))
+
+
+def newer_signing_secrets() -> TokenSecrets:
+    """The same, looked up again unless that was done just now."""
+    return signing_secrets(AGAIN_SECONDS)
+
+
+def identity_secret() -> bytes:
+    """The key of identities' digests: plain text that never changes, for all lookups hang on it. ValueError when it
+    is too short.
+    """
+    secret = _secret(config().identity_secret).text().encode()
+    if len(secret) < MIN_SECRET:
+        raise ValueError(f"the identity secret has fewer than {MIN_SECRET} bytes")
+    return secret
+
+
+@cache
+def _secret(secret_id: str) -> Secret:
+    return Secret(_connect, secret_id)
+
+
+@cache
+def _connect() -> SecretsManager:
+    from botocore.config import Config
+    from botocore.session import get_session
+
+    client: Any = get_session().create_client(
+        "secretsmanager",
+        config=Config(
+            retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=3, tcp_keepalive=True
+        ),
+    )
+    secrets: SecretsManager = client
+    return secrets
