@@ -29,9 +29,7 @@ POLICIES = _pattern(keys.policy("p")[0])
 GET = "dynamodb:GetItem"
 QUERY = "dynamodb:Query"
 PUT = "dynamodb:PutItem"
-UPDATE = "dynamodb:UpdateItem"
 DELETE = "dynamodb:DeleteItem"
-CHECK = "dynamodb:ConditionCheckItem"
 
 
 @dataclass(frozen=True)
@@ -193,6 +191,7 @@ CATALOGUE: tuple[Function, ...] = (
         memory_mb=512,
         timeout_s=60,
         table=_POST,
+        gives_up_to_dead_letters=True,
     ),
     Function(
         "publish",
