@@ -7,6 +7,7 @@ feature.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from loyalty.errors import Unavailable
 from loyalty.table import keys
 
 Value = str | int
@@ -21,8 +22,13 @@ class ConditionFailed(Exception):
         self.item = item
 
 
-class Contended(Exception):
-    """A transaction on the same item was in the way; nothing was written."""
+class Contended(Unavailable):
+    """A transaction on the same item was in the way and nothing was written; who cannot look again passes it on."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "STORAGE_UNAVAILABLE", "Send the same request with the same Idempotency-Key again", retry_after=1
+        )
 
 
 class Condition(NamedTuple):
