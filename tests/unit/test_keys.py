@@ -32,11 +32,12 @@ def test_the_keys_are_those_that_stored_rows_have() -> None:
     # Rows written by earlier versions lie under these; a change here needs a migration.
     assert keys.chain("acme", ACCOUNT, "points") == f"acme#L#{ACCOUNT}#points"
     assert keys.entry(7) == "E#000000000007"
-    assert keys.member("acme", ACCOUNT) == ("acme#M#11", ACCOUNT)
+    assert keys.member("acme", ACCOUNT) == ("acme#M#07", ACCOUNT)
     assert keys.identity("acme", "phone", "h") == ("acme#I#phone#h", "IDENTITY")
     assert keys.order("acme", "pos", "1") == ("acme#O#pos#1", "ORDER")
     assert keys.waiting("acme", "pos", "1", "r") == ("acme#O#pos#1", "WAIT#r")
     assert keys.claim("acme", "a#points#3") == ("acme#X#a#points#3", "CLAIM")
+    assert keys.head("acme", ACCOUNT, "points") == ("acme#H#07", f"{ACCOUNT}#points")
     assert keys.client("acme", "till") == ("acme#C", "till")
     assert keys.policy("acme") == ("acme#P", "POLICY")
 
@@ -90,12 +91,14 @@ def test_free_text_never_separates(text: str) -> None:
     assert keys.waiting("acme", "pos", "1", text)[1].count("#") == 1
 
 
-def test_heads_lie_in_their_partitions_and_spread_over_all_of_them() -> None:
-    seen = Counter(
-        keys.head("acme", f"mem_{ulid(0, number.to_bytes(10, 'big'))}", "points")[0] for number in range(1024)
-    )
-    assert set(seen) == {keys.head_partition("acme", shard) for shard in range(keys.HEAD_SHARDS)}
-    assert max(seen.values()) < 3 * min(seen.values())
+def test_heads_and_members_spread_over_all_of_their_partitions() -> None:
+    accounts = [f"mem_{ulid(0, number.to_bytes(10, 'big'))}" for number in range(1024)]
+    heads = Counter(keys.head("acme", account, "points")[0] for account in accounts)
+    members = Counter(keys.member("acme", account)[0] for account in accounts)
+    assert set(heads) == {keys.head_partition("acme", shard) for shard in range(keys.HEAD_SHARDS)}
+    assert set(members) == {keys.member_partition("acme", shard) for shard in range(keys.MEMBER_SHARDS)}
+    assert max(heads.values()) < 3 * min(heads.values())
+    assert max(members.values()) < 3 * min(members.values())
 
 
 def test_a_head_is_named_for_its_chain() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from loyalty.errors import NotFound, Refused
+from loyalty.errors import Invalid, NotFound, Refused
 from loyalty.ledger.account import MAX_HOLDS, Draft, Move, Part, expiry_order
 from loyalty.values import MAX_POINTS, ZERO, Rate
 
@@ -141,6 +141,7 @@ def capture(draft: Draft, number: int, points: int, final: bool) -> None:
     """Spend ``points`` of hold ``number``; ``final`` gives the rest back. A frozen account honours its holds."""
     begin(draft, "captured")
     held = _held(draft, number)
+    _above_zero(points)
     if points > held:
         raise Refused("HOLD_EXCEEDED", f"The hold has {held} points left", available=held, missing_points=points - held)
     left = points
@@ -265,7 +266,14 @@ def _carry(draft: Draft, why: str, rule: str, rest: Rate) -> None:
         draft.move(why, "r", rule, rest.num, rest.den)
 
 
+def _above_zero(points: int) -> None:
+    """Taking less than nothing would give: no caller's mistake may get that far."""
+    if points <= 0:
+        raise Invalid("REQUEST_INVALID", "points must be above zero", field="points")
+
+
 def _may_leave(draft: Draft, points: int, even_frozen: bool = False) -> None:
+    _above_zero(points)
     if draft.state.status == "frozen" and not even_frozen:
         raise Refused("ACCOUNT_FROZEN", "The account is frozen: it can earn, but nothing can leave it")
     available = draft.available

@@ -84,7 +84,8 @@ class Wallets:
                 raise Refused(
                     "HOLD_ALLOWANCE_INVALID", "This hold backs an offline allowance: send the allowance with it"
                 )
-            commands.capture(draft, number, points or (hold.points if hold else 0), final)
+            held = hold.points if hold is not None else 0
+            commands.capture(draft, number, held if points is None else points, final)
 
         return self._settle_hold(chain, number, decide, cause, now)
 
@@ -144,14 +145,14 @@ class Wallets:
         """The account as a spend would find it at ``now`` (I7); nothing is written."""
         head = self._ledger.store.head(chain)
         if head is None:
-            raise NotFound("MEMBER_NOT_FOUND", "There is no such member in this programme")
+            return State(kind=self._ledger.admits(chain), status="open", at=now)
         return settled(head, now)
 
     def entries(self, chain: Chain, limit: int, before: int | None) -> tuple[list[Entry], int | None]:
-        """Newest first; NotFound when the wallet was never opened."""
+        """Newest first; NotFound when there is no such member or wallet."""
         entries, last = self._ledger.store.newest(chain, limit, before)
         if not entries and before is None:
-            raise NotFound("MEMBER_NOT_FOUND", "There is no such member in this programme")
+            self._ledger.admits(chain)
         return entries, last
 
     def entry(self, chain: Chain, number: int) -> Entry:
@@ -164,7 +165,7 @@ class Wallets:
         """How many entries were recomputed, and the first wrong one (I6)."""
         count, finding = self._ledger.store.verify(chain)
         if not count and finding is None:
-            raise NotFound("MEMBER_NOT_FOUND", "There is no such member in this programme")
+            self._ledger.admits(chain)
         return count, finding
 
     def rebuild(self, chain: Chain) -> State:
