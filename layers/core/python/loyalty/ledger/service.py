@@ -20,15 +20,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from loyalty.errors import Conflict, NotFound
+from loyalty.ledger import commands
 from loyalty.ledger.account import MAX_RECENT, Draft, State
-from loyalty.ledger.chain import Cause, Chain, Entry, seal, tag
+from loyalty.ledger.chain import Cause, Chain, Entry, fingerprint, seal, tag
 from loyalty.ledger.store import LedgerStore, conflicting, put_of
 from loyalty.table.writes import Cancelled, Contended, Delete, Item, Put
 
 MAX_TRIES: Final = 12
 UNCERTAIN_SECONDS: Final = 180
 
+OPENING: Final = "open"
+"""Reference of a wallet's first entry: a wallet is opened once, by whoever comes first."""
+
 Decide = Callable[[Draft], object]
+Admits = Callable[[Chain], str]
+"""The kind of the account that a wallet without entries belongs to; NotFound when there is no such member or wallet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +71,39 @@ class Opened:
         return Draft(self.state, self.now)
 
 
-class Ledger:
-    """Use cases on chains. ``now`` is the time the request began, in seconds since 1970, UTC."""
+def nobody(chain: Chain) -> str:
+    """Admits no account: only wallets that stand are used."""
+    del chain
+    raise NotFound("MEMBER_NOT_FOUND", "There is no such member in this programme")
 
-    def __init__(self, store: LedgerStore) -> None:
+
+class Ledger:
+    """Use cases on chains. ``now`` is the time the request began, in seconds since 1970, UTC.
+
+    ``admits`` is asked only where a chain has no entry. A wallet that the policy was given after a member enrolled
+    so comes to life when it is first used, and other requests pay nothing for that.
+    """
+
+    def __init__(self, store: LedgerStore, admits: Admits = nobody) -> None:
         self.store = store
+        self.admits = admits
+
+    def opening(self, chain: Chain, account_kind: str, actor: str, now: int) -> Put:
+        """A new wallet's first entry, as one write of a transaction."""
+        return put_of(_first(chain, account_kind, actor, now))
 
     def open(self, chain: Chain, cause: Cause, now: int, *, new: bool = False) -> Opened:
         """Read a chain for a request, and find out whether the request was carried out before.
 
-        NotFound when nobody ever opened it, unless ``new``. Conflict when its reference was used with another
-        fingerprint.
+        A chain without entries is begun if its account is admitted, else NotFound; ``new`` leaves it empty. Conflict
+        when its reference was used with another fingerprint.
         """
         head, number = self.store.head_and_ref(chain, cause.ref)
         if head is None:
             if number is not None:  # the chain's first entry was written between the two reads
                 head = self.store.head(chain)
             elif not new:
-                raise NotFound("MEMBER_NOT_FOUND", "There is no such member in this programme")
+                head = self._begin(chain, cause.actor, now)
         done: Entry | None = None
         if head is not None:
             done = self._recent(head, cause.ref) if number is None else self._at(head, number)
@@ -154,9 +175,7 @@ class Ledger:
             opened = self.open(source, cause, now)
             if opened.done is not None:
                 return Posted(opened.done, replayed=True)
-            head = self.store.head(target)
-            if head is None:
-                raise NotFound("MEMBER_NOT_FOUND", "There is no such member to transfer to")
+            head = self.store.head(target) or self._begin(target, cause.actor, now)
             out = opened.draft()
             leave(out)
             into = Draft(head.state, now)
@@ -168,6 +187,14 @@ class Ledger:
                 continue
             return Posted(entry)
         raise busy()
+
+    def _begin(self, chain: Chain, actor: str, now: int) -> Entry:
+        """Open an admitted account's wallet; the entry that stands there when somebody else was first."""
+        entry = _first(chain, self.admits(chain), actor, now)
+        try:
+            return self.store.append(entry) or entry
+        except Contended:
+            raise busy() from None
 
     def _write(self, entry: Entry, extra: Sequence[Put | Delete]) -> Entry | None:
         if not extra:
@@ -207,6 +234,12 @@ class Ledger:
 
     def _at(self, head: Entry, number: int) -> Entry | None:
         return head if number == head.number else self.store.entry(head.chain, number)
+
+
+def _first(chain: Chain, account_kind: str, actor: str, now: int) -> Entry:
+    draft = Draft(State(), now)
+    commands.open_account(draft, account_kind)
+    return seal(chain, None, draft, Cause(OPENING, fingerprint(OPENING, account_kind), actor, now))
 
 
 def same_request(done: Entry, cause: Cause) -> None:

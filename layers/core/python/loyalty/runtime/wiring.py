@@ -12,8 +12,12 @@ from loyalty.ledger.chain import Entry
 from loyalty.ledger.service import Ledger
 from loyalty.ledger.store import HeadStore, LedgerStore
 from loyalty.ledger.wallet import Wallets
+from loyalty.members.service import Members, admission
+from loyalty.members.store import MemberStore
+from loyalty.members.tokens import Tokens
 from loyalty.programs.store import ProgramStore
 from loyalty.programs.terms import Program
+from loyalty.runtime import secrets
 from loyalty.runtime.config import config
 from loyalty.table.client import Table, connect
 
@@ -30,7 +34,7 @@ def table() -> Table:
 
 @cache
 def ledger() -> Ledger:
-    return Ledger(LedgerStore(table()))
+    return Ledger(LedgerStore(table()), admission(member_store(), policy))
 
 
 @cache
@@ -56,6 +60,21 @@ def intake() -> Intake:
 @cache
 def heads() -> HeadStore:
     return HeadStore(table())
+
+
+@cache
+def member_store() -> MemberStore:
+    return MemberStore(table())
+
+
+@cache
+def members() -> Members:
+    return Members(member_store(), ledger(), secrets.identity_secret, policy)
+
+
+@cache
+def tokens() -> Tokens:
+    return Tokens(secrets.signing_secrets, secrets.newer_signing_secrets)
 
 
 def policy(program: str) -> Program:
