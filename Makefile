@@ -65,6 +65,7 @@ check: install ## lint, format, types, generated files
 	@ruff check .
 	@ruff format --check .
 	@mypy
+	@$(PY) -m infra.openapi docs --check
 	@copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; cp requirements/*.in requirements/*.txt "$$copy"; \
 		$(call resolve,$$copy); diff -u requirements "$$copy" || { echo "requirements/: make lock" >&2; exit 1; }
 
@@ -78,8 +79,8 @@ bench: install ## measure what the ledger promises; writes bench/report.json
 synth: install ## the CloudFormation templates, into cdk.out/
 	@cdk synth --quiet
 
-openapi: install ## write docs/openapi.json
-	@$(PY) -m loyalty.openapi docs/openapi.json
+openapi: install ## write docs/openapi.json and docs/events/
+	@$(PY) -m infra.openapi docs
 
 lock: install ## write the lock files anew; UPGRADE=1 takes the newest versions
 	@$(call resolve,requirements,$(if $(filter 1,$(UPGRADE)),--upgrade))

@@ -132,8 +132,8 @@ Serve = Callable[[Request], Answer]
 
 
 class Operation(NamedTuple):
-    """What stands behind a route: the call, and for the API's document the shapes of body, answer and query and the
-    codes of its problems.
+    """What stands behind a route: the call, and for the API's document the shapes of its answer, body, query and
+    headers and the codes of its problems.
     """
 
     call: Serve
@@ -142,6 +142,7 @@ class Operation(NamedTuple):
     status: int = 200
     problems: tuple[str, ...] = ()
     query: Mapping[str, Any] = {}
+    headers: Mapping[str, Any] = {}
 
 
 def posted(done: Posted, allowance: str | msgspec.UnsetType = msgspec.UNSET) -> Answer:
