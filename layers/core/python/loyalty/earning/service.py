@@ -17,7 +17,7 @@ from loyalty.errors import Conflict, Invalid, NotFound, Refused
 from loyalty.ledger import commands
 from loyalty.ledger.account import Draft
 from loyalty.ledger.chain import Cause, Chain, fingerprint
-from loyalty.ledger.service import ExtraRefused, Ledger, Posted, busy
+from loyalty.ledger.service import ExtraRefused, Ledger, Opened, Posted, busy
 from loyalty.programs.terms import Program
 
 BASE_RULE: Final = "base"
@@ -69,7 +69,7 @@ class Earning:
         decide(opened.draft())  # an account that cannot earn is refused before the order is claimed
         standing = self._orders.claim(program, order)
         if standing is None:
-            return self._ledger.commit(opened, decide)
+            return self._commit(program, opened, order)
         if standing.content != order.content:
             raise Conflict(
                 "PURCHASE_CONFLICT", "This source and order id were recorded with other content; nothing was changed"
@@ -83,14 +83,25 @@ class Earning:
         own name: the till
         broke the rule on keys, but the member bought the goods.
         """
-        chain = Chain(program, order.account, order.wallet)
+        chain, cause = Chain(program, order.account, order.wallet), _cause(order)
         try:
-            return self._ledger.post(chain, _cause(order), now, _earn(order))
+            opened = self._ledger.open(chain, cause, now)
         except Conflict as conflict:
             if conflict.code != "IDEMPOTENCY_KEY_REUSED":
                 raise
-            cause = replace(_cause(order), ref=order_ref(order.source, order.order_id))
-            return self._ledger.post(chain, cause, now, _earn(order))
+            opened = self._ledger.open(chain, replace(cause, ref=order_ref(order.source, order.order_id)), now)
+        return self._commit(program, opened, order)
+
+    def _commit(self, program: str, opened: Opened, order: Order) -> Posted:
+        """Post an order's entry. An account closed since the order was claimed can never have it, so the claim is
+        given up.
+        """
+        try:
+            return self._ledger.commit(opened, _earn(order))
+        except Refused as refusal:
+            if refusal.code == "ACCOUNT_CLOSED":
+                self._orders.give_up(program, order)
+            raise
 
     def standing(self, program: str, source: str, order_id: str) -> Order:
         """The order document; NotFound."""

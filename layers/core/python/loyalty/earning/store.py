@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from loyalty.earning.purchase import Order, decode, encode
@@ -29,6 +30,12 @@ class OrderStore:
                 raise
             return order_of_item(failure.item)
         return None
+
+    def give_up(self, program: str, order: Order) -> None:
+        """Take back the claim of an order whose entry can never be posted."""
+        unchanged = Condition("#version = :version", {"version": order.version})
+        with suppress(ConditionFailed):
+            self._table.delete(keys.order(program, order.source, order.order_id), unchanged)
 
     def put_of(self, program: str, order: Order) -> Put:
         """The order's next version, as one write of a transaction."""
