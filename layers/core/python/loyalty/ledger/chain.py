@@ -115,7 +115,7 @@ def read(chain: Chain, number: int, ref: str, body: str, hash_: str) -> Entry:
     try:
         data = json.loads(body)
         return _entry(chain, number, ref, body, hash_, data, State.decode(number, data["s"]))
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise Corrupt(f"entry {number}: unreadable") from error
 
 
@@ -170,7 +170,7 @@ class Verifier:
         self.finding: Finding | None = None
         self.entries = 0
         self._state = State()
-        self._hash = GENESIS
+        self._hashes: list[str] = []
         self._suspect: Stored | None = None
 
     def feed(self, stored: Stored) -> None:
@@ -181,6 +181,9 @@ class Verifier:
         if stored.number != expected:
             self.finding = Finding(expected, "missing")
             return
+        previous = self._hashes[-1] if self._hashes else GENESIS
+        self._hashes.append(stored.hash)
+        self.entries = expected
         try:
             entry = read(self.chain, *stored)
         except Corrupt:
@@ -188,18 +191,17 @@ class Verifier:
             return
         if _hash(self.chain, *stored[:3]) != stored.hash:
             self.finding = Finding(expected, "changed: its hash does not cover what it holds")
-        elif entry.previous != self._hash:
+        elif entry.previous != previous:
             # Two neighbours, each sound in itself, disagree. Whether this one or the one before was rewritten, the
             # next one tells.
             self.finding = Finding(max(1, expected - 1), "rewritten: the next entry names another hash for it")
             self._suspect = stored
         else:
             self._replay(entry)
-        self.entries = expected
 
     def _resolve(self, stored: Stored) -> None:
         suspect, self._suspect = self._suspect, None
-        if suspect is None:
+        if suspect is None or stored.number != suspect.number + 1:
             return
         try:
             confirmed = read(self.chain, *stored).previous == suspect.hash
@@ -214,29 +216,27 @@ class Verifier:
         """
         try:
             state = replay(self._state, entry)
-        except (Corrupt, LookupError, TypeError, ValueError):
+        except (Corrupt, LookupError, TypeError, ValueError, AttributeError):
             self.finding = Finding(entry.number, "its moves do not fit the state before it")
             return
-        stored_state = entry.body[entry.body.rindex(',"s":{') + 5 : -1]
-        if canonical(state.encode()) != stored_state:
+        if not entry.body.endswith(f',"s":{canonical(state.encode())}}}'):
             self.finding = Finding(entry.number, "its state is not what its moves give")
         self._state = state
-        self._hash = entry.hash
 
     def finish(self, published: tuple[int, str] | None = None) -> Finding | None:
         """The verdict. ``published`` is the newest (number, hash) that left through the stream: what is gone from
-        the end is found by it.
+        the end is found by it, and so is a chain rewritten as a whole from some entry up to or before that one.
         """
         if published is None:
             return self.finding
         number, hash_ = published
-        if self._suspect is not None and number == self._suspect.number and hash_ != self._suspect.hash:
-            self.finding = Finding(number, "rewritten: it was published with another hash")
-        if self.finding is None:
-            if number > self.entries:
-                self.finding = Finding(self.entries + 1, "missing: it was published")
-            elif number == self.entries and hash_ != self._hash:
+        if number <= self.entries and self._hashes[number - 1] != hash_:
+            if self.finding is None or (self._suspect is not None and number == self._suspect.number):
                 self.finding = Finding(number, "rewritten: it was published with another hash")
+        elif self._suspect is not None and number == self._suspect.number - 1:
+            self.finding = Finding(self._suspect.number, "rewritten: it names another hash than was published")
+        elif self.finding is None and number > self.entries:
+            self.finding = Finding(self.entries + 1, "missing: it was published")
         return self.finding
 
     @property
