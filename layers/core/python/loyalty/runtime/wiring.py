@@ -4,6 +4,8 @@ import time
 from functools import cache
 from typing import Final
 
+from loyalty.clients.service import Clients
+from loyalty.clients.store import ClientStore
 from loyalty.earning.intake import Intake
 from loyalty.earning.service import Earning
 from loyalty.earning.store import OrderStore
@@ -70,6 +72,11 @@ def member_store() -> MemberStore:
 @cache
 def members() -> Members:
     return Members(member_store(), ledger(), secrets.identity_secret, policy)
+
+
+@cache
+def clients() -> Clients:
+    return Clients(ClientStore(table()))
 
 
 @cache

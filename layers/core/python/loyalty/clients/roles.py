@@ -1,0 +1,76 @@
+"""What each role may do. Pure; the scopes are those of ``loyalty.routes``, and ``members:list``.
+
+====================  ====  ====  ========  =======  ======
+scope                 till  shop  operator  auditor  member
+====================  ====  ====  ========  =======  ======
+purchases:write       x     x     x
+events:write          x     x     x
+returns:write         x     x     x
+holds:write           x     x     x
+redemptions:write     x     x     x                  x
+redemptions:cancel    x     x     x
+members:read          x     x     x         x        x
+members:write         x     x     x
+balance:read          x     x     x         x        x
+tokens:write                x     x
+members:list                      x         x
+accounts:write                    x
+adjustments:write                 x
+transfers:write                   x
+ledger:verify                     x         x
+clients:read                      x         x
+clients:write                     x
+program:read                      x         x
+program:write                     x
+====================  ====  ====  ========  =======  ======
+
+``member`` is the role of a member's own token, which reaches that one member; no client has it.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from loyalty.errors import Invalid
+
+LIST_MEMBERS: Final = "members:list"
+"""Beside members:read: to see all members, not just the one who is named."""
+
+_TILL: Final = frozenset(
+    {
+        "purchases:write",
+        "events:write",
+        "returns:write",
+        "holds:write",
+        "redemptions:write",
+        "redemptions:cancel",
+        "members:read",
+        "members:write",
+        "balance:read",
+    }
+)
+_SHOP: Final = _TILL | {"tokens:write"}
+_AUDITOR: Final = frozenset(
+    {"members:read", LIST_MEMBERS, "balance:read", "ledger:verify", "clients:read", "program:read"}
+)
+_OPERATOR: Final = (
+    _SHOP | _AUDITOR | {"accounts:write", "adjustments:write", "transfers:write", "clients:write", "program:write"}
+)
+ROLES: Final[dict[str, frozenset[str]]] = {
+    "till": _TILL,
+    "shop": _SHOP,
+    "operator": _OPERATOR,
+    "auditor": _AUDITOR,
+}
+MEMBER_ROLE: Final = "member"
+MEMBER_SCOPES: Final = frozenset({"members:read", "balance:read", "redemptions:write"})
+
+
+def narrowed(role: str, scopes: Iterable[str]) -> frozenset[str]:
+    """The role's scopes, or those of them that are named; Invalid names one that the role has not."""
+    granted = ROLES[role]
+    asked = tuple(scopes)
+    for position, scope in enumerate(asked):
+        if scope not in granted:
+            name = f"scopes[{position}]"
+            raise Invalid("REQUEST_INVALID", f"{name}: a {role} may have {', '.join(sorted(granted))}", field=name)
+    return frozenset(asked) or granted
