@@ -1,7 +1,9 @@
 """Clients: who may call a programme's API, and with which secret. Pure. Times are seconds since 1970, UTC."""
 
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from loyalty.clients import credentials
 from loyalty.clients.roles import ROLES
@@ -11,8 +13,7 @@ OVERLAP: Final = 86_400
 """Seconds that a replaced secret works on, unless the rotation says otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(Struct, frozen=True):
     """A client as stored. ``narrower`` scopes empty: all of its role's. ``limit`` is requests a second for each running
     copy of a function, 0 for none; ``store`` empty: any. ``secret`` and ``old_secret`` are hashes.
     """

@@ -5,8 +5,9 @@ revoked, not even by two requests at once.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from loyalty.clients import credentials
 from loyalty.clients.client import Client
@@ -30,8 +31,7 @@ EVERYTHING: Final = Authority(frozenset().union(*ROLES.values()))
 """The authority of whoever can write to the table: of a programme's first client."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewClient:
+class NewClient(Struct, frozen=True):
     """A client to be made. ``scopes`` empty: all of the role's."""
 
     name: str
@@ -99,10 +99,8 @@ class Clients:
             if client.revoked:
                 return
             witness: tuple[Client, ...] = ()
-            if client.runs_clients:
-                other = next(
-                    (one for one in self._store.all(program) if one.runs_clients and one.id != client_id), None
-                )
+            if client.governs:
+                other = next((one for one in self._store.all(program) if one.governs and one.id != client_id), None)
                 if other is None:
                     raise Conflict("CLIENT_LAST_OPERATOR", "Make another operator first; nothing was changed")
                 witness = (other,)

@@ -7,10 +7,10 @@ neither waits for a clock.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from loyalty.earning.purchase import Order
 from loyalty.earning.requests import BatchItem, BatchPurchase, BatchReturn, purchase_of, return_of, who
@@ -22,8 +22,7 @@ from loyalty.programs.terms import Program
 from loyalty.shapes import seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(Struct, frozen=True):
     """Who handed an item in: a client of a programme, perhaps bound to one store."""
 
     program: str

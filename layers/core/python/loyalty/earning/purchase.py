@@ -3,15 +3,16 @@
 Amounts are minor units of the order's currency.
 """
 
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from loyalty.errors import Invalid, Refused
 from loyalty.values import Rate
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line of an order: ``quantity`` pieces for ``amount`` in all, and how much of both has been returned."""
 
     amount: int
@@ -22,8 +23,7 @@ class Line:
     returned_quantity: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class OrderTerms:
+class OrderTerms(Struct, frozen=True):
     """The terms that the purchase's points were given under; a return takes them back under the same (I9)."""
 
     rate: Rate
@@ -32,8 +32,7 @@ class OrderTerms:
     return_policy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """An order document: it makes a purchase unique in its programme (I4) and adds up its returns (I5).
 
     ``ref`` and ``fingerprint`` are those of the request that recorded it, so whoever finds the document without its
@@ -70,8 +69,7 @@ class Order:
         return self.returned + sum(line.returned for line in self.lines)
 
 
-@dataclass(frozen=True, slots=True)
-class ReturnLine:
+class ReturnLine(Struct, frozen=True):
     """Part of a return: line number (from 1), and how many pieces or how much of it; neither is all that is left of
     it.
     """
@@ -81,8 +79,7 @@ class ReturnLine:
     amount: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Return:
+class Return(Struct, frozen=True):
     """What comes back: by lines, or by an ``amount`` of the whole order; neither is all that is left."""
 
     lines: tuple[ReturnLine, ...] = field(default=())

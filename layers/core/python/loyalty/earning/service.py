@@ -8,8 +8,10 @@ document's own reference, so it is done once whoever does it. See docs/adr for t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from loyalty.earning.purchase import Line, Order, OrderTerms, Return, take_back
 from loyalty.earning.store import OrderStore
@@ -26,8 +28,7 @@ LATEST_SECONDS: Final = 86_400
 """How far in the future a till's clock may be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Purchase:
+class Purchase(Struct, frozen=True):
     """An order as a till reports it; amounts in minor units, ``occurred`` in seconds since 1970, UTC."""
 
     source: str

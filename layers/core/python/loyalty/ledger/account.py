@@ -20,9 +20,10 @@ Times are whole seconds since 1970, UTC. An ``expiry`` of 0 is never; a ``start`
 lot pending.
 """
 
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, TypeVar
+
+from msgspec import Struct, field
 
 from loyalty.errors import Corrupt
 from loyalty.values import Rate
@@ -48,8 +49,7 @@ def expiry_order(expiry: int) -> int:
     return expiry or _NEVER
 
 
-@dataclass(slots=True)
-class Hold:
+class Hold(Struct):
     """Points set aside until ``deadline``. ``offline`` holds back a till's signed allowance."""
 
     deadline: int
@@ -61,8 +61,7 @@ class Hold:
         return sum(self.parts.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(Struct, frozen=True):
     """Points by state; ``available`` is what a spend would be allowed now."""
 
     available: int
@@ -71,8 +70,7 @@ class Balance:
     arrears: int
 
 
-@dataclass(slots=True)
-class State:
+class State(Struct):
     """A wallet after its newest entry. ``number`` 0 is a wallet that was never opened."""
 
     number: int = 0

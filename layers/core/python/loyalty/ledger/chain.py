@@ -10,8 +10,9 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from loyalty.errors import Corrupt
 from loyalty.ledger.account import MAX_RECENT, Draft, Move, State
@@ -33,8 +34,7 @@ class Chain(NamedTuple):
         return keys.chain(*self)
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """Why an entry is written: the reference it can be found by, the fingerprint of the request, and who asked.
 
     ``ref`` is unique in its chain (I3); ``occurred`` is when it happened, in seconds since 1970, UTC.
@@ -46,8 +46,7 @@ class Cause:
     occurred: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One line of the ledger. ``body`` is the stored text that the hash covers; the rest is read from it."""
 
     chain: Chain
@@ -142,8 +141,7 @@ def _hash(chain: Chain, number: int, ref: str, body: str) -> str:
     return digest(chain.pk, keys.entry(number), ref, body)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """The first entry of a chain that is wrong, and what is wrong with it."""
 
     number: int

@@ -7,8 +7,9 @@ refusal leaves no trace. Points are counted in whole points, times in seconds si
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from loyalty.errors import Invalid, NotFound, Refused
 from loyalty.ledger.account import MAX_HOLDS, Draft, Move, Part, expiry_order
@@ -19,8 +20,7 @@ WITHIN_BALANCE: Final = "within_balance"
 ARREARS: Final = "arrears"
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """Points to add under terms fixed now (I9): valid from ``start`` (0: at once) until ``expiry`` (0: for good)."""
 
     points: int

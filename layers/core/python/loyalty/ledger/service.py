@@ -16,8 +16,9 @@ No reference is used twice in a chain (I3), and the order of reads leaves no gap
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from loyalty.errors import Conflict, NotFound
 from loyalty.ledger import commands
@@ -37,8 +38,7 @@ Admits = Callable[[Chain], str]
 """The kind of the account that a wallet without entries belongs to; NotFound when there is no such member or wallet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(Struct, frozen=True):
     """What a request led to. ``replayed``: it had been carried out before; this is the first answer again."""
 
     entry: Entry
@@ -53,8 +53,7 @@ class ExtraRefused(Exception):
         self.failed = failed
 
 
-@dataclass(slots=True)
-class Opened:
+class Opened(Struct):
     """A chain read for one request. ``done`` is the entry that carried the request out earlier, if any."""
 
     chain: Chain

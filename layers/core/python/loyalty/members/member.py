@@ -1,8 +1,10 @@
 """Members, and what may be changed about them. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from loyalty.errors import Invalid
 
@@ -17,8 +19,7 @@ Known = tuple[str, str]
 """An identity as it is stored: its kind and its keyed digest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One member as stored. ``version`` counts its edits from 1; times in seconds since 1970, UTC."""
 
     id: str
@@ -31,8 +32,7 @@ class Member:
     version: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Enrolment:
+class Enrolment(Struct, frozen=True):
     """Who is enrolled. ``identities`` are ``kind:value`` as they were sent."""
 
     kind: str
@@ -41,8 +41,7 @@ class Enrolment:
     language: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What is to be different. ``attributes`` set to None are removed; ``language`` None is left as it is."""
 
     add: tuple[str, ...] = ()

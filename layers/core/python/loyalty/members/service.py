@@ -6,8 +6,9 @@ is never two members'. Identities enter as ``kind:value`` and are kept as keyed 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from loyalty.errors import Conflict, Invalid, NotFound
 from loyalty.ids import is_account
@@ -24,8 +25,7 @@ MAX_TRIES: Final = 5
 _CURSOR: Final = re.compile(r"([0-9]{1,2})(?:\.(mem_[0-9A-Z]{26}))?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Enrolled:
+class Enrolled(Struct, frozen=True):
     """A member, and whether an earlier request with the same key enrolled it."""
 
     member: Member

@@ -3,17 +3,17 @@
 The document that operators write and its checks are in ``policy``; this reads the checked form.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from loyalty.values import Rate
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """Under what terms a grant is given: ``expiry`` and ``start`` in seconds since 1970, UTC; 0 is never, and at
     once.
     """
@@ -22,8 +22,7 @@ class Terms:
     start: int
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(Struct, frozen=True):
     """One programme's policy, as the functions use it. ``version`` counts the policy's edits from 1."""
 
     program: str
