@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 INPUTS: Final = ("cdk.json", "docs/openapi.json", "functions", "infra", "layers", "package-lock.json", "requirements")
+_HERE: Final = Path(__file__).parent
 _PARAMETER: Final = f"/{STACK}/inputs"
 
 
@@ -37,8 +38,8 @@ def deploy(place: Place) -> bool:
         return False
     place.deploy_log.write_text("")
     if not _stack(place, "CDKToolkit"):
-        _cdk(place, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
-    _cdk(place, "deploy", STACK, "--require-approval", "never")
+        _cdk(place, place.folder, "bootstrap", f"aws://{ACCOUNT}/{REGION}")  # away from cdk.json: no need to synthesise
+    _cdk(place, ROOT, "deploy", STACK, "--require-approval", "never", "--context", f"stage={STAGE}")
     place.api_file.write_text(f"{outputs(place)['ApiId']}.execute-api.127.0.0.1\n")
     client(place, "ssm").put_parameter(Name=_PARAMETER, Value=wanted, Type="String", Overwrite=True)
     return True
@@ -67,7 +68,7 @@ def _files(root: Path) -> Iterator[Path]:
         path = root / name
         found = [path] if path.is_file() else sorted(path.rglob("*"))
         for file in found:
-            if file.is_file() and "__pycache__" not in file.parts:
+            if file.is_file() and "__pycache__" not in file.parts and _HERE not in file.parents:
                 yield file
 
 
@@ -86,27 +87,16 @@ def _stack(place: Place, name: str) -> "StackTypeDef | None":
     return next((stack for stack in stacks if stack["StackName"] == name), None)
 
 
-def _cdk(place: Place, *arguments: str) -> None:
+def _cdk(place: Place, cwd: Path, *arguments: str) -> None:
+    always = ("--output", str(place.folder / "cdk.out"), "--no-color", "--no-notices", "--ci")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= place.aws_environment()
+    environment |= {"CDK_DISABLE_CLI_TELEMETRY": "true", "CDK_DISABLE_VERSION_CHECK": "1"}
     with place.deploy_log.open("a") as log:
         ended = subprocess.run(
-            [
-                "cdk",
-                *arguments,
-                "--context",
-                f"stage={STAGE}",
-                "--output",
-                place.folder / "cdk.out",
-                "--no-color",
-                "--no-notices",
-                "--ci",
-            ],
-            cwd=ROOT,
-            env={
-                **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-                **place.aws_environment(),
-                "CDK_DISABLE_CLI_TELEMETRY": "true",
-                "CDK_DISABLE_VERSION_CHECK": "1",
-            },
+            ["cdk", *arguments, *always],
+            cwd=cwd,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -18,6 +18,9 @@ DRAIN_SECONDS: Final = 20
 STOP_SECONDS: Final = 60
 _SERVER: Final = Path(__file__).with_name("server.py")
 
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Emulators that this very process started. They outlive it."""
+
 
 def about(place: Place) -> dict[str, Any] | None:
     """What the emulator of this place says of itself, ``{"pid", "folder", "backlog", "capacity"}``; None when it does
@@ -59,6 +62,7 @@ def start(place: Place) -> bool:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _children[process.pid] = process
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -67,6 +71,7 @@ def start(place: Place) -> bool:
             return True
         time.sleep(0.05)
     process.kill()
+    process.wait()
     raise LocalError(f"The emulator did not answer within {START_SECONDS} s; its log is {place.log}")
 
 
@@ -101,12 +106,8 @@ def settle(place: Place, seconds: float) -> bool:
 
 
 def _alive(pid: int) -> bool:
-    try:
-        reaped, _ = os.waitpid(pid, os.WNOHANG)  # when this process started it
-    except ChildProcessError:
-        reaped = 0
-    if reaped:
-        return False
+    if pid in _children:
+        return _children[pid].poll() is None
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

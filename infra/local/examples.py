@@ -102,9 +102,10 @@ def enrol(url: str, token: str, households: Sequence[str], done: Callable[[], No
 
     def one(api: Api, household: str) -> bool:
         try:
-            return not api.post("/v1/members", {"identities": [identity(household)]}).replayed
+            body = {"identities": [identity(household)]}
+            return not api.post("/v1/members", body, key=f"enrol-{household}").replayed
         except ApiError as error:
-            if error.answer.status != 409:
+            if error.answer.body.get("code") != "MEMBER_IDENTITY_TAKEN":
                 raise
             return False
 

@@ -65,6 +65,11 @@ class Place:
         """Where to reach the stack and with which keys: ``{"api_url", "region", "table", "tokens"}``."""
         return self.folder / "stack.json"
 
+    def kept(self) -> list[Path]:
+        """Everything that a stopped place leaves in its folder."""
+        names = ("state", "s3", "tmp", "cdk.out", "api_host", "deploy.log", "emulator.log", "stack.json", "port")
+        return [self.folder / name for name in names if (self.folder / name).exists()]
+
     def aws_environment(self) -> dict[str, str]:
         """Settings under which AWS clients and the CDK talk to the emulator and to nothing else."""
         return {

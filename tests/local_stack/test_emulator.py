@@ -1,0 +1,142 @@
+"""The emulator as a process: started once, stopped whole, and the same again after a restart."""
+
+import io
+import json
+import socket
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local import emulator
+from infra.local.deploy import client
+from infra.local.place import LocalError, Place, at
+
+FOLLOWER = """
+import os
+
+def handler(event, context):
+    with open(os.environ["TOLD"], "a") as told:
+        for record in event["Records"]:
+            told.write(record["dynamodb"]["Keys"]["pk"]["S"] + "\\n")
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, unused_port: int) -> Iterator[Place]:
+    made = at(tmp_path / "local", {"LOYALTY_PORT": str(unused_port)})
+    yield made
+    emulator.stop(made)
+
+
+def follow(place: Place, told: Path) -> None:
+    """A table whose stream a function follows, writing what it is told into a file."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("follower.py", FOLLOWER)
+    table = client(place, "dynamodb").create_table(
+        TableName="told",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )["TableDescription"]
+    functions = client(place, "lambda")
+    functions.create_function(
+        FunctionName="follower",
+        Runtime="python3.13",
+        Handler="follower.handler",
+        Role="arn:aws:iam::000000000000:role/follower",
+        Code={"ZipFile": packed.getvalue()},
+        Environment={"Variables": {"TOLD": str(told)}},
+    )
+    functions.create_event_source_mapping(
+        FunctionName="follower", EventSourceArn=table["LatestStreamArn"], StartingPosition="TRIM_HORIZON"
+    )
+
+
+def put(place: Place, *names: str) -> None:
+    for name in names:
+        client(place, "dynamodb").put_item(TableName="told", Item={"pk": {"S": name}})
+
+
+def test_a_started_emulator_is_found_and_not_started_twice(place: Place) -> None:
+    assert emulator.about(place) is None
+    assert emulator.start(place)
+    said = emulator.about(place)
+    assert said is not None
+    assert not emulator.start(place)
+    assert said["pid"] == emulator.about(place)["pid"]  # type: ignore[index] # it runs: start has just said so
+    assert emulator.stop(place)
+    assert emulator.about(place) is None
+    assert not emulator.stop(place)
+
+
+def test_data_survive_a_restart_and_streams_go_on(place: Place, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    emulator.start(place)
+    follow(place, told)
+    put(place, "a", "b", "c")
+    emulator.stop(place)
+    assert told.read_text().split() == ["a", "b", "c"], "what was under way is delivered before the end"
+    emulator.start(place)
+    assert client(place, "dynamodb").scan(TableName="told", Select="COUNT")["Count"] == 3
+    put(place, "d")
+    assert emulator.settle(place, 20)
+    assert told.read_text().split() == ["a", "b", "c", "d"]
+
+
+def test_functions_see_the_emulator_and_nothing_of_our_environment(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "somewhere")
+    monkeypatch.setenv("SECRET_OF_THIS_SHELL", "x")
+    emulator.start(place)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("tell.py", "import os\ndef handler(event, context):\n    return dict(os.environ)\n")
+    functions = client(place, "lambda")
+    functions.create_function(
+        FunctionName="tell",
+        Runtime="python3.13",
+        Handler="tell.handler",
+        Role="arn:aws:iam::000000000000:role/tell",
+        Code={"ZipFile": packed.getvalue()},
+    )
+    seen: dict[str, Any] = json.loads(functions.invoke(FunctionName="tell")["Payload"].read())
+    assert seen["AWS_ENDPOINT_URL"] == place.endpoint
+    assert not {"PYTHONPATH", "SECRET_OF_THIS_SHELL"} & set(seen)
+
+
+def test_another_program_on_the_port_is_told_apart(place: Place) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            """Nothing: a server in a test keeps quiet."""
+
+    other = ThreadingHTTPServer(("127.0.0.1", place.port), Other)
+    thread = threading.Thread(target=other.serve_forever)
+    thread.start()
+    try:
+        with pytest.raises(LocalError, match=f"Port {place.port}.*taken by another program"):
+            emulator.start(place)
+    finally:
+        other.shutdown()
+        other.server_close()
+        thread.join()
+
+
+def test_an_emulator_that_cannot_start_points_at_its_log(place: Place) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", place.api_port))
+        other.listen()
+        with pytest.raises(LocalError, match=r"ended at once; its log is .*emulator\.log"):
+            emulator.start(place)
