@@ -22,7 +22,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "REQUEST_KEY_MISSING": (400, "The Idempotency-Key header is missing or wrong"),
     "REQUEST_TOO_LARGE": (413, "The request is too large"),
     "REQUEST_RATE_LIMITED": (429, "Too many requests"),
-    "REQUEST_VERSION_MISSING": (428, "The If-Match header is missing or wrong"),
+    "REQUEST_VERSION_MISSING": (428, "The If-Match header is missing"),
     "ROUTE_NOT_FOUND": (404, "There is no such route"),
     "AUTH_SCOPE_MISSING": (403, "This token may not do that"),
     "AUTH_STORE_FORBIDDEN": (403, "This client belongs to another store"),
