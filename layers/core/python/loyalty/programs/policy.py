@@ -13,6 +13,7 @@ from loyalty.errors import Invalid
 from loyalty.values import Rate, exponent
 
 WALLET = re.compile(r"[a-z][a-z0-9]{0,15}", re.ASCII)
+EARLIEST = date(1970, 1, 1)
 PROGRAM = re.compile(r"[a-z][a-z0-9-]{1,31}", re.ASCII)
 
 
@@ -81,6 +82,12 @@ class Holds(_Strict):
     default_minutes: Annotated[int, Field(ge=1, le=43_200)] = 60
     max_minutes: Annotated[int, Field(ge=1, le=43_200)] = 10_080
 
+    @model_validator(mode="after")
+    def _fit(self) -> "Holds":
+        if self.default_minutes > self.max_minutes:
+            raise ValueError("default_minutes is above max_minutes")
+        return self
+
 
 class PolicyDocument(_Strict):
     """One programme's policy."""
@@ -136,13 +143,10 @@ class PolicyDocument(_Strict):
     @field_validator("purchases_since")
     @classmethod
     def _is_date(cls, value: str) -> str:
-        return date.fromisoformat(value).isoformat()
-
-    @model_validator(mode="after")
-    def _holds_fit(self) -> "PolicyDocument":
-        if self.holds.default_minutes > self.holds.max_minutes:
-            raise ValueError("holds.default_minutes is above holds.max_minutes")
-        return self
+        since = date.fromisoformat(value)
+        if since < EARLIEST:  # the start of year 1 east of Greenwich is no moment that could be reckoned with
+            raise ValueError(f"not before {EARLIEST}")
+        return since.isoformat()
 
 
 def check(document: object) -> dict[str, Any]:
@@ -151,8 +155,17 @@ def check(document: object) -> dict[str, Any]:
         policy = PolicyDocument.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "body"
-        raise Invalid("REQUEST_INVALID", f"{field}: {first['msg']}", field=field) from None
+        field = _field(first["loc"])
+        raise Invalid(
+            "REQUEST_INVALID", f"{field}: {first['msg'].removeprefix('Value error, ')}", field=field
+        ) from None
     stored = policy.model_dump(mode="json")
     stored["earn"]["minor_units"] = 10 ** exponent(policy.currency)
     return stored
+
+
+def _field(path: tuple[int | str, ...]) -> str:
+    """A place in the document as its writer knows it: ``wallets[0]``, ``expiry.months``."""
+    if path[:1] in (("expiry",), ("pending",)):
+        path = path[:1] + path[2:]  # pydantic puts the kind that was chosen in between
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".") or "body"
