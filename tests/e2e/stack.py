@@ -1,0 +1,169 @@
+"""One deployment of the whole stack, on an emulator of its own, with programmes and clients to try it with."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from infra.local import deploy, emulator
+from infra.local.place import ROOT, Place
+from loyalty.clients.bootstrap import ensure_client, ensure_program
+from loyalty.clients.service import NewClient
+from loyalty.table.client import Table
+from tests.e2e.calls import Api
+
+SETTLE_SECONDS: Final = 120
+STORE: Final = "319"
+"""The store that the bound till of every programme belongs to."""
+
+ALPHA: Final[dict[str, Any]] = {
+    "program": "alpha",
+    "name": "Alpha",
+    "currency": "USD",
+    "wallets": ["points", "cash"],
+    "earn": {"rate": "1"},
+    "expiry": {"kind": "none"},
+    "return_policy": "arrears",
+    "events": {"check_in": 5, "review": 20},
+    "purchases_since": "2020-01-01",
+}
+BETA: Final[dict[str, Any]] = {
+    "program": "beta",
+    "name": "Beta",
+    "currency": "JPY",
+    "timezone": "Asia/Tokyo",
+    "earn": {"rate": "1/100"},
+    "pending": {"kind": "delay", "days": 14},
+    "return_policy": "within_balance",
+}
+ROLES: Final = ("till", "shop", "operator", "auditor")
+
+
+@dataclass
+class Programme:
+    """One programme and a key of each kind of client. ``bound`` is a till of ``STORE`` alone."""
+
+    name: str
+    tokens: dict[str, str]
+
+
+@dataclass
+class Stack:
+    """What is deployed."""
+
+    place: Place
+    outputs: dict[str, str]
+    programmes: dict[str, Programme] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return self.place.api_url
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the emulator; the same for every call, closed with the stack."""
+        if service not in self._clients:
+            self._clients[service] = deploy.client(self.place, service)
+        return self._clients[service]
+
+    @cached_property
+    def _clients(self) -> dict[str, Any]:
+        return {}
+
+    @property
+    def table(self) -> Table:
+        """The deployed table, for the product's own stores."""
+        return Table(self.client("dynamodb"), self.outputs["TableName"], lambda first, second: (first(), second()))
+
+    def api(self, token: str | None = None) -> Api:
+        return Api(self.url, token)
+
+    def settle(self) -> None:
+        """Return when the functions that follow the table have taken everything."""
+        assert emulator.settle(self.place, SETTLE_SECONDS), "the stream's functions do not catch up"
+
+    def secret(self, output: str) -> str:
+        """The text of a secret, by the stack's output that names it."""
+        return str(self.client("secretsmanager").get_secret_value(SecretId=self.outputs[output])["SecretString"])
+
+    def add(self, policy: dict[str, Any]) -> Programme:
+        """A programme and its clients, made as `make up` makes them."""
+        ensure_program(self.table, policy)
+        name = policy["program"]
+        new = [NewClient(role, role) for role in ROLES] + [NewClient("bound", "till", store=STORE)]
+        tokens = {one.name: ensure_client(self.table, name, one) for one in new}
+        self.programmes[name] = Programme(name, tokens)
+        return self.programmes[name]
+
+    def items(self, program: str) -> dict[tuple[str, str], dict[str, Any]]:
+        """Everything that the table holds of one programme, by key."""
+        pages = (
+            self.client("dynamodb")
+            .get_paginator("scan")
+            .paginate(
+                TableName=self.outputs["TableName"],
+                FilterExpression="begins_with(pk, :p)",
+                ExpressionAttributeValues={":p": {"S": f"{program}#"}},
+            )
+        )
+        return {(item["pk"]["S"], item["sk"]["S"]): item for page in pages for item in page["Items"]}
+
+
+@contextmanager
+def deployed() -> Iterator[Stack]:
+    """A fresh stack. When the block ends, or this process does, nothing of it is left."""
+    folder = Path(tempfile.mkdtemp(prefix="loyalty-e2e-")).resolve()
+    place = Place(folder, _free_port())
+    (folder / "port").write_text(f"{place.port}\n")
+    # make puts these on the path; a test run that was started without it finds the CDK all the same.
+    programs = [str(ROOT / "node_modules" / ".bin"), str(Path(sys.executable).parent)]
+    os.environ["PATH"] = os.pathsep.join([*programs, os.environ.get("PATH", os.defpath)])
+    guard: subprocess.Popen[bytes] | None = None
+    stack: Stack | None = None
+    try:
+        emulator.start(place)
+        guard = _guard(place)
+        deploy.deploy(place)
+        stack = Stack(place, deploy.outputs(place))
+        stack.add(ALPHA)
+        stack.add(BETA)
+        yield stack
+    finally:
+        if stack is not None:
+            for client in stack._clients.values():  # noqa: SLF001 - its own module
+                client.close()
+        emulator.stop(place)
+        if guard is not None:
+            guard.communicate()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _guard(place: Place) -> "subprocess.Popen[bytes]":
+    said = emulator.about(place)
+    assert said is not None
+    script = Path(__file__).with_name("guard.py")
+    return subprocess.Popen(
+        [sys.executable, str(script), str(os.getpgid(said["pid"])), str(place.folder)],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def _free_port() -> int:
+    """A port that is free, and so is the one after it."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
