@@ -1,0 +1,88 @@
+"""The table of routes."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from loyalty.routes import ROUTES, Route, routes_of
+
+ROOT = Path(__file__).parents[2]
+
+
+def by_key(key: str) -> Route:
+    (route,) = [route for route in ROUTES if route.key == key]
+    return route
+
+
+def test_no_route_is_named_twice_whatever_its_parameters_are_called() -> None:
+    keys = Counter(re.sub(r"{\w+}", "{}", route.key) for route in ROUTES)
+    assert [key for key, count in keys.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.key)
+def test_a_route_is_well_formed(route: Route) -> None:
+    assert route.method in {"GET", "POST", "PUT", "PATCH", "DELETE"}
+    assert re.fullmatch(r"(/[a-z0-9.-]+|/{[a-z_]+})+", route.path)
+    assert route.summary[0].isupper()
+    assert not route.summary.endswith(".")
+    assert route.key == f"{route.method} {route.path}"
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.key)
+def test_a_route_is_served_by_a_function_that_exists(route: Route) -> None:
+    assert (ROOT / "functions" / route.function / "handler.py").is_file()
+
+
+def test_only_the_documentation_is_public() -> None:
+    public = {route.key for route in ROUTES if route.scope is None}
+    assert public == {"GET /docs", "GET /docs/{asset}", "GET /openapi.json"}
+    assert all(route.path.startswith("/v1/") for route in ROUTES if route.scope is not None)
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.scope], ids=lambda route: route.key)
+def test_a_scope_is_a_resource_and_a_verb_and_reading_never_needs_a_right_to_write(route: Route) -> None:
+    assert re.fullmatch(r"[a-z]+:(read|write|cancel|verify)", str(route.scope))
+    assert str(route.scope).endswith((":read", ":verify")) == (route.method == "GET")
+
+
+def test_every_route_that_moves_points_is_a_post_and_asks_for_a_key() -> None:
+    moving = {route.key for route in ROUTES if route.moves_points}
+    assert all(key.startswith("POST /v1/") for key in moving)
+    without = {route.key for route in ROUTES if route.method == "POST"} - moving
+    assert without == {
+        "POST /v1/members",
+        "POST /v1/members/{id}/tokens",
+        "POST /v1/clients",
+        "POST /v1/clients/{id}/rotate",
+        "POST /v1/batches",
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "function", "scope"),
+    [
+        ("POST /v1/purchases", "earn", "purchases:write"),
+        ("POST /v1/purchases/{source}/{order_id}/returns", "reverse", "returns:write"),
+        ("POST /v1/members/{id}/redemptions", "redeem", "redemptions:write"),
+        ("POST /v1/holds/{id}/capture", "hold", "holds:write"),
+        ("POST /v1/members/{id}/adjustments", "adjust", "adjustments:write"),
+        ("GET /v1/members/{id}/balance", "balance", "balance:read"),
+        ("GET /v1/members/{id}/verification", "balance", "ledger:verify"),
+        ("POST /v1/clients", "clients", "clients:write"),
+        ("PUT /v1/program", "program", "program:write"),
+    ],
+)
+def test_a_route_goes_where_the_documentation_says(key: str, function: str, scope: str) -> None:
+    assert (by_key(key).function, by_key(key).scope) == (function, scope)
+
+
+def test_the_routes_of_a_function_are_all_of_its_own() -> None:
+    assert [route.key for route in routes_of("redeem")] == [
+        "POST /v1/members/{id}/redemptions",
+        "POST /v1/redemptions/{id}/cancel",
+    ]
+    assert routes_of("nothing") == ()
+    functions = {route.function for route in ROUTES}
+    assert Counter(route for function in functions for route in routes_of(function)) == Counter(ROUTES)
