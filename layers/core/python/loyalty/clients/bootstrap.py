@@ -9,11 +9,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from loyalty.clients import credentials
-from loyalty.clients.client import Client
+from loyalty.clients.client import Client, new_id
 from loyalty.clients.service import EVERYTHING, Clients, NewClient
 from loyalty.clients.store import ClientStore
 from loyalty.errors import NotFound
-from loyalty.ids import ulid
 from loyalty.programs import policy
 from loyalty.programs.store import ProgramStore
 from loyalty.table.client import Table
@@ -54,11 +53,6 @@ def ensure_client(
             return str(clients.rotate(program, client.id, EVERYTHING, overlap=0, secret=secret, now=now)[1])
     client_id = new_id(int(moment * 1000), randomness(10))
     return str(clients.create(program, new, EVERYTHING, client_id=client_id, secret=secret, now=now)[1])
-
-
-def new_id(now_ms: int, randomness: bytes) -> str:
-    """A client's id from a time and 10 random bytes."""
-    return f"cli_{ulid(now_ms, randomness)}"
 
 
 def _is(client: Client | None, new: NewClient) -> bool:

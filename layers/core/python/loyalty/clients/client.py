@@ -7,10 +7,16 @@ from msgspec.structs import replace
 
 from loyalty.clients import credentials
 from loyalty.clients.roles import ROLES
+from loyalty.ids import ulid
 
 MAX_OVERLAP: Final = 7 * 86_400
 OVERLAP: Final = 86_400
 """Seconds that a replaced secret works on, unless the rotation says otherwise."""
+
+
+def new_id(now_ms: int, randomness: bytes) -> str:
+    """A client's id from a time and 10 random bytes."""
+    return f"cli_{ulid(now_ms, randomness)}"
 
 
 class Client(Struct, frozen=True):

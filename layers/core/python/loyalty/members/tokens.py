@@ -10,6 +10,10 @@ from typing import Any, Final, NamedTuple
 
 MEMBER: Final = "loyalty:member"
 ALLOWANCE: Final = "loyalty:allowance"
+MIN_TTL: Final = 60
+MAX_TTL: Final = 3_600
+DEFAULT_TTL: Final = 900
+"""Seconds that a member's token lasts."""
 MIN_SECRET: Final = 32
 """Bytes; RFC 7518 asks of an HS256 key as many as its digest has."""
 

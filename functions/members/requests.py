@@ -1,0 +1,69 @@
+"""Bodies and queries of the members function's requests."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from loyalty.members.member import MAX_ATTRIBUTES, MAX_IDENTITIES
+from loyalty.members.tokens import DEFAULT_TTL, MAX_TTL, MIN_TTL
+from loyalty.shapes import Body, Reason, Wallet
+
+# Looser than shapes.Identity: a phone number may come with its spaces and brackets.
+Identity = Annotated[
+    str,
+    Meta(
+        pattern=(
+            r"^(phone:(\+|00)[ ().\[\]/-]*[1-9][0-9 ().\[\]/-]{6,40}|email:[!-?A-~]{1,64}@[!-?A-~]{1,60}\.[!-?A-~]{1,60}"
+            r"|(card|openid|unionid):[!-~]{1,128})$"
+        ),
+        max_length=136,
+        description="kind:value, such as phone:+49 151 12345678, card:10001, openid:o6_b…, email:a@example.com",
+        examples=["card:10001"],
+    ),
+]
+Identities = Annotated[tuple[Identity, ...], Meta(max_length=MAX_IDENTITIES)]
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Value = Annotated[str, Meta(max_length=200)] | Annotated[int, Meta(ge=-(10**15), le=10**15)] | bool
+Kind = Literal["member", "employee", "supplier", "household", "pool"]
+Language = Annotated[
+    str, Meta(pattern=r"^([a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3})?$", description="BCP 47", examples=["en", "zh-Hant"])
+]
+Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most; 50 when left out")]
+Cursor = Annotated[str, Meta(pattern=r"^[0-9]{1,2}(\.mem_[0-9A-Z]{26})?$", description="The answer's next, to go on")]
+
+
+class EnrolmentRequest(Body):
+    """Who is to be enrolled. A household and a pool need no identity, all others at least one."""
+
+    kind: Kind = "member"
+    identities: Identities = ()
+    attributes: Annotated[dict[Name, Value], Meta(max_length=MAX_ATTRIBUTES)] = field(default_factory=dict)
+    language: Language = ""
+
+
+class ChangeRequest(Body):
+    """What is to be different; what is left out stays. An attribute set to null is removed."""
+
+    add_identities: Identities = ()
+    remove_identities: Identities = ()
+    attributes: Annotated[dict[Name, Value | None], Meta(max_length=MAX_ATTRIBUTES)] = field(default_factory=dict)
+    language: Language | None = None
+
+
+class TokenRequest(Body):
+    """How long the token is to last, in seconds."""
+
+    ttl: Annotated[int, Meta(ge=MIN_TTL, le=MAX_TTL)] = DEFAULT_TTL
+
+
+class StatusRequest(Body):
+    """Which wallet, and why."""
+
+    reason: Reason
+    wallet: Wallet = "points"
+
+
+class CloseRequest(StatusRequest):
+    """``forfeit`` gives up what the wallet still has, and forgives what it owes; without it such a wallet stays."""
+
+    forfeit: bool = False

@@ -1,0 +1,60 @@
+"""The policy of the caller's programme: read it, replace it.
+
+Trigger: GET and PUT /v1/program. Output: the policy and its version as ETag, 200. Failure: a problem; a replacement
+names the version it replaces. Functions that run go by the policy they have read for up to a minute.
+"""
+
+from typing import Any
+
+from msgspec import convert, to_builtins
+
+from functions.program.requests import Policy
+from loyalty.errors import Forbidden, Invalid
+from loyalty.runtime.http import Answer, Operation, Request, serve
+from loyalty.runtime.versions import IfMatch, etag, if_match
+from loyalty.runtime.wiring import programs
+
+
+def show(request: Request) -> Answer:
+    document, version = programs().document(request.caller.program)
+    return Answer(200, _policy(document), etag(version))
+
+
+def replace(request: Request) -> Answer:
+    body = request.body(Policy)
+    program = request.caller.program
+    if body.program != program:
+        raise Forbidden("AUTH_PROGRAM_FORBIDDEN", f"This client belongs to {program}", field="program")
+    if "if-match" not in request.headers:
+        raise Invalid("REQUEST_VERSION_MISSING", "Send the ETag of the policy that this one replaces", field="If-Match")
+    from loyalty.programs.policy import check  # pydantic: slow to import, and most requests only read
+
+    document = check(to_builtins(body))
+    version = if_match(request)
+    if version is None:
+        _, version = programs().document(program)
+    return Answer(200, _policy(document), etag(programs().save(document, version)))
+
+
+def _policy(document: dict[str, Any]) -> Policy:
+    """A stored document without what was worked out from it."""
+    return convert({**document, "earn": {"rate": document["earn"]["rate"]}}, Policy)
+
+
+OPERATIONS = {
+    "GET /v1/program": Operation(show, Policy, problems=("PROGRAM_NOT_FOUND",)),
+    "PUT /v1/program": Operation(
+        replace,
+        Policy,
+        Policy,
+        problems=(
+            "PROGRAM_NOT_FOUND",
+            "PROGRAM_VERSION_CONFLICT",
+            "REQUEST_VERSION_MISSING",
+            "AUTH_PROGRAM_FORBIDDEN",
+        ),
+        headers={"If-Match": IfMatch},
+    ),
+}
+
+lambda_handler = serve("program", OPERATIONS)
