@@ -14,7 +14,7 @@ from infra.constructs.functions import LambdaFunction
 from infra.constructs.key import data_key
 from infra.constructs.layers import Layers
 from infra.constructs.queues import dead_letter_queue, ingest_queue
-from infra.constructs.secret import signing_secret
+from infra.constructs.secrets import identity_secret, signing_secret
 from infra.constructs.sources import drain, follow
 from infra.constructs.table import ledger_table
 from infra.settings import Stage
@@ -39,7 +39,8 @@ class LoyaltyStack(Stack):
         known_key = kms.Key.from_key_arn(self, "KnownKey", key.key_arn)
         parts = Parts(
             table=ledger_table(self, stage, known_key),
-            secret=signing_secret(self, stage, known_key),
+            signing_secret=signing_secret(self, stage, known_key),
+            identity_secret=identity_secret(self, stage, known_key),
             bus=event_bus(self, prefix, stage),
             ingest=ingest_queue(self, prefix, function_timeout_s=drain_s),
             failures={
@@ -97,6 +98,7 @@ class LoyaltyStack(Stack):
         alarms.queue("ingest", parts.ingest.queue)
         alarms.dead_letters("ingest-dead-letters", parts.ingest.dead_letters)
         alarms.api(api.http)
+        alarms.failures()
         alarms.table(parts.table)
 
         dashboard(
@@ -117,6 +119,6 @@ class LoyaltyStack(Stack):
             "IngestQueueUrl": parts.ingest.queue.queue_url,
             "IngestDeadLetterUrl": parts.ingest.dead_letters.queue_url,
             "EventBusName": parts.bus.event_bus_name,
-            "SigningSecretId": parts.secret.secret_arn,
+            "SigningSecretId": parts.signing_secret.secret_arn,
         }.items():
             CfnOutput(self, name, value=value)

@@ -20,7 +20,8 @@ class Parts:
     """What functions may be given."""
 
     table: dynamodb.Table
-    secret: secretsmanager.ISecret
+    signing_secret: secretsmanager.ISecret
+    identity_secret: secretsmanager.ISecret
     bus: events.IEventBus
     ingest: IngestQueue
     failures: Mapping[str, sqs.IQueue]
@@ -33,7 +34,9 @@ def environment(function: Function, parts: Parts) -> dict[str, str]:
     if function.table:
         found["TABLE_NAME"] = parts.table.table_name
     if function.signs:
-        found["SIGNING_SECRET_ID"] = parts.secret.secret_arn
+        found["SIGNING_SECRET_ID"] = parts.signing_secret.secret_arn
+    if function.finds_members:
+        found["IDENTITY_SECRET_ID"] = parts.identity_secret.secret_arn
     if function.publishes:
         found["EVENT_BUS_NAME"] = parts.bus.event_bus_name
     if function.sends_to_ingest:
@@ -47,7 +50,9 @@ def statements(function: Function, parts: Parts) -> list[iam.PolicyStatement]:
     """Statements of ``function``'s role, beside its log and its traces."""
     allowed = [_on_items(access, parts.table) for access in function.table]
     if function.signs:
-        allowed.append(_allow(["secretsmanager:GetSecretValue"], parts.secret.secret_arn))
+        allowed.append(_allow(["secretsmanager:GetSecretValue"], parts.signing_secret.secret_arn))
+    if function.finds_members:
+        allowed.append(_allow(["secretsmanager:GetSecretValue"], parts.identity_secret.secret_arn))
     if function.publishes:
         allowed.append(_allow(["events:PutEvents"], parts.bus.event_bus_arn))
     if function.sends_to_ingest:

@@ -13,6 +13,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.constructs.logs import FAILURES
 from infra.settings import Stage
 
 _MINUTE = Duration.minutes(1)
@@ -52,6 +53,11 @@ class Alarms(Construct):
             self._alarm(
                 f"{name}-slow", slow, timeout_s * 1000 * 0.3, "p99 beyond 30 % of the timeout, in ms", periods=3
             )
+
+    def failures(self) -> None:
+        """Errors that a function wrote down, whether it then raised or answered its caller."""
+        written = cloudwatch.Metric(namespace=self._prefix, metric_name=FAILURES, statistic="Sum", period=_FIVE)
+        self._alarm("failures", written, 1, "A function met what it did not foresee, or entries that contradict")
 
     def stream(self, name: str, function: lambda_.IFunction) -> None:
         """How old the record is that the function is at."""

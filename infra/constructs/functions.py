@@ -10,7 +10,7 @@ from constructs import Construct
 
 from infra.catalogue import Function
 from infra.constructs.layers import ARCHITECTURE, ROOT, RUNTIME, Layers
-from infra.constructs.logs import log_group
+from infra.constructs.logs import count_failures, log_group
 from infra.settings import Stage
 
 
@@ -49,6 +49,7 @@ class LambdaFunction(Construct):
         self.spec = spec
         name = f"{prefix}-{spec.name}"
         log = log_group(self, "Log", f"/aws/lambda/{name}", stage)
+        count_failures(log, prefix)
         role = iam.Role(
             self,
             "Role",

@@ -6,6 +6,9 @@ from constructs import Construct
 
 from infra.settings import Stage
 
+FAILURES = "Failures"
+"""Metric, in a namespace called like the stack: lines that functions wrote at level ERROR."""
+
 _RETENTION = {
     7: logs.RetentionDays.ONE_WEEK,
     30: logs.RetentionDays.ONE_MONTH,
@@ -22,4 +25,14 @@ def log_group(scope: Construct, construct_id: str, name: str, stage: Stage) -> l
         log_group_name=name,
         retention=_RETENTION[stage.log_retention_days],
         removal_policy=RemovalPolicy.RETAIN if stage.keep_data else RemovalPolicy.DESTROY,
+    )
+
+
+def count_failures(group: logs.LogGroup, namespace: str) -> None:
+    """Count lines at level ERROR: a function that answers its caller 500 does not count as failed to Lambda."""
+    group.add_metric_filter(
+        "Failures",
+        filter_pattern=logs.FilterPattern.string_value("$.level", "=", "ERROR"),
+        metric_namespace=namespace,
+        metric_name=FAILURES,
     )

@@ -46,7 +46,7 @@ def follow(function: lambda_.Function, table: dynamodb.ITable, failures: sqs.IQu
     Order per account is kept. What fails is tried again alone (the batch is halved until it is found), a bounded
     number of times, then its place in the stream is put on ``failures`` and the stream moves on.
     """
-    image = {"eventName": ["INSERT"], "dynamodb": {"NewImage": {keys.TYPE: {"S": list(trigger.types)}}}}
+    added = {"eventName": ["INSERT"], "dynamodb": {"NewImage": {keys.TYPE: {"S": list(trigger.types)}}}}
     function.add_event_source_mapping(
         "FromStream",
         event_source_arn=_stream(table),
@@ -56,7 +56,7 @@ def follow(function: lambda_.Function, table: dynamodb.ITable, failures: sqs.IQu
         bisect_batch_on_error=True,
         report_batch_item_failures=True,
         retry_attempts=trigger.retries,
-        filters=[lambda_.FilterCriteria.filter(image)],
+        filters=[lambda_.FilterCriteria.filter(added)],
         on_failure=sources.SqsDlq(failures),
     )
 

@@ -1,0 +1,64 @@
+"""The two secrets: one signs and can be changed, under the other identities are hashed for good."""
+
+import json
+
+from aws_cdk import Acknowledgment, RemovalPolicy, Validations
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from infra.settings import Stage
+
+
+def signing_secret(scope: Construct, stage: Stage, key: kms.IKey) -> secretsmanager.Secret:
+    """JSON ``{"current", "previous"}``: what ``previous`` signed is still accepted, so a change is felt by nobody."""
+    return _secret(
+        scope,
+        "SigningSecret",
+        stage,
+        key,
+        description="Signs member tokens and offline allowances",
+        generated=secretsmanager.SecretStringGenerator(
+            secret_string_template=json.dumps({"previous": ""}),
+            generate_string_key="current",
+            password_length=64,
+            exclude_punctuation=True,
+        ),
+        why_not_rotated="Changed by an operator, who moves `current` to `previous`: an offline allowance lives as long "
+        "as its till may be offline, which a timer would not know.",
+    )
+
+
+def identity_secret(scope: Construct, stage: Stage, key: kms.IKey) -> secretsmanager.Secret:
+    """Plain text. Never changed: every stored identity is a digest under it."""
+    return _secret(
+        scope,
+        "IdentitySecret",
+        stage,
+        key,
+        description="Key of the digests by which members are found; never change it",
+        generated=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
+        why_not_rotated="With another key no member would be found by phone, card or address any more.",
+    )
+
+
+def _secret(
+    scope: Construct,
+    construct_id: str,
+    stage: Stage,
+    key: kms.IKey,
+    *,
+    description: str,
+    generated: secretsmanager.SecretStringGenerator,
+    why_not_rotated: str,
+) -> secretsmanager.Secret:
+    secret = secretsmanager.Secret(
+        scope,
+        construct_id,
+        description=description,
+        encryption_key=key,
+        generate_secret_string=generated,
+        removal_policy=RemovalPolicy.RETAIN if stage.keep_data else RemovalPolicy.DESTROY,
+    )
+    Validations.of(secret).acknowledge(Acknowledgment(id="AwsSolutions-SMG4", reason=why_not_rotated))
+    return secret

@@ -1,0 +1,120 @@
+"""What is kept: the table, the key, the secret, the bus, and what is watched."""
+
+import json
+from typing import Any
+
+import pytest
+
+from infra.catalogue import CATALOGUE, Http
+from infra.settings import read_stage
+from loyalty.table import keys
+from tests.stack.conftest import STAGES, Synthesised
+
+
+def test_the_table_has_the_keys_and_the_index_that_the_code_names(stage: Synthesised) -> None:
+    (table,) = stage.properties("AWS::DynamoDB::Table").values()
+    assert table["KeySchema"] == [
+        {"AttributeName": keys.PK, "KeyType": "HASH"},
+        {"AttributeName": keys.SK, "KeyType": "RANGE"},
+    ]
+    (index,) = table["LocalSecondaryIndexes"]
+    assert index["IndexName"] == keys.REF_INDEX
+    assert index["KeySchema"][1]["AttributeName"] == keys.REF
+    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": keys.TTL, "Enabled": True}
+
+
+def test_the_table_is_on_demand_encrypted_recoverable_and_streams_new_images(stage: Synthesised) -> None:
+    (table,) = stage.properties("AWS::DynamoDB::Table").values()
+    (key,) = stage.all("AWS::KMS::Key")
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["SSESpecification"] == {
+        "KMSMasterKeyId": {"Fn::GetAtt": [key, "Arn"]},
+        "SSEEnabled": True,
+        "SSEType": "KMS",
+    }
+    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+
+
+def test_in_production_data_outlives_every_mistake(prod: Synthesised) -> None:
+    (table,) = prod.properties("AWS::DynamoDB::Table").values()
+    assert table["DeletionProtectionEnabled"] is True
+    for kind in ("AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::SecretsManager::Secret", "AWS::Logs::LogGroup"):
+        for resource in prod.all(kind).values():
+            assert resource["DeletionPolicy"] == "Retain"
+            assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_key_is_rotated_and_used_only_through_services_of_this_account(stage: Synthesised) -> None:
+    (key,) = stage.properties("AWS::KMS::Key").values()
+    assert key["EnableKeyRotation"] is True
+    for statement in key["KeyPolicy"]["Statement"]:
+        if "kms:Decrypt" in statement["Action"]:
+            assert {"kms:CallerAccount", "aws:SourceAccount"} & set(statement["Condition"]["StringEquals"])
+
+
+def test_the_bus_keeps_an_archive_where_the_stage_says_so(stage: Synthesised) -> None:
+    archives = [one for one in stage.template["Resources"].values() if one["Type"] == "AWS::Events::Archive"]
+    days = [one["Properties"]["RetentionDays"] for one in archives]
+    assert days == ([stage.stage.event_archive_days] if stage.stage.event_archive_days else [])
+
+
+def test_every_function_alarms_when_it_fails_or_is_throttled_and_those_that_people_wait_for_when_slow(
+    prod: Synthesised,
+) -> None:
+    alarms = prod.properties("AWS::CloudWatch::Alarm").values()
+    names = {alarm["AlarmName"].removeprefix("loyalty-prod-") for alarm in alarms}
+    for one in CATALOGUE:
+        assert {f"{one.name}-errors", f"{one.name}-throttles"} <= names
+        assert not isinstance(one.trigger, Http) or f"{one.name}-slow" in names
+    assert {
+        "api-5xx",
+        "api-slow",
+        "table-read-throttles",
+        "table-write-throttles",
+        "table-PutItem-errors",
+        "failures",
+    } <= names
+    assert {"publish-behind", "recover-behind", "ingest-waiting"} <= names
+
+
+def test_every_alarm_tells_the_topic_and_silence_is_no_alarm(stage: Synthesised) -> None:
+    (topic,) = stage.all("AWS::SNS::Topic")
+    for alarm in stage.properties("AWS::CloudWatch::Alarm").values():
+        assert alarm["AlarmActions"] == [{"Ref": topic}]
+        assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_the_dashboard_shows_every_alarm(prod: Synthesised) -> None:
+    (page,) = prod.properties("AWS::CloudWatch::Dashboard").values()
+    body = json.dumps(page["DashboardBody"])
+    assert all(name in body for name in prod.all("AWS::CloudWatch::Alarm"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"deletion_protection": "yes"},
+        {"log_retention_days": 31},
+        {"request_burst": 0},
+        {"surprise": True},
+    ],
+)
+def test_a_stage_that_is_wrong_is_refused_before_anything_is_made(wrong: dict[str, Any]) -> None:
+    right = {
+        "deletion_protection": True,
+        "keep_data": True,
+        "log_retention_days": 30,
+        "event_archive_days": 1,
+        "requests_per_second": 1,
+        "request_burst": 1,
+    }
+    with pytest.raises(ValueError, match="Stage"):
+        read_stage({"x": {**right, **wrong} if wrong else {}}, "x")
+
+
+def test_an_unknown_stage_is_refused_with_the_names_of_those_there_are() -> None:
+    with pytest.raises(ValueError, match="prod"):
+        read_stage(dict.fromkeys(STAGES), "production")

@@ -1,0 +1,57 @@
+"""Queues: nothing is lost silently."""
+
+from typing import Any
+
+from tests.stack.conftest import Synthesised
+
+
+def _dead_letter_queues(stage: Synthesised) -> set[str]:
+    """Logical ids of queues that take what another queue, or a stream, could not get rid of."""
+    redriven = {
+        one["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        for one in stage.properties("AWS::SQS::Queue").values()
+        if "RedrivePolicy" in one
+    }
+    given_up = {
+        one["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0]
+        for one in stage.properties("AWS::Lambda::EventSourceMapping").values()
+        if "DestinationConfig" in one
+    }
+    return redriven | given_up
+
+
+def test_every_queue_has_a_dead_letter_queue_or_is_one(stage: Synthesised) -> None:
+    for name, queue in stage.properties("AWS::SQS::Queue").items():
+        assert "RedrivePolicy" in queue or name in _dead_letter_queues(stage)
+
+
+def test_every_queue_has_an_alarm(stage: Synthesised) -> None:
+    watched: set[Any] = set()
+    for alarm in stage.properties("AWS::CloudWatch::Alarm").values():
+        if alarm["Namespace"] == "AWS/SQS":
+            watched.update(dimension["Value"]["Fn::GetAtt"][0] for dimension in alarm["Dimensions"])
+    assert watched == set(stage.all("AWS::SQS::Queue"))
+
+
+def test_one_message_on_a_dead_letter_queue_is_an_alarm(stage: Synthesised) -> None:
+    alarmed = {
+        alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
+        for alarm in stage.properties("AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible" and alarm["Threshold"] == 1
+    }
+    assert alarmed == _dead_letter_queues(stage)
+
+
+def test_every_queue_is_encrypted_and_keeps_for_a_fortnight(stage: Synthesised) -> None:
+    for queue in stage.properties("AWS::SQS::Queue").values():
+        assert queue["SqsManagedSseEnabled"] is True
+        assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_every_queue_refuses_plain_text_connections(stage: Synthesised) -> None:
+    refused: set[str] = set()
+    for policy in stage.properties("AWS::SQS::QueuePolicy").values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}:
+                refused.update(queue["Ref"] for queue in policy["Queues"])
+    assert refused == set(stage.all("AWS::SQS::Queue"))

@@ -1,0 +1,136 @@
+"""Rights: each function may do exactly what the catalogue says, and nothing is allowed by pattern."""
+
+from typing import Any
+
+import pytest
+
+from infra.catalogue import CATALOGUE, CHAINS, CLIENTS, POLICIES, Function
+from loyalty.table import keys
+from tests.stack.conftest import Synthesised, listed
+
+READS = {"dynamodb:GetItem", "dynamodb:Query"}
+BY_NAME = {one.name: one for one in CATALOGUE}
+
+
+def _role(stage: Synthesised, name: str) -> list[dict[str, Any]]:
+    role = stage.properties("AWS::IAM::Role")[stage.functions()[name]["Role"]["Fn::GetAtt"][0]]
+    (policy,) = role["Policies"]
+    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return found
+
+
+def _actions(stage: Synthesised, name: str) -> set[str]:
+    return {action for statement in _role(stage, name) for action in listed(statement["Action"])}
+
+
+def _on_items(stage: Synthesised, name: str) -> list[dict[str, Any]]:
+    """Statements about the table's items."""
+    return [
+        statement
+        for statement in _role(stage, name)
+        if "dynamodb:LeadingKeys" in statement.get("Condition", {}).get("ForAllValues:StringLike", {})
+    ]
+
+
+def test_no_policy_allows_actions_by_pattern(stage: Synthesised) -> None:
+    patterns = [
+        (name, action)
+        for name, statement in stage.statements()
+        if statement["Effect"] == "Allow"
+        for action in listed(statement["Action"])
+        if "*" in action
+    ]
+    assert patterns == []
+
+
+def test_no_policy_allows_by_exclusion(stage: Synthesised) -> None:
+    assert not [name for name, one in stage.statements() if {"NotAction", "NotResource", "NotPrincipal"} & set(one)]
+
+
+def test_nothing_but_traces_is_allowed_on_every_resource(stage: Synthesised) -> None:
+    roles = stage.all("AWS::IAM::Role")
+    for name, statement in stage.statements():
+        if name in roles and "*" in listed(statement.get("Resource", [])):
+            assert set(listed(statement["Action"])) == {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+
+
+def test_roles_carry_no_managed_policies_and_policies_stand_in_their_role(stage: Synthesised) -> None:
+    assert not any("ManagedPolicyArns" in role for role in stage.properties("AWS::IAM::Role").values())
+    assert "AWS::IAM::Policy" not in {one["Type"] for one in stage.template["Resources"].values()}
+
+
+def test_every_role_is_for_lambda_alone(stage: Synthesised) -> None:
+    for role in stage.properties("AWS::IAM::Role").values():
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+def test_no_function_may_scan_or_use_the_key(stage: Synthesised) -> None:
+    for name in stage.functions():
+        actions = _actions(stage, name)
+        assert "dynamodb:Scan" not in actions
+        assert not any(action.startswith("kms:") for action in actions)
+
+
+@pytest.mark.parametrize("function", CATALOGUE, ids=lambda one: one.name)
+def test_every_right_on_items_names_actions_and_partitions(function: Function, prod: Synthesised) -> None:
+    granted = {
+        (action, pattern)
+        for statement in _on_items(prod, function.name)
+        for action in listed(statement["Action"])
+        for pattern in listed(statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])
+    }
+    declared = {
+        (action, pattern) for access in function.table for action in access.actions for pattern in access.partitions
+    }
+    assert declared <= granted
+    touching = {action for action in _actions(prod, function.name) if action.startswith("dynamodb:")}
+    followed = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}
+    assert touching - followed == {action for action, _ in declared}
+
+
+def test_only_functions_that_read_clients_can_reach_their_hashed_keys(prod: Synthesised) -> None:
+    reaching = {one.name for one in CATALOGUE if any(CLIENTS in access.partitions for access in one.table)}
+    assert reaching == {"authorize", "clients"}
+    assert _actions(prod, "authorize") & {"dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"} == set()
+
+
+def test_functions_that_only_read_may_only_read(prod: Synthesised) -> None:
+    for name in ("authorize", "balance"):
+        assert {action for action in _actions(prod, name) if action.startswith("dynamodb:")} <= READS
+
+
+def test_the_page_of_the_api_may_do_nothing(prod: Synthesised) -> None:
+    assert _actions(prod, "docs") == {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "xray:PutTraceSegments",
+        "xray:PutTelemetryRecords",
+    }
+
+
+def test_entries_are_never_changed_or_deleted() -> None:
+    for one in CATALOGUE:
+        for access in one.table:
+            if CHAINS in access.partitions:
+                assert set(access.actions) <= READS | {"dynamodb:PutItem"}, one.name
+
+
+def test_patterns_match_their_own_partitions_and_no_others() -> None:
+    assert CHAINS == "*#L#*"
+    assert CLIENTS == "*#C"
+    assert POLICIES == "*#P"
+    assert keys.chain("p", "mem_1", "main").split("#")[1] == "L"
+
+
+@pytest.mark.parametrize("function", CATALOGUE, ids=lambda one: one.name)
+def test_a_function_is_told_of_nothing_that_it_has_no_use_for(function: Function, prod: Synthesised) -> None:
+    told = set(prod.functions()[function.name]["Environment"]["Variables"])
+    expected = {"STAGE", "LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"}
+    expected |= {"TABLE_NAME"} if function.table else set()
+    expected |= {"SIGNING_SECRET_ID"} if function.signs else set()
+    expected |= {"IDENTITY_SECRET_ID"} if function.finds_members else set()
+    expected |= {"EVENT_BUS_NAME"} if function.publishes else set()
+    expected |= {"INGEST_QUEUE_URL"} if function.sends_to_ingest else set()
+    expected |= {"INGEST_DEAD_LETTER_URL"} if function.gives_up_to_dead_letters else set()
+    assert told == expected
