@@ -4,7 +4,7 @@ import json
 from functools import cache
 from typing import Any, Final
 
-from loyalty.errors import Problem
+from loyalty.errors import Problem, Unavailable
 from loyalty.runtime.config import config
 
 SOURCE: Final = "loyalty"
@@ -26,14 +26,19 @@ def _client(service: str) -> Any:
 
 
 def send(queue: str, message: dict[str, Any], attributes: dict[str, str] | None = None) -> None:
-    """Put one JSON message on a queue."""
-    _client("sqs").send_message(
-        QueueUrl=queue,
-        MessageBody=json.dumps(message, ensure_ascii=False),
-        MessageAttributes={
-            name: {"DataType": "String", "StringValue": value} for name, value in (attributes or {}).items()
-        },
-    )
+    """Put one JSON message on a queue; Unavailable when the queue does not take it."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        _client("sqs").send_message(
+            QueueUrl=queue,
+            MessageBody=json.dumps(message, ensure_ascii=False),
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value} for name, value in (attributes or {}).items()
+            },
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise Unavailable("STORAGE_UNAVAILABLE", "Send the same request again", retry_after=1) from error
 
 
 def set_aside(message: dict[str, Any], problem: Problem) -> None:
