@@ -44,7 +44,7 @@ Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with offset", e
 Reason = Annotated[
     str, Meta(min_length=1, max_length=200, description="Why, for whoever reads the ledger; nothing personal")
 ]
-Label = Annotated[str, Meta(pattern=r"^[A-Za-z0-9 ._:/-]{0,64}$")]
+Label = Annotated[str, Meta(pattern=r"^[ -~]{0,64}$", description="Printable ASCII")]
 
 
 def seconds(moment: datetime) -> int:
