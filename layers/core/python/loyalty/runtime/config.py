@@ -19,10 +19,10 @@ class Config(NamedTuple):
 
 @cache
 def config() -> Config:
-    """KeyError when the table's name is missing: a function without it is not deployed by our stack."""
+    """The environment, read once."""
     environment = os.environ
     return Config(
-        table=environment["TABLE_NAME"],
+        table=environment.get("TABLE_NAME", ""),
         stage=environment.get("STAGE", "dev"),
         bus=environment.get("EVENT_BUS_NAME", ""),
         ingest_queue=environment.get("INGEST_QUEUE_URL", ""),
