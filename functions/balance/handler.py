@@ -18,7 +18,7 @@ from loyalty.runtime.wiring import wallets
 from loyalty.shapes import Wallet
 
 Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most; 20 when left out")]
-Cursor = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,11}$", description="The answer's ``next``, to go on")]
+Cursor = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,11}$(?!\n)", description="The answer's ``next``, to go on")]
 
 
 class EntriesView(Struct, frozen=True, omit_defaults=True):

@@ -7,9 +7,11 @@ from msgspec import Meta
 from loyalty.clients.client import MAX_OVERLAP, OVERLAP
 from loyalty.shapes import Body, StoreId
 
-Scope = Annotated[str, Meta(pattern=r"^[a-z]{1,20}:[a-z]{1,20}$", examples=["balance:read"])]
+Scope = Annotated[str, Meta(pattern=r"^[a-z]{1,20}:[a-z]{1,20}$(?!\n)", examples=["balance:read"])]
 Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most; 50 when left out")]
-Cursor = Annotated[str, Meta(pattern=r"^cli_[0-7][0-9A-HJKMNP-TV-Z]{25}$", description="The answer's next, to go on")]
+Cursor = Annotated[
+    str, Meta(pattern=r"^cli_[0-7][0-9A-HJKMNP-TV-Z]{25}$(?!\n)", description="The answer's next, to go on")
+]
 
 
 class ClientRequest(Body):
@@ -17,7 +19,7 @@ class ClientRequest(Body):
     requests a second for each running copy of a function, 0 for none.
     """
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9 ._:/-]{1,64}$", examples=["Till 4 of store 319"])]
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9 ._:/-]{1,64}$(?!\n)", examples=["Till 4 of store 319"])]
     role: Literal["till", "shop", "operator", "auditor"]
     scopes: Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=32)] | None = None
     store: StoreId = ""

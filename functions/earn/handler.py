@@ -26,9 +26,10 @@ def record(request: Request) -> Answer:
     body = request.body(PurchaseRequest)
     who(body.member, body.identity)
     request.at_store(body.store)
-    cause = request.cause(seconds(body.occurred_at))
+    request.key()
     program = request.caller.program
     account = request.own(account_of(program, body.member, body.identity))
+    cause = request.cause(seconds(body.occurred_at), account)
     return posted(earning().record(program, purchase_of(body, account), cause, request.now))
 
 
@@ -36,10 +37,11 @@ def bonus(request: Request) -> Answer:
     body = request.body(EventRequest)
     who(body.member, body.identity)
     request.at_store(body.store)
+    request.key()
     occurred = seconds(body.occurred_at)
-    cause = request.cause(occurred)
     program = request.caller.program
     account = request.own(account_of(program, body.member, body.identity))
+    cause = request.cause(occurred, account)
     return posted(earning().bonus(program, account, body.wallet, body.type, occurred, cause, request.now))
 
 

@@ -9,7 +9,9 @@ from loyalty.shapes import Body, Identity, MemberId, Moment, StoreId, Wallet
 EventType = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z][a-z0-9_]{0,31}$", description="A type that the policy gives a bonus for", examples=["check_in"]
+        pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)",
+        description="A type that the policy gives a bonus for",
+        examples=["check_in"],
     ),
 ]
 

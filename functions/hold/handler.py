@@ -35,9 +35,10 @@ def hold(request: Request) -> Answer:
 def allow(request: Request) -> Answer:
     body = request.body(AllowanceRequest)
     who(body.member, body.identity)
-    cause = request.cause()
+    request.key()
     program = request.caller.program
     chain = Chain(program, request.own(account_of(program, body.member, body.identity)), body.wallet)
+    cause = request.cause(account=chain.account)
     deadline = request.now + 60 * _minutes(program, _minutes(program, body.minutes) + body.settle_minutes)
     done = wallets().hold(chain, body.points, deadline, offline=True, cause=cause, now=request.now)
     return posted(done, allowance_of(done.entry, body.settle_minutes))

@@ -23,14 +23,17 @@ Identity = Annotated[
     ),
 ]
 Identities = Annotated[tuple[Identity, ...], Meta(max_length=MAX_IDENTITIES)]
-Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)")]
 Value = Annotated[str, Meta(max_length=200)] | Annotated[int, Meta(ge=-(10**15), le=10**15)] | bool
 Kind = Literal["member", "employee", "supplier", "household", "pool"]
 Language = Annotated[
-    str, Meta(pattern=r"^([a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3})?$", description="BCP 47", examples=["en", "zh-Hant"])
+    str,
+    Meta(pattern=r"^([a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3})?$(?!\n)", description="BCP 47", examples=["en", "zh-Hant"]),
 ]
 Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most; 50 when left out")]
-Cursor = Annotated[str, Meta(pattern=r"^[0-9]{1,2}(\.mem_[0-9A-Z]{26})?$", description="The answer's next, to go on")]
+Cursor = Annotated[
+    str, Meta(pattern=r"^[0-9]{1,2}(\.mem_[0-9A-Z]{26})?$(?!\n)", description="The answer's next, to go on")
+]
 
 
 class EnrolmentRequest(Body):

@@ -9,14 +9,14 @@ from msgspec import Meta, field
 from loyalty.shapes import Body, Currency
 
 Minutes = Annotated[int, Meta(ge=1, le=43_200)]
-Day = Annotated[str, Meta(pattern=r"^[0-9]{2}-[0-9]{2}$", description="MM-DD", examples=["12-31"])]
+Day = Annotated[str, Meta(pattern=r"^[0-9]{2}-[0-9]{2}$(?!\n)", description="MM-DD", examples=["12-31"])]
 
 
 class EarnRate(Body):
     """``rate`` is points per whole unit of the currency, exact."""
 
     rate: Annotated[
-        str, Meta(pattern=r"^[0-9]{1,9}(/[0-9]{1,9}|\.[0-9]{1,6})?$", description="1, 3/2 or 1.5", examples=["1"])
+        str, Meta(pattern=r"^[0-9]{1,9}(/[0-9]{1,9}|\.[0-9]{1,6})?$(?!\n)", description="1, 3/2 or 1.5", examples=["1"])
     ] = "1"
 
 
@@ -57,22 +57,22 @@ class HoldTerms(Body):
 class Policy(Body):
     """A programme's policy, whole: what is left out takes its default. ``events`` are bonus points by type of event."""
 
-    program: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}$", description="The caller's own")]
+    program: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}$(?!\n)", description="The caller's own")]
     name: Annotated[str, Meta(min_length=1, max_length=80)]
     currency: Currency
     timezone: Annotated[str, Meta(max_length=64, description="IANA name", examples=["Europe/Berlin"])] = "UTC"
     wallets: Annotated[
-        list[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]{0,15}$")]], Meta(min_length=1, max_length=8)
+        list[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]{0,15}$(?!\n)")]], Meta(min_length=1, max_length=8)
     ] = field(default_factory=lambda: ["points"])
     earn: EarnRate = field(default_factory=EarnRate)
     expiry: NoExpiry | RollingExpiry | FixedDatesExpiry = field(default_factory=lambda: RollingExpiry(months=24))
     pending: Immediate | Delay = field(default_factory=Immediate)
     return_policy: Literal["only_pending", "within_balance", "arrears"] = "arrears"
     events: Annotated[
-        dict[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$")], Annotated[int, Meta(ge=1, le=1_000_000)]],
+        dict[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)")], Annotated[int, Meta(ge=1, le=1_000_000)]],
         Meta(max_length=50),
     ] = field(default_factory=dict)
     holds: HoldTerms = field(default_factory=HoldTerms)
-    purchases_since: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", examples=["2020-01-01"])] = (
+    purchases_since: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)", examples=["2020-01-01"])] = (
         "2020-01-01"
     )

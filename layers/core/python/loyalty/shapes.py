@@ -7,6 +7,9 @@ from msgspec import Meta, Struct
 
 from loyalty.values import MAX_AMOUNT, MAX_POINTS
 
+# Patterns end in ``$(?!\n)``: alone, Python's ``$`` also matches before a last newline, and "1" and "1\n" are two
+# orders.
+
 
 class Body(Struct, forbid_unknown_fields=True, kw_only=True):
     """A request body: an unknown field is an error, for a misspelt one would be lost in silence."""
@@ -14,7 +17,7 @@ class Body(Struct, forbid_unknown_fields=True, kw_only=True):
 
 Points = Annotated[int, Meta(ge=1, le=MAX_POINTS, description="Whole points", examples=[100])]
 MinorUnits = Annotated[int, Meta(ge=0, le=MAX_AMOUNT)]
-Decimal = Annotated[str, Meta(pattern=r"^[0-9]{1,10}(\.[0-9]{1,3})?$")]
+Decimal = Annotated[str, Meta(pattern=r"^[0-9]{1,10}(\.[0-9]{1,3})?$(?!\n)")]
 Amount = Annotated[
     MinorUnits | Decimal,
     Meta(
@@ -22,29 +25,35 @@ Amount = Annotated[
         examples=["12.34"],
     ),
 ]
-Wallet = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]{0,15}$", description="Wallet", examples=["points"])]
-MemberId = Annotated[str, Meta(pattern=r"^mem_[0-7][0-9A-HJKMNP-TV-Z]{25}$", description="A member's id")]
-IdentityKind = Annotated[str, Meta(pattern=r"^(phone|card|openid|unionid|email)$", description="Kind of an identity")]
+Wallet = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]{0,15}$(?!\n)", description="Wallet", examples=["points"])]
+MemberId = Annotated[str, Meta(pattern=r"^mem_[0-7][0-9A-HJKMNP-TV-Z]{25}$(?!\n)", description="A member's id")]
+IdentityKind = Annotated[
+    str, Meta(pattern=r"^(phone|card|openid|unionid|email)$(?!\n)", description="Kind of an identity")
+]
 Identity = Annotated[
     str,
     Meta(
-        pattern=r"^(phone|card|openid|unionid|email):[!-~]{1,128}$",
+        pattern=r"^(phone|card|openid|unionid|email):[!-~]{1,128}$(?!\n)",
         description="kind:value, such as phone:+4915112345678, card:10001, openid:…, unionid:…, email:a@example.com",
         examples=["card:10001"],
     ),
 ]
 Source = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$", description="The system an order comes from", examples=["pos"])
+    str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$(?!\n)", description="The system an order comes from", examples=["pos"])
 ]
-OrderId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="Its id there", examples=["2026-0001"])]
-StoreId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,32}$", description="The store", examples=["319"])]
-Channel = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$", description="Where it happened", examples=["store"])]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217", examples=["USD"])]
+OrderId = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$(?!\n)", description="Its id there", examples=["2026-0001"])
+]
+StoreId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,32}$(?!\n)", description="The store", examples=["319"])]
+Channel = Annotated[
+    str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)", description="Where it happened", examples=["store"])
+]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)", description="ISO 4217", examples=["USD"])]
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with offset", examples=["2026-03-01T12:30:00Z"])]
 Reason = Annotated[
     str, Meta(min_length=1, max_length=200, description="Why, for whoever reads the ledger; nothing personal")
 ]
-Label = Annotated[str, Meta(pattern=r"^[ -~]{0,64}$", description="Printable ASCII")]
+Label = Annotated[str, Meta(pattern=r"^[ -~]{0,64}$(?!\n)", description="Printable ASCII")]
 
 
 def seconds(moment: datetime) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from loyalty.earning.purchase import Order
 from loyalty.earning.requests import BatchItem, BatchPurchase, BatchReturn, purchase_of, return_of, who
@@ -92,9 +93,9 @@ class Intake:
     def _purchase(self, sender: Sender, item: BatchPurchase, now: int) -> str:
         who(item.member, item.identity)
         account = self._account_of(sender.program, item.member, item.identity)
-        cause = Cause(
-            order_ref(item.source, item.order_id), _fingerprint(item), sender.client, seconds(item.occurred_at)
-        )
+        named = replace(item, member=account, identity=None)  # as in runtime.http: no stored digest covers an identity
+        ref = order_ref(item.source, item.order_id)
+        cause = Cause(ref, _fingerprint(named), sender.client, seconds(item.occurred_at))
         done = self._earning.record(sender.program, purchase_of(item, account), cause, now)
         return "known" if done.replayed else "posted"
 

@@ -76,10 +76,8 @@ class Request:
         self._body = body
         return body
 
-    def cause(self, occurred: int | None = None) -> Cause:
-        """Why an entry will be written: the caller's key, unique per client, and what tells this request from
-        another.
-        """
+    def key(self) -> str:
+        """The caller's idempotency key; Invalid when it is missing or not one."""
         key = self.headers.get("idempotency-key", "")
         if not _KEY.fullmatch(key):
             raise Invalid(
@@ -87,9 +85,20 @@ class Request:
                 "Send an Idempotency-Key of 1 to 128 printable ASCII characters, new for each operation",
                 field="Idempotency-Key",
             )
-        content = "" if self._body is None else msgspec.json.encode(self._body).decode()
+        return key
+
+    def cause(self, occurred: int | None = None, account: str = "") -> Cause:
+        """Why an entry will be written: the caller's key, unique per client, and what tells this request from another.
+
+        A body that named ``account`` by an identity counts as one that named it by id: a fingerprint is stored, and one
+        that covered a phone number would give it away to whoever tries them all.
+        """
+        body = self._body
+        if account:
+            body = msgspec.structs.replace(body, member=account, identity=None)
+        content = "" if body is None else msgspec.json.encode(body).decode()
         return Cause(
-            ref=f"k#{self.caller.client}#{key}",
+            ref=f"k#{self.caller.client}#{self.key()}",
             fingerprint=fingerprint(self.route.key, self.params, content),
             actor=self.caller.client,
             occurred=self.now if occurred is None else occurred,

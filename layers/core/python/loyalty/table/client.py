@@ -203,7 +203,8 @@ def _translated(error: ClientError) -> Exception:
             return Contended()
         if {"ThrottlingError", "ProvisionedThroughputExceeded"} & set(codes):
             return _unavailable()
-    if code in _RETRYABLE:
+    # A gateway on the way may fail with a status alone, without any of DynamoDB's names for it.
+    if code in _RETRYABLE or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
         return _unavailable()
     return error
 
