@@ -6,7 +6,8 @@ import tempfile
 import uuid
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 
@@ -72,10 +73,33 @@ def dynamodb_local() -> str:
         pytest.fail(str(missing), pytrace=False)
 
 
+@pytest.fixture(scope="session")
+def connect_to() -> "Iterator[Callable[[str | None], DynamoDBClient]]":
+    """The product's own client for an address, made once; for None it is one for AWS, which only moto answers here."""
+    import moto  # noqa: F401 - its hooks must be in botocore before a client is made
+
+    from loyalty.table.client import connect
+
+    clients: dict[str | None, DynamoDBClient] = {}
+
+    def client_for(endpoint: str | None) -> "DynamoDBClient":
+        if endpoint not in clients:
+            chosen = {} if endpoint is None else {"AWS_ENDPOINT_URL_DYNAMODB": endpoint}
+            with patch.dict(os.environ, chosen):
+                client: Any = connect()
+            clients[endpoint] = client
+        return clients[endpoint]
+
+    yield client_for
+    for client in clients.values():
+        client.close()
+
+
 @pytest.fixture
-def table_on(request: pytest.FixtureRequest) -> "Iterator[TableOn]":
+def table_on(
+    request: pytest.FixtureRequest, connect_to: "Callable[[str | None], DynamoDBClient]"
+) -> "Iterator[TableOn]":
     """``table_on(engine)`` gives (client, fresh table's name) on ``"dynamodb-local"`` or ``"moto"``."""
-    import boto3
     from moto import mock_aws
 
     with ExitStack() as stack:
@@ -83,12 +107,11 @@ def table_on(request: pytest.FixtureRequest) -> "Iterator[TableOn]":
         def make(engine: str) -> "tuple[DynamoDBClient, str]":
             if engine == MOTO:
                 stack.enter_context(mock_aws())
-                client = boto3.client("dynamodb")
+                client = connect_to(None)
             elif engine == DYNAMODB_LOCAL:
-                client = boto3.client("dynamodb", endpoint_url=request.getfixturevalue("dynamodb_local"))
+                client = connect_to(request.getfixturevalue("dynamodb_local"))
             else:
                 raise ValueError(f"no such engine: {engine}")
-            stack.callback(client.close)
             name = f"loyalty-{uuid.uuid4().hex[:12]}"
             create_table(client, name)
             stack.callback(client.delete_table, TableName=name)

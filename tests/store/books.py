@@ -86,7 +86,7 @@ class Books:
 
     def purchase(self, chain: Chain, order_id: str, *amounts: int, source: str = "till", **other: Any) -> Purchase:
         """An order with one line of one piece for each amount in cents."""
-        known = {"occurred": self.now, "store": "s1", "channel": "store", "currency": "EUR"}
+        known: dict[str, Any] = {"occurred": self.now, "store": "s1", "channel": "store", "currency": "EUR"}
         lines = tuple(Line(amount) for amount in amounts)
         return Purchase(source, order_id, chain.account, chain.wallet, lines=lines, **(known | other))
 

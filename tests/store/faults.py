@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.awsrequest import AWSResponse
+from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
@@ -75,7 +75,7 @@ def injected(
     """
     injected = Injected()
 
-    def hook(request: "AWSPreparedRequest", **_: object) -> AWSResponse | None:
+    def hook(request: "AWSPreparedRequest", **_: object) -> Any:
         target = request.headers["X-Amz-Target"]
         if (target if isinstance(target, str) else target.decode()).split(".")[-1] != operation:
             return None
@@ -100,7 +100,8 @@ def injected(
 def _answer(status: int, body: bytes) -> Act:
     def act(request: "AWSPreparedRequest") -> AWSResponse:
         request.url, url = _NOWHERE, request.url
-        return AWSResponse(url, status, {"Content-Type": "application/x-amz-json-1.0"}, _Raw(body))
+        headers: Any = HeadersDict({"Content-Type": "application/x-amz-json-1.0"})
+        return AWSResponse(url, status, headers, _Raw(body))
 
     return act
 

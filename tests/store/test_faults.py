@@ -1,4 +1,4 @@
-"""Conflicts, throttling, servers that fail and answers that get lost: retried, then refused so that a repeat is safe."""
+"""Conflicts, throttling, failing servers, lost answers: retried, then refused so that a repeat is safe."""
 
 from collections.abc import Callable
 
@@ -141,11 +141,19 @@ def test_a_conflict_that_passes_is_not_noticed_and_one_that_stays_is_answered_40
     assert (refused.value.status, refused.value.code) == (409, "ACCOUNT_BUSY")
     assert refused.value.retry_after
     assert audit(books, chain) == before
-    with injected(books.client, operation, act, times=3) as fault:
+    with injected(books.client, operation, act, first=first, times=3) as fault:
         posted = command(books, chain)
     assert fault.hit == 3
     assert command(books, chain).entry == posted.entry
     assert audit(books, chain) == before + (2 if posted.entry.kind == "transferred_out" else 1)
+
+
+def test_an_order_whose_document_is_in_a_transaction_is_answered_503(books: Books, chain: Chain) -> None:
+    act = error("TransactionConflictException")
+    with injected(books.client, "PutItem", act, times=1), pytest.raises(Unavailable) as refused:
+        books.buy(chain, "new", 600, ref="a key")
+    assert refused.value.retry_after
+    assert not books.buy(chain, "new", 600, ref="a key").replayed
 
 
 @pytest.mark.parametrize("command", [COMMANDS[name][1] for name in ("return", "cancel", "transfer")])

@@ -1,7 +1,8 @@
-"""Purchases, returns, events and what waits, through the earning service on each engine. The rate is 1 point for 3 EUR."""
+"""Purchases, returns, events and what waits, through the service on each engine. The rate is 1 point for 3 EUR."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
@@ -91,7 +92,7 @@ def test_many_partial_returns_leave_what_one_full_return_leaves(books: Books) ->
     assert after[0].remainders == after[1].remainders
     assert after[0].remainders != before.remainders
     for prefix in ("p", "w"):
-        refusal(Refused, "RETURN_EXCEEDS_PURCHASE", lambda prefix=prefix: books.bring_back(f"{prefix}-order", amount=1))
+        refusal(Refused, "RETURN_EXCEEDS_PURCHASE", partial(books.bring_back, f"{prefix}-order", amount=1))
     books.audit(pieces, whole)
 
 

@@ -1,6 +1,7 @@
-"""Every command of the ledger through its service, on each engine: what it writes, what it refuses, what a repeat gets."""
+"""Every command of the ledger through its service, on each engine: what it writes and refuses, what a repeat gets."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -112,7 +113,7 @@ def test_only_a_redemption_can_be_cancelled(books: Books) -> None:
         refusal(
             NotFound,
             "REDEMPTION_NOT_FOUND",
-            lambda number=number: books.wallets.cancel(chain, number, books.cause(), books.now),
+            partial(books.wallets.cancel, chain, number, books.cause(), books.now),
         )
     assert books.audit(chain) == 2
 
@@ -162,11 +163,11 @@ def test_a_hold_that_is_none_is_not_found(books: Books) -> None:
     chain = books.open(1, 100)
     books.redeem(chain, 10)
     for number in (1, 3, 77):
-        refusal(NotFound, "HOLD_NOT_FOUND", lambda number=number: books.capture(chain, number, 1))
+        refusal(NotFound, "HOLD_NOT_FOUND", partial(books.capture, chain, number, 1))
         refusal(
             NotFound,
             "HOLD_NOT_FOUND",
-            lambda number=number: books.wallets.release(chain, number, books.cause(), books.now),
+            partial(books.wallets.release, chain, number, books.cause(), books.now),
         )
 
 
@@ -236,9 +237,7 @@ def test_a_transfer_to_itself_to_nobody_or_from_a_frozen_account_changes_nothing
         refusal(
             problem,
             code,
-            lambda source=source, target=target: books.wallets.transfer(
-                source, target, 10, "", books.cause(), books.now
-            ),
+            partial(books.wallets.transfer, source, target, 10, "", books.cause(), books.now),
         )
     assert (books.audit(chain), books.audit(other)) == (2, 2)
 
