@@ -11,6 +11,7 @@ import msgspec
 
 from loyalty.ledger.events import ENROLLED, MemberEvent, events_of
 from loyalty.ledger.store import entry_of_item
+from loyalty.members.store import member_of_item
 from loyalty.runtime.batch import serve_stream
 from loyalty.runtime.outbound import publish
 from loyalty.runtime.wiring import heads
@@ -35,8 +36,9 @@ def tell(items: list[dict[str, Any]], now: int) -> dict[str, int]:
 
 
 def _enrolled(item: dict[str, Any]) -> MemberEvent:
-    program, _, member = item[keys.PK].split("#")
-    return MemberEvent(id=f"{program}:{member}:{ENROLLED}", program=program, member=member, kind=item["kind"])
+    program = item[keys.PK].split("#", 1)[0]
+    member = member_of_item(item)
+    return MemberEvent(id=f"{program}:{member.id}:{ENROLLED}", program=program, member=member.id, kind=member.kind)
 
 
 lambda_handler = serve_stream("publish", tell)
