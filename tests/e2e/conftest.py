@@ -1,7 +1,7 @@
 """The deployment that all of these tests share, and short ways to use it."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +57,15 @@ def enrol(operator: Api) -> Callable[..., str]:
         return member
 
     return new
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the functions logged as errors stands below a test that failed."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and isinstance(stack, Stack):
+        lines = stack.failures()
+        if lines:
+            report.sections.append(("errors that the functions logged", "\n".join(lines[-20:])))
+    return report

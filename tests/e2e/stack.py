@@ -93,6 +93,15 @@ class Stack:
         """The text of a secret, by the stack's output that names it."""
         return str(self.client("secretsmanager").get_secret_value(SecretId=self.outputs[output])["SecretString"])
 
+    def failures(self) -> list[str]:
+        """The lines that the functions have logged as errors, oldest first."""
+        logs = self.client("logs")
+        found: list[tuple[int, str]] = []
+        for group in logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"]:
+            events = logs.filter_log_events(logGroupName=group["logGroupName"], filterPattern="ERROR")["events"]
+            found += [(event["timestamp"], event["message"]) for event in events]
+        return [message for _, message in sorted(found)]
+
     def add(self, policy: dict[str, Any]) -> Programme:
         """A programme and its clients, made as `make up` makes them."""
         ensure_program(self.table, policy)
