@@ -36,8 +36,8 @@ def hold(points: int, deadline: int = LATER) -> Callable[[Draft], object]:
     return lambda change: commands.hold(change, points, deadline, offline=False)
 
 
-def capture(number: int, points: int, *, final: bool = False) -> Callable[[Draft], object]:
-    return lambda change: commands.capture(change, number, points, final)
+def capture(number: int, points: int | None, *, final: bool = False, allowed: bool = True) -> Callable[[Draft], object]:
+    return lambda change: commands.capture(change, number, points, final, allowed)
 
 
 def release(number: int) -> Callable[[Draft], object]:
@@ -266,6 +266,25 @@ def test_a_hold_captured_whole_is_gone(final: bool) -> None:
     assert change.state.holds == {}
     assert change.state.lots == {}
     assert change.detail == {"points": 8, "hold": 4, "released": 0, "left": 0}
+
+
+def test_a_capture_without_points_spends_all_that_the_hold_has() -> None:
+    change = done(wallet(holds={4: Hold(LATER, False, {SOON: 5, 0: 3})}), capture(4, None))
+    assert change.detail == {"points": 8, "hold": 4, "released": 0, "left": 0}
+
+
+def test_an_offline_hold_is_captured_only_by_who_shows_its_allowance() -> None:
+    state = wallet(holds={4: Hold(LATER, True, {0: 8}), 5: Hold(LATER, False, {0: 8})})
+    assert refused(state, capture(4, 1, allowed=False)).code == "HOLD_ALLOWANCE_INVALID"
+    assert done(state, capture(4, 1, allowed=True)).detail["points"] == 1
+    assert done(state, capture(5, 1, allowed=False)).detail["points"] == 1
+
+
+def test_an_offline_hold_that_lapsed_is_not_active_whether_or_not_a_sweep_has_run() -> None:
+    state = wallet(holds={4: Hold(NOW, True, {0: 8})})
+    swept = done(state, commands.expire).state
+    assert refused(state, capture(4, 1, allowed=False)).code == "HOLD_NOT_ACTIVE"
+    assert refused(swept, capture(4, 1, allowed=False)).code == "HOLD_NOT_ACTIVE"
 
 
 def test_what_a_final_capture_gives_back_repays_arrears() -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from loyalty.errors import Invalid, NotFound, Refused
-from loyalty.ledger.account import MAX_HOLDS, Draft, Move, Part, expiry_order
+from loyalty.ledger.account import MAX_HOLDS, Draft, Hold, Move, Part, expiry_order
 from loyalty.values import MAX_POINTS, ZERO, Rate
 
 ONLY_PENDING: Final = "only_pending"
@@ -137,21 +137,29 @@ def hold(draft: Draft, points: int, deadline: int, offline: bool) -> None:
     draft.detail |= {"points": points, "deadline": deadline, "offline": offline}
 
 
-def capture(draft: Draft, number: int, points: int, final: bool) -> None:
-    """Spend ``points`` of hold ``number``; ``final`` gives the rest back. A frozen account honours its holds."""
+def capture(draft: Draft, number: int, points: int | None, final: bool, allowed: bool = True) -> None:
+    """Spend ``points`` of hold ``number``, None for all it has; ``final`` gives the rest back. A frozen account
+    honours its holds.
+
+    ``allowed`` says that the caller showed the allowance of an offline hold.
+    """
     begin(draft, "captured")
-    held = _held(draft, number)
+    hold = _held(draft, number)
+    if hold.offline and not allowed:
+        raise Refused("HOLD_ALLOWANCE_INVALID", "This hold backs an offline allowance: send the allowance with it")
+    held = hold.points
+    points = held if points is None else points
     _above_zero(points)
     if points > held:
         raise Refused("HOLD_EXCEEDED", f"The hold has {held} points left", available=held, missing_points=points - held)
     left = points
-    for expiry, part in sorted(draft.state.holds[number].parts.items(), key=lambda item: expiry_order(item[0])):
+    for expiry, part in sorted(hold.parts.items(), key=lambda item: expiry_order(item[0])):
         if spent := min(left, part):
             draft.move("spent", "h", number, expiry, -spent)
             left -= spent
     released = 0
-    if final and number in draft.state.holds:
-        released = draft.state.holds[number].points
+    if final and hold.parts:
+        released = hold.points
         draft.unhold("released", number)
     draft.detail |= {"points": points, "hold": number, "released": released, "left": held - points - released}
     draft.settle()
@@ -160,7 +168,7 @@ def capture(draft: Draft, number: int, points: int, final: bool) -> None:
 def release(draft: Draft, number: int) -> None:
     """Give all that hold ``number`` still has back to the lots it came from."""
     begin(draft, "released")
-    points = _held(draft, number)
+    points = _held(draft, number).points
     draft.unhold("released", number)
     draft.detail |= {"points": points, "hold": number}
     draft.settle()
@@ -245,13 +253,13 @@ def spent_parts(moves: Iterable[Move]) -> list[Part]:
     return parts
 
 
-def _held(draft: Draft, number: int) -> int:
+def _held(draft: Draft, number: int) -> Hold:
     hold = draft.state.holds.get(number)
     if hold is None:
         if number >= draft.number:
             raise NotFound("HOLD_NOT_FOUND", "There is no such hold")
         raise Refused("HOLD_NOT_ACTIVE", "The hold has been captured, released, or has lapsed")
-    return hold.points
+    return hold
 
 
 def _grant(draft: Draft, why: str, grant: Grant) -> None:

@@ -79,13 +79,7 @@ class Wallets:
         """
 
         def decide(draft: Draft) -> None:
-            hold = draft.state.holds.get(number)
-            if hold is not None and hold.offline and not allowed:
-                raise Refused(
-                    "HOLD_ALLOWANCE_INVALID", "This hold backs an offline allowance: send the allowance with it"
-                )
-            held = hold.points if hold is not None else 0
-            commands.capture(draft, number, held if points is None else points, final)
+            commands.capture(draft, number, points, final, allowed)
 
         return self._settle_hold(chain, number, decide, cause, now)
 

@@ -1,0 +1,370 @@
+"""Accounts as plainly as they can be said: the model that the real ledger is held against.
+
+Nothing here is taken from the product. Where the ledger keeps one state and moves, this keeps a heap of packets of
+points; where it carries a remainder, this keeps the exact fraction earned since the account began; where it settles
+when somebody looks, this lives through every moment as the clock passes it. Times are seconds since 1970, UTC.
+"""
+
+from calendar import monthrange
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from math import floor, inf
+
+REMEMBERED = 3
+"""For how many of the latest expiries a return still knows what was lost."""
+MOST_HOLDS = 20
+
+
+class No(Exception):
+    """A command is refused: with this code, and these figures."""
+
+    def __init__(self, code: str, **figures: int) -> None:
+        super().__init__(code)
+        self.code = code
+        self.figures = figures
+
+
+@dataclass
+class Packet:
+    """Some points with one fate: they can be spent from ``start`` (0: now) and are gone at ``expiry`` (0: never)."""
+
+    points: int
+    expiry: int
+    start: int = 0
+
+
+@dataclass
+class HeldBack:
+    deadline: int
+    offline: bool
+    packets: list[Packet]
+
+    @property
+    def points(self) -> int:
+        return sum(packet.points for packet in self.packets)
+
+
+def soonest(packet: Packet) -> float:
+    return packet.expiry or inf
+
+
+@dataclass
+class PlainAccount:
+    now: int
+    kind: str
+    status: str = "open"
+    packets: list[Packet] = field(default_factory=list)
+    holds: dict[int, HeldBack] = field(default_factory=dict)
+    gone_holds: set[int] = field(default_factory=set)
+    owed: int = 0
+    earned: Fraction = Fraction(0)
+    lost: dict[int, int] = field(default_factory=dict)
+    spent: dict[int, list[Packet]] = field(default_factory=dict)
+    """By the number of the entry that spent them."""
+    given_back: set[int] = field(default_factory=set)
+
+    # ---- what is there
+
+    @property
+    def available(self) -> int:
+        return sum(packet.points for packet in self.packets if not packet.start)
+
+    @property
+    def pending(self) -> int:
+        return sum(packet.points for packet in self.packets if packet.start)
+
+    @property
+    def held(self) -> int:
+        return sum(hold.points for hold in self.holds.values())
+
+    def heap(self) -> dict[tuple[int, int], int]:
+        """Points by (expiry, start)."""
+        sums: dict[tuple[int, int], int] = {}
+        for packet in self.packets:
+            sums[packet.expiry, packet.start] = sums.get((packet.expiry, packet.start), 0) + packet.points
+        return sums
+
+    # ---- time
+
+    def moments(self) -> list[int]:
+        """Every moment at which something is going to happen by itself."""
+        times = {hold.deadline for hold in self.holds.values()}
+        for packet in self.packets:
+            times |= {packet.expiry, packet.start}
+        return sorted(times - {0})
+
+    def live_until(self, now: int) -> None:
+        while self.status != "closed" and (coming := [moment for moment in self.moments() if moment <= now]):
+            self.moment(coming[0])
+        self.now = now
+
+    def moment(self, now: int) -> None:
+        """Holds lapse, then points begin, then debts are paid, then points end."""
+        for number in sorted(self.holds):
+            if self.holds[number].deadline <= now:
+                self._let_go(number)
+        for packet in self.packets:
+            if packet.start <= now:
+                packet.start = 0
+        self._pay_debts()
+        for packet in [packet for packet in self.packets if packet.expiry and packet.expiry <= now]:
+            self.packets.remove(packet)
+            self.lost[packet.expiry] = self.lost.get(packet.expiry, 0) + packet.points
+            while len(self.lost) > REMEMBERED:
+                del self.lost[min(self.lost)]
+
+    def _pay_debts(self) -> None:
+        paid = min(self.owed, self.available)
+        self.take(paid)
+        self.owed -= paid
+
+    def _let_go(self, number: int) -> None:
+        self.packets += self.holds.pop(number).packets
+        self.gone_holds.add(number)
+
+    def take(self, points: int) -> list[Packet]:
+        """Point after point from what ends first."""
+        taken = []
+        while points:
+            packet = min((packet for packet in self.packets if not packet.start), key=soonest)
+            some = min(points, packet.points)
+            taken.append(Packet(some, packet.expiry))
+            packet.points -= some
+            points -= some
+            if not packet.points:
+                self.packets.remove(packet)
+        return taken
+
+    # ---- commands; ``number`` is that of the entry that a command would write
+
+    def usable(self) -> None:
+        if self.status == "closed":
+            raise No("ACCOUNT_CLOSED")
+
+    def _may_take(self, points: int) -> None:
+        if points > self.available:
+            raise No("POINTS_INSUFFICIENT", available=self.available, missing_points=points - self.available)
+
+    def _may_leave(self, points: int) -> None:
+        if self.status == "frozen":
+            raise No("ACCOUNT_FROZEN")
+        self._may_take(points)
+
+    def add(self, points: int, expiry: int, start: int) -> None:
+        self.usable()
+        if points:
+            self.packets.append(Packet(points, expiry, start if start > self.now else 0))
+        self.moment(self.now)
+
+    def buy(self, amount: int, rate: Fraction, expiry: int, start: int) -> int:
+        self.usable()
+        before = floor(self.earned)
+        self.earned += rate * amount
+        points = floor(self.earned) - before
+        self.add(points, expiry, start)
+        return points
+
+    def give_back_purchase(
+        self, amount: int, rate: Fraction, expiry: int, start: int, policy: str
+    ) -> tuple[int, int, int]:
+        """(points due, points forgiven, points owed)."""
+        self.usable()
+        before = floor(self.earned)
+        self.earned -= rate * amount
+        due = left = before - floor(self.earned)
+        owed = 0
+        left -= self._take_like(left, expiry, start) if start else 0
+        if policy != "only_pending":
+            left -= self._take_like(left, expiry, 0)
+            forgotten = min(left, self.lost.get(expiry, 0))
+            if forgotten:
+                self.lost[expiry] -= forgotten
+                if not self.lost[expiry]:
+                    del self.lost[expiry]
+                left -= forgotten
+            more = min(left, self.available)
+            self.take(more)
+            left -= more
+            if policy == "arrears":
+                self.owed += left
+                owed, left = left, 0
+        self.moment(self.now)
+        return due, left, owed
+
+    def _take_like(self, points: int, expiry: int, start: int) -> int:
+        taken = 0
+        for packet in [packet for packet in self.packets if (packet.expiry, packet.start) == (expiry, start)]:
+            some = min(points - taken, packet.points)
+            packet.points -= some
+            taken += some
+            if not packet.points:
+                self.packets.remove(packet)
+        return taken
+
+    def redeem(self, points: int, number: int) -> None:
+        self.usable()
+        self._may_leave(points)
+        self.spent[number] = self.take(points)
+
+    def cancel(self, spent: int) -> int:
+        if spent not in self.spent:
+            raise No("REDEMPTION_NOT_FOUND")
+        self.usable()
+        if spent in self.given_back:
+            raise No("REDEMPTION_ALREADY_CANCELLED")
+        self.given_back.add(spent)
+        back = [Packet(packet.points, packet.expiry) for packet in self.spent[spent]]
+        self.packets += back
+        self.moment(self.now)
+        return sum(packet.points for packet in back)
+
+    def hold(self, points: int, deadline: int, offline: bool, number: int) -> None:
+        self.usable()
+        if len(self.holds) >= MOST_HOLDS:
+            raise No("HOLD_LIMIT_REACHED")
+        self._may_leave(points)
+        self.holds[number] = HeldBack(deadline, offline, self.take(points))
+
+    def _held(self, hold: int) -> HeldBack:
+        self.usable()
+        if hold not in self.holds:
+            raise No("HOLD_NOT_ACTIVE" if hold in self.gone_holds else "HOLD_NOT_FOUND")
+        return self.holds[hold]
+
+    def capture(self, hold: int, points: int | None, final: bool, allowed: bool, number: int) -> tuple[int, int, int]:
+        """(points spent, given back, still held)."""
+        held = self._held(hold)
+        if held.offline and not allowed:
+            raise No("HOLD_ALLOWANCE_INVALID")
+        wanted = held.points if points is None else points
+        if wanted > held.points:
+            raise No("HOLD_EXCEEDED", available=held.points, missing_points=wanted - held.points)
+        aside = PlainAccount(self.now, self.kind, packets=held.packets)
+        self.spent[number] = aside.take(wanted)
+        back = held.points if final else 0
+        if final or not held.points:
+            self._let_go(hold)
+        self.moment(self.now)
+        return wanted, back, self.holds[hold].points if hold in self.holds else 0
+
+    def release(self, hold: int) -> int:
+        points = self._held(hold).points
+        self._let_go(hold)
+        self.moment(self.now)
+        return points
+
+    def adjust(self, points: int, expiry: int) -> None:
+        self.usable()
+        if points > 0:
+            self.add(points, expiry, 0)
+        else:
+            self._may_take(-points)
+            self.take(-points)
+
+    def send(self, points: int, to: "PlainAccount") -> None:
+        self.usable()
+        self._may_leave(points)
+        to.usable()
+        to.packets += self.take(points)
+        to.moment(to.now)
+
+    def set_status(self, status: str) -> None:
+        self.usable()
+        if status == self.status:
+            raise No("ACCOUNT_STATUS_UNCHANGED")
+        self.status = status
+
+    def close(self, forfeit: bool) -> None:
+        self.usable()
+        sums = {"available": self.available, "pending": self.pending, "held": self.held, "arrears": self.owed}
+        if self.held or (not forfeit and any(sums.values())):
+            raise No("ACCOUNT_NOT_EMPTY", **sums)
+        self.packets, self.owed, self.status = [], 0, "closed"
+
+
+@dataclass
+class PlainOrder:
+    """An order, and all that has come back of it."""
+
+    account: PlainAccount
+    lines: list[tuple[int, int]]
+    """(amount, pieces)."""
+    rate: Fraction
+    expiry: int
+    start: int
+    policy: str
+    back: list[tuple[int, int]] = field(default_factory=list)
+    """By line: (amount, pieces) that came back."""
+    by_amount: int = 0
+
+    def __post_init__(self) -> None:
+        self.back = [(0, 0)] * len(self.lines)
+
+    @property
+    def amount(self) -> int:
+        return sum(amount for amount, _ in self.lines)
+
+    @property
+    def returned(self) -> int:
+        return self.by_amount + sum(amount for amount, _ in self.back)
+
+    def take_line(self, line: int, pieces: int | None, amount: int | None) -> int:
+        """What a return of (part of) one line is worth; all that is left of the line when neither is said."""
+        (worth, count), (gone, gone_pieces) = self.lines[line], self.back[line]
+        if amount is None and pieces is None:
+            amount, pieces = worth - gone, count - gone_pieces
+        elif amount is not None:
+            pieces = 0
+        else:
+            assert pieces is not None
+            if gone_pieces + pieces > count:
+                raise No("RETURN_EXCEEDS_PURCHASE", returnable_amount=worth - gone)
+            # The first n pieces of a line are always worth floor(line * n / count) together.
+            amount = floor(Fraction(worth * (gone_pieces + pieces), count)) - floor(
+                Fraction(worth * gone_pieces, count)
+            )
+        if gone + amount > worth:
+            raise No("RETURN_EXCEEDS_PURCHASE", returnable_amount=worth - gone)
+        if self.returned + amount > self.amount:
+            raise No("RETURN_EXCEEDS_PURCHASE", returnable_amount=self.amount - self.returned)
+        self.back[line] = (gone + amount, gone_pieces + pieces)
+        return amount
+
+    def take_amount(self, amount: int) -> int:
+        if self.returned + amount > self.amount:
+            raise No("RETURN_EXCEEDS_PURCHASE", returnable_amount=self.amount - self.returned)
+        self.by_amount += amount
+        return amount
+
+    def take_rest(self) -> int:
+        amount = self.amount - self.returned
+        if not amount:
+            raise No("RETURN_EXCEEDS_PURCHASE", returnable_amount=0)
+        self.back, self.by_amount = list(self.lines), 0
+        return amount
+
+
+@dataclass(frozen=True)
+class PlainTerms:
+    """A policy on lives of points, in UTC. ``months`` 0 is for good; lives end with a month."""
+
+    rate: Fraction
+    months: int
+    delay_days: int
+    policy: str
+
+    def of(self, occurred: int, recorded: int) -> tuple[int, int]:
+        """(expiry, start) of what happened then and is written down now."""
+        expiry, start = self._of(occurred)
+        return self._of(recorded) if expiry and expiry <= recorded else (expiry, start)
+
+    def _of(self, moment: int) -> tuple[int, int]:
+        day = datetime.fromtimestamp(moment, UTC).replace(hour=0, minute=0, second=0) + timedelta(days=self.delay_days)
+        start = int(day.timestamp()) if self.delay_days else 0
+        if not self.months:
+            return 0, start
+        for _ in range(self.months):  # the first of the month, so many months on
+            day = day.replace(day=1) + timedelta(days=monthrange(day.year, day.month)[1])
+        end = day.replace(day=1) + timedelta(days=monthrange(day.year, day.month)[1])
+        return int(end.timestamp()), start
