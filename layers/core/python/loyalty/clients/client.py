@@ -1,5 +1,6 @@
 """Clients: who may call a programme's API, and with which secret. Pure. Times are seconds since 1970, UTC."""
 
+import re
 from typing import Final
 
 from msgspec import Struct
@@ -12,6 +13,14 @@ from loyalty.ids import ulid
 MAX_OVERLAP: Final = 7 * 86_400
 OVERLAP: Final = 86_400
 """Seconds that a replaced secret works on, unless the rotation says otherwise."""
+
+
+_ID: Final = re.compile(r"cli_[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
+
+
+def is_id(text: str) -> bool:
+    """Whether it can be a client's id."""
+    return _ID.fullmatch(text) is not None
 
 
 def new_id(now_ms: int, randomness: bytes) -> str:

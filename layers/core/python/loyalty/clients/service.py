@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from loyalty.clients import credentials
-from loyalty.clients.client import Client
+from loyalty.clients.client import Client, is_id
 from loyalty.clients.credentials import ClientKey
 from loyalty.clients.roles import ROLES, narrowed
 from loyalty.clients.store import ClientStore
-from loyalty.errors import Conflict, Forbidden, NotFound, Unavailable
+from loyalty.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from loyalty.table.writes import Cancelled, Contended
 
 MAX_TRIES: Final = 5
@@ -92,9 +92,7 @@ class Clients:
     def revoke(self, program: str, client_id: str, by: Authority, *, now: int) -> None:
         """End a client at once; one that has ended stays so. Conflict for the last operator."""
         for _ in range(MAX_TRIES):
-            client = self._store.get(program, client_id)
-            if client is None:
-                raise _unknown()
+            client = self._known(program, client_id)
             _within(client, by)
             if client.revoked:
                 return
@@ -112,7 +110,11 @@ class Clients:
         raise _crowded()
 
     def page(self, program: str, limit: int, after: str) -> tuple[list[Client], str]:
-        """Clients by age, revoked ones too; and the cursor to go on with, empty at the end."""
+        """Clients by age, revoked ones too; and the cursor to go on with, empty at the end. Invalid for another
+        cursor.
+        """
+        if after and not is_id(after):
+            raise Invalid("REQUEST_INVALID", "cursor: the next of an earlier answer", field="cursor")
         clients, last = self._store.page(program, limit, after or None)
         return clients, last or ""
 
@@ -134,11 +136,15 @@ class Clients:
         return None if client is None or client.revoked else client
 
     def _live(self, program: str, client_id: str) -> Client:
-        client = self._store.get(program, client_id)
-        if client is None:
-            raise _unknown()
+        client = self._known(program, client_id)
         if client.revoked:
             raise Conflict("CLIENT_REVOKED", "A revoked client gets no new key; make another client")
+        return client
+
+    def _known(self, program: str, client_id: str) -> Client:
+        client = self._store.get(program, client_id) if is_id(client_id) else None
+        if client is None:
+            raise NotFound("CLIENT_NOT_FOUND", "There is no such client in this programme")
         return client
 
 
@@ -149,10 +155,6 @@ def _within(client: Client, by: Authority) -> None:
         raise Forbidden("CLIENT_RIGHTS_EXCEEDED", f"That client has rights that the caller has not: {missing}")
     if by.store and client.store != by.store:
         raise Forbidden("AUTH_STORE_FORBIDDEN", f"This client belongs to store {by.store}", field="store")
-
-
-def _unknown() -> NotFound:
-    return NotFound("CLIENT_NOT_FOUND", "There is no such client in this programme")
 
 
 def _crowded() -> Unavailable:

@@ -216,7 +216,7 @@ def convert(data: object, shape: type[_T]) -> _T:
 def _invalid(message: str) -> Invalid:
     match = _PLACE.match(message)
     text, path = (match[1], match[2] or "$") if match else (message, "$")
-    field = path.removeprefix("$").lstrip(".")
+    field = path.rsplit("`", 1)[-1].removeprefix("$").lstrip(".")  # a wrong key reads: key` in `$.attributes
     if named := _NAMED.search(text):
         field = f"{field}.{named[1]}" if field else named[1]
     field = field or "body"

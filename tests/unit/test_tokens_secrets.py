@@ -1,0 +1,95 @@
+"""How running functions read secrets: when first needed, again now and then, and through an outage."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from loyalty.errors import Unavailable
+from loyalty.members.tokens import TokenSecrets
+from loyalty.runtime.secrets import REFRESH_SECONDS, Secret, token_secrets
+
+
+class Manager:
+    """A Secrets Manager whose answers the test sets."""
+
+    def __init__(self, *answers: str | Exception) -> None:
+        self.answers = list(answers)
+        self.asked: list[dict[str, Any]] = []
+
+    def get_secret_value(self, **request: Any) -> dict[str, Any]:
+        self.asked.append(request)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return {"SecretString": answer}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "GetSecretValue")
+UNREACHABLE = EndpointConnectionError(endpoint_url="https://secretsmanager")
+
+
+def test_a_secret_is_read_once_and_again_when_it_is_old() -> None:
+    manager, clock = Manager("one", "two"), Clock()
+    secret = Secret(lambda: manager, "name", clock)
+    assert not manager.asked
+    assert [secret.text(), secret.text()] == ["one", "one"]
+    clock.now += REFRESH_SECONDS + 1
+    assert secret.text() == "two"
+    assert manager.asked == [{"SecretId": "name"}] * 2
+
+
+def test_a_secret_can_be_asked_for_in_a_newer_state() -> None:
+    manager, clock = Manager("one", "two"), Clock()
+    secret = Secret(lambda: manager, "name", clock)
+    secret.text()
+    clock.now += 11
+    assert [secret.text(10), secret.text(10)] == ["two", "two"]
+
+
+@pytest.mark.parametrize("fault", [DENIED, UNREACHABLE])
+def test_what_was_known_stands_while_the_secret_cannot_be_read(fault: Exception) -> None:
+    manager, clock = Manager("one", fault, "two"), Clock()
+    secret = Secret(lambda: manager, "name", clock)
+    secret.text()
+    clock.now += REFRESH_SECONDS + 1
+    assert secret.text() == "one"
+    clock.now += REFRESH_SECONDS + 1
+    assert secret.text() == "two"
+
+
+@pytest.mark.parametrize("fault", [DENIED, UNREACHABLE])
+def test_without_a_secret_the_request_may_be_sent_again(fault: Exception) -> None:
+    manager = Manager(fault, "one")
+    secret = Secret(lambda: manager, "name", Clock())
+    with pytest.raises(Unavailable) as refused:
+        secret.text()
+    assert refused.value.retry_after == 1
+    assert secret.text() == "one"
+
+
+@pytest.mark.parametrize(
+    ("text", "secrets"),
+    [
+        ('{"current": "%s"}' % ("a" * 64), TokenSecrets("a" * 64, "")),
+        ('{"current": "%s", "previous": ""}' % ("a" * 64), TokenSecrets("a" * 64, "")),
+        ('{"current": "%s", "previous": "b"}' % ("a" * 64), TokenSecrets("a" * 64, "b")),
+    ],
+)
+def test_the_signing_secret_may_name_the_one_before(text: str, secrets: TokenSecrets) -> None:
+    assert token_secrets(text) == secrets
+
+
+@pytest.mark.parametrize("text", ["", "plain", "[]", "{}", "null", '{"current": ""}', '{"current": "short"}'])
+def test_what_cannot_sign_is_refused_without_being_quoted(text: str) -> None:
+    with pytest.raises(ValueError, match="the signing secret") as refused:
+        token_secrets(text)
+    assert "plain" not in str(refused.value)
