@@ -31,7 +31,7 @@ class Parts:
 def environment(function: Function, parts: Parts) -> dict[str, str]:
     """Variables that ``function`` reads; nothing that it does not use."""
     found = {}
-    if function.table:
+    if function.third_party:  # it has `loyalty.runtime`, whose configuration asks for the table first of all
         found["TABLE_NAME"] = parts.table.table_name
     if function.signs:
         found["SIGNING_SECRET_ID"] = parts.signing_secret.secret_arn

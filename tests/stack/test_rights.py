@@ -127,7 +127,7 @@ def test_patterns_match_their_own_partitions_and_no_others() -> None:
 def test_a_function_is_told_of_nothing_that_it_has_no_use_for(function: Function, prod: Synthesised) -> None:
     told = set(prod.functions()[function.name]["Environment"]["Variables"])
     expected = {"STAGE", "LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"}
-    expected |= {"TABLE_NAME"} if function.table else set()
+    expected |= {"TABLE_NAME"} if function.third_party else set()
     expected |= {"SIGNING_SECRET_ID"} if function.signs else set()
     expected |= {"IDENTITY_SECRET_ID"} if function.finds_members else set()
     expected |= {"EVENT_BUS_NAME"} if function.publishes else set()
