@@ -60,12 +60,14 @@ def enrol(operator: Api) -> Callable[..., str]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """What the functions logged as errors stands below a test that failed."""
     report = yield
     stack = getattr(item, "funcargs", {}).get("stack")
     if report.failed and isinstance(stack, Stack):
-        lines = stack.failures()
+        lines = stack.failures(call.start)
         if lines:
             report.sections.append(("errors that the functions logged", "\n".join(lines[-20:])))
     return report

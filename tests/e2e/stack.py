@@ -44,6 +44,8 @@ BETA: Final[dict[str, Any]] = {
     "pending": {"kind": "delay", "days": 14},
     "return_policy": "within_balance",
 }
+GAMMA: Final[dict[str, Any]] = {**ALPHA, "program": "gamma", "name": "Gamma"}
+"""Alpha's twin: what its clients are refused is not for another policy's sake."""
 ROLES: Final = ("till", "shop", "operator", "auditor")
 
 
@@ -93,12 +95,13 @@ class Stack:
         """The text of a secret, by the stack's output that names it."""
         return str(self.client("secretsmanager").get_secret_value(SecretId=self.outputs[output])["SecretString"])
 
-    def failures(self) -> list[str]:
-        """The lines that the functions have logged as errors, oldest first."""
+    def failures(self, since: float) -> list[str]:
+        """The lines that the functions have logged as errors since then (in seconds since 1970), oldest first."""
         logs = self.client("logs")
         found: list[tuple[int, str]] = []
         for group in logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"]:
-            events = logs.filter_log_events(logGroupName=group["logGroupName"], filterPattern="ERROR")["events"]
+            name, start = group["logGroupName"], int(since * 1000)
+            events = logs.filter_log_events(logGroupName=name, filterPattern="ERROR", startTime=start)["events"]
             found += [(event["timestamp"], event["message"]) for event in events]
         return [message for _, message in sorted(found)]
 
@@ -143,6 +146,7 @@ def deployed() -> Iterator[Stack]:
         stack = Stack(place, deploy.outputs(place))
         stack.add(ALPHA)
         stack.add(BETA)
+        stack.add(GAMMA)
         yield stack
     finally:
         if stack is not None:

@@ -1,0 +1,287 @@
+"""Who may call what: every route with every kind of token, and what another programme's token finds."""
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+from loyalty.routes import ROUTES
+from tests.e2e.calls import FRESH, Answer, Api
+from tests.e2e.stack import STORE, Stack
+
+KINDS: Final = ("none", "forged", "revoked", "till", "shop", "operator", "auditor", "member", "foreign")
+"""No token; a key with another secret; a revoked client's; the four roles'; a member's; another programme's operator's,
+asking for what belongs to this one.
+"""
+
+EXPECTED: Final[dict[str, tuple[int, ...]]] = {
+    # till, shop, operator, auditor, member, foreign
+    "POST /v1/purchases": (201, 201, 201, 403, 403, 404),
+    "POST /v1/events": (201, 201, 201, 403, 403, 404),
+    "POST /v1/purchases/{source}/{order_id}/returns": (201, 201, 201, 403, 403, 404),
+    "POST /v1/members/{id}/redemptions": (201, 201, 201, 403, 201, 404),
+    "POST /v1/redemptions/{id}/cancel": (201, 201, 201, 403, 403, 404),
+    "POST /v1/holds": (201, 201, 201, 403, 403, 404),
+    "POST /v1/members/{id}/holds": (201, 201, 201, 403, 403, 404),
+    "POST /v1/holds/{id}/capture": (201, 201, 201, 403, 403, 404),
+    "POST /v1/holds/{id}/release": (201, 201, 201, 403, 403, 404),
+    "POST /v1/members/{id}/adjustments": (403, 403, 201, 403, 403, 404),
+    "POST /v1/members/{id}/transfers": (403, 403, 201, 403, 403, 404),
+    "POST /v1/members/{id}/expirations": (403, 403, 201, 403, 403, 404),
+    "POST /v1/members": (201, 201, 201, 403, 403, 201),  # the foreign operator's own programme gets a member
+    "GET /v1/members": (200, 200, 200, 200, 403, 404),
+    "GET /v1/members/{id}": (200, 200, 200, 200, 200, 404),
+    "PATCH /v1/members/{id}": (200, 200, 200, 403, 403, 404),
+    "POST /v1/members/{id}/tokens": (403, 201, 201, 403, 403, 404),
+    "POST /v1/members/{id}/freeze": (403, 403, 201, 403, 403, 404),
+    "POST /v1/members/{id}/unfreeze": (403, 403, 201, 403, 403, 404),
+    "POST /v1/members/{id}/close": (403, 403, 201, 403, 403, 404),
+    "GET /v1/members/{id}/balance": (200, 200, 200, 200, 200, 404),
+    "GET /v1/members/{id}/entries": (200, 200, 200, 200, 200, 404),
+    "GET /v1/entries/{id}": (200, 200, 200, 200, 200, 404),
+    "GET /v1/members/{id}/verification": (403, 403, 200, 200, 403, 404),
+    "GET /v1/clients": (403, 403, 200, 200, 403, 200),  # the foreign operator sees its own
+    "POST /v1/clients": (403, 403, 201, 403, 403, 201),  # and makes its own
+    "POST /v1/clients/{id}/rotate": (403, 403, 200, 403, 403, 404),
+    "DELETE /v1/clients/{id}": (403, 403, 204, 403, 403, 404),
+    "GET /v1/program": (403, 403, 200, 200, 403, 200),
+    "PUT /v1/program": (403, 403, 200, 403, 403, 403),
+    "POST /v1/batches": (202, 202, 202, 403, 403, 202),  # the foreign batch is its own programme's
+    "GET /docs": (200,) * 6,
+    "GET /docs/{asset}": (200,) * 6,
+    "GET /openapi.json": (200,) * 6,
+}
+NOW: Final = "2026-03-01T12:30:00Z"
+
+
+def expected(route: str, kind: str) -> int:
+    if route in {"GET /docs", "GET /docs/{asset}", "GET /openapi.json"}:
+        return 200
+    if kind == "none":
+        return 401
+    if kind in {"forged", "revoked"}:
+        return 403
+    return EXPECTED[route][KINDS.index(kind) - 3]
+
+
+class Ask(NamedTuple):
+    """A request that would succeed for whoever may make it."""
+
+    path: str
+    body: Any = None
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+class World:
+    """What the requests speak of: a member of programme alpha, and new things of its for each request."""
+
+    def __init__(self, stack: Stack, tokens: dict[str, str], operator: Api, member: str) -> None:
+        self.stack = stack
+        self.tokens = tokens
+        self.operator = operator
+        self.member = member
+
+    def entry(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.operator.get(f"/v1/members/{self.member}/entries?limit=1").expect(200)["entries"][
+            0
+        ]
+        return found
+
+    def other(self, **body: Any) -> str:
+        made = self.operator.post("/v1/members", {"identities": [f"card:{secrets.token_hex(6)}"], **body})
+        return str(made.expect(201)["id"])
+
+    def purchase(self) -> dict[str, Any]:
+        return {
+            "source": "pos",
+            "order_id": secrets.token_hex(6),
+            "member": self.member,
+            "store": STORE,
+            "occurred_at": NOW,
+            "currency": "USD",
+            "lines": [{"amount": "1.00"}],
+        }
+
+    def bought(self) -> str:
+        purchase = self.purchase()
+        self.operator.post("/v1/purchases", purchase).expect(201)
+        return f"/v1/purchases/pos/{purchase['order_id']}/returns"
+
+    def redeemed(self) -> str:
+        spent = self.operator.post(f"/v1/members/{self.member}/redemptions", {"points": 1}).expect(201)
+        return str(spent["redemption"])
+
+    def held(self) -> str:
+        held = self.operator.post(f"/v1/members/{self.member}/holds", {"points": 1, "minutes": 5}).expect(201)
+        return str(held["hold"]["id"])
+
+    def client(self) -> str:
+        made = self.operator.post("/v1/clients", {"name": "Some till", "role": "till"}, key=None).expect(201)
+        return str(made["client"]["id"])
+
+    def frozen(self) -> str:
+        member = self.other()
+        self.operator.post(f"/v1/members/{member}/freeze", {"reason": "x"}).expect(201)
+        return member
+
+    def policy(self) -> Ask:
+        seen = self.operator.get("/v1/program")
+        return Ask("/v1/program", seen.expect(200), {"If-Match": seen.headers["etag"]})
+
+
+ASKS: Final[dict[str, Callable[[World], Ask]]] = {
+    "POST /v1/purchases": lambda w: Ask("/v1/purchases", w.purchase()),
+    "POST /v1/events": lambda w: Ask("/v1/events", {"type": "check_in", "member": w.member, "occurred_at": NOW}),
+    "POST /v1/purchases/{source}/{order_id}/returns": lambda w: Ask(w.bought(), {}),
+    "POST /v1/members/{id}/redemptions": lambda w: Ask(f"/v1/members/{w.member}/redemptions", {"points": 1}),
+    "POST /v1/redemptions/{id}/cancel": lambda w: Ask(f"/v1/redemptions/{w.redeemed()}/cancel", {}),
+    "POST /v1/holds": lambda w: Ask("/v1/holds", {"member": w.member, "points": 1, "minutes": 5}),
+    "POST /v1/members/{id}/holds": lambda w: Ask(f"/v1/members/{w.member}/holds", {"points": 1, "minutes": 5}),
+    "POST /v1/holds/{id}/capture": lambda w: Ask(f"/v1/holds/{w.held()}/capture", {}),
+    "POST /v1/holds/{id}/release": lambda w: Ask(f"/v1/holds/{w.held()}/release", {}),
+    "POST /v1/members/{id}/adjustments": lambda w: Ask(
+        f"/v1/members/{w.member}/adjustments", {"points": 1, "reason": "x"}
+    ),
+    "POST /v1/members/{id}/transfers": lambda w: Ask(
+        f"/v1/members/{w.member}/transfers", {"to": w.other(), "points": 1, "reason": "x"}
+    ),
+    "POST /v1/members/{id}/expirations": lambda w: Ask(f"/v1/members/{w.member}/expirations", {}),
+    "POST /v1/members": lambda w: Ask("/v1/members", {"identities": [f"card:{secrets.token_hex(6)}"]}),
+    "GET /v1/members": lambda w: Ask("/v1/members?identity=card:access"),
+    "GET /v1/members/{id}": lambda w: Ask(f"/v1/members/{w.member}"),
+    "PATCH /v1/members/{id}": lambda w: Ask(f"/v1/members/{w.member}", {"attributes": {"mark": secrets.token_hex(4)}}),
+    "POST /v1/members/{id}/tokens": lambda w: Ask(f"/v1/members/{w.member}/tokens", {}),
+    "POST /v1/members/{id}/freeze": lambda w: Ask(f"/v1/members/{w.other()}/freeze", {"reason": "x"}),
+    "POST /v1/members/{id}/unfreeze": lambda w: Ask(f"/v1/members/{w.frozen()}/unfreeze", {"reason": "x"}),
+    "POST /v1/members/{id}/close": lambda w: Ask(f"/v1/members/{w.other()}/close", {"reason": "x"}),
+    "GET /v1/members/{id}/balance": lambda w: Ask(f"/v1/members/{w.member}/balance"),
+    "GET /v1/members/{id}/entries": lambda w: Ask(f"/v1/members/{w.member}/entries"),
+    "GET /v1/entries/{id}": lambda w: Ask(f"/v1/entries/{w.entry()['id']}"),
+    "GET /v1/members/{id}/verification": lambda w: Ask(f"/v1/members/{w.member}/verification"),
+    "GET /v1/clients": lambda w: Ask("/v1/clients"),
+    "POST /v1/clients": lambda w: Ask("/v1/clients", {"name": "New till", "role": "till"}),
+    "POST /v1/clients/{id}/rotate": lambda w: Ask(f"/v1/clients/{w.client()}/rotate", {}),
+    "DELETE /v1/clients/{id}": lambda w: Ask(f"/v1/clients/{w.client()}"),
+    "GET /v1/program": lambda w: Ask("/v1/program"),
+    "PUT /v1/program": lambda w: w.policy(),
+    "POST /v1/batches": lambda w: Ask("/v1/batches", {"items": [{"type": "purchase", **w.purchase()}]}),
+    "GET /docs": lambda w: Ask("/docs"),
+    "GET /docs/{asset}": lambda w: Ask("/docs/page.js"),
+    "GET /openapi.json": lambda w: Ask("/openapi.json"),
+}
+
+
+@pytest.fixture(scope="module")
+def world(stack: Stack, operator: Api, shop: Api) -> World:
+    made = operator.post("/v1/members", {"identities": ["card:access"]}, key="access").expect(201)
+    member = str(made["id"])
+    operator.post(f"/v1/members/{member}/adjustments", {"points": 1000, "reason": "to begin with"}).expect(201)
+    client = operator.post("/v1/clients", {"name": "Gone", "role": "operator"}, key=None).expect(201)
+    operator.call("DELETE", f"/v1/clients/{client['client']['id']}").expect(204)
+    ours = stack.programmes["alpha"].tokens
+    tokens = {role: ours[role] for role in ("till", "shop", "operator", "auditor")}
+    tokens["forged"] = ours["operator"][:-43] + secrets.token_urlsafe(32)
+    tokens["revoked"] = client["key"]
+    tokens["member"] = shop.post(f"/v1/members/{member}/tokens").expect(201)["token"]
+    tokens["foreign"] = stack.programmes["gamma"].tokens["operator"]
+    return World(stack, tokens, operator, member)
+
+
+@pytest.fixture(scope="module")
+def callers(stack: Stack, world: World) -> Iterator[dict[str, Api]]:
+    with ExitStack() as all_of_them:
+        yield {kind: all_of_them.enter_context(stack.api(world.tokens.get(kind))) for kind in KINDS}
+
+
+def send(caller: Api, method: str, ask: Ask) -> Answer:
+    """As a till would, under a new key."""
+    return caller.call(method, ask.path, ask.body, key=FRESH if method == "POST" else None, headers=dict(ask.headers))
+
+
+def test_the_table_names_every_route() -> None:
+    assert set(EXPECTED) == set(ASKS) == {route.key for route in ROUTES}
+    assert {route.key for route in ROUTES if route.scope is None} == {
+        route for route in EXPECTED if all(expected(route, kind) == 200 for kind in KINDS)
+    }
+
+
+@pytest.mark.parametrize("route", [route.key for route in ROUTES])
+def test_every_kind_of_token_gets_its_answer(route: str, world: World, callers: dict[str, Api]) -> None:
+    method = route.split()[0]
+    for kind in KINDS:
+        answer = send(callers[kind], method, ASKS[route](world))
+        assert answer.status == expected(route, kind), f"{kind}: {answer.status} {answer.raw[:500]!r}"
+        if answer.status == 403 and kind not in {"forged", "revoked"}:
+            assert answer.code in {"AUTH_SCOPE_MISSING", "AUTH_MEMBER_FORBIDDEN", "AUTH_PROGRAM_FORBIDDEN"}
+        if answer.status == 401:
+            assert answer.body == {"message": "Unauthorized"}
+
+
+def test_another_programmes_token_finds_nothing_and_writes_nothing(
+    stack: Stack, world: World, callers: dict[str, Api]
+) -> None:
+    asks = [
+        (route.split()[0], ASKS[route](world))
+        for route in EXPECTED
+        if expected(route, "foreign") in {403, 404} or route == "POST /v1/batches"
+    ]
+    stack.settle()
+    before = stack.items("alpha")
+    for method, ask in asks:
+        answer = send(callers["foreign"], method, ask)
+        assert answer.status in {202, 403, 404}, f"{method} {ask.path}: {answer.raw[:500]!r}"
+        assert world.member.encode() not in answer.raw
+    own = callers["foreign"].get("/v1/members?limit=100").expect(200)["members"]
+    assert world.member not in {member["id"] for member in own}
+    stack.settle()
+    assert stack.items("alpha") == before
+    chains = [key for key in stack.items("gamma") if world.member in key[0]]
+    assert chains == [], "nor does anything of that member begin in the other programme"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic YTpi",
+        "Bearer x",
+        "Bearer alpha.cli_01ARZ3NDEKTSV4RRFFQ69G5FAV." + "A" * 43,
+        "Bearer ..",
+        "Bearer " + "A" * 4000,
+        "Bearer eyJhbGciOiJub25lIn0.e30.",
+        "Bearer \u00e4\u00f6\u00fc",
+    ],
+)
+def test_what_is_no_key_opens_nothing(stack: Stack, header: str) -> None:
+    with stack.api() as nobody:
+        assert nobody.get("/v1/program", Authorization=header).status in {401, 403}
+
+
+def test_a_key_opens_nothing_under_another_client_or_programme(stack: Stack) -> None:
+    alpha, beta = stack.programmes["alpha"].tokens, stack.programmes["beta"].tokens
+    _, _, secret = alpha["operator"].split(".")
+    for key in (
+        f"beta.{beta['operator'].split('.')[1]}.{secret}",
+        f"beta.{alpha['operator'].split('.')[1]}.{secret}",
+        f"alpha.{alpha['auditor'].split('.')[1]}.{secret}",
+    ):
+        with stack.api(key) as nobody:
+            assert nobody.get("/v1/program").status == 403
+
+
+def test_a_route_that_is_not_there_is_not_found(callers: dict[str, Api], world: World) -> None:
+    operator = callers["operator"]
+    for method, path in (
+        ("GET", "/v1"),
+        ("GET", "/v1/everything"),
+        ("DELETE", f"/v1/members/{world.member}"),
+        ("PUT", f"/v1/members/{world.member}"),
+        ("GET", "/v1/purchases"),
+        ("GET", f"/v1/members/{world.member}/balance/more"),
+    ):
+        assert operator.call(method, path).status == 404
