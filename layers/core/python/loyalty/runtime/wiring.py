@@ -1,27 +1,32 @@
-"""Use cases put together from their parts, once per running copy of a function, when first used."""
+"""Use cases put together from their parts, once per running copy of a function, when first used.
+
+What every till's request needs is imported at the top; members, clients and late batches only where they are asked
+for, so a function
+that has no use for them does not pay for them at its start.
+"""
 
 import time
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from loyalty.clients.service import Clients
-from loyalty.clients.store import ClientStore
-from loyalty.earning.intake import Intake
 from loyalty.earning.service import Earning
 from loyalty.earning.store import OrderStore
 from loyalty.ids import located
-from loyalty.ledger.chain import Entry
+from loyalty.ledger.chain import Chain, Entry
 from loyalty.ledger.service import Ledger
 from loyalty.ledger.store import HeadStore, LedgerStore
 from loyalty.ledger.wallet import Wallets
-from loyalty.members.service import Members, admission
-from loyalty.members.store import MemberStore
-from loyalty.members.tokens import Tokens
 from loyalty.programs.store import ProgramStore
 from loyalty.programs.terms import Program
-from loyalty.runtime import secrets
 from loyalty.runtime.config import config
 from loyalty.table.client import Table, connect
+
+if TYPE_CHECKING:
+    from loyalty.clients.service import Clients
+    from loyalty.earning.intake import Intake
+    from loyalty.members.service import Members
+    from loyalty.members.store import MemberStore
+    from loyalty.members.tokens import Tokens
 
 POLICY_SECONDS: Final = 60
 """How long a running copy goes by the policy it has read."""
@@ -36,7 +41,12 @@ def table() -> Table:
 
 @cache
 def ledger() -> Ledger:
-    return Ledger(LedgerStore(table()), admission(member_store(), policy))
+    def admits(chain: Chain) -> str:
+        from loyalty.members.service import admission
+
+        return admission(member_store(), policy)(chain)
+
+    return Ledger(LedgerStore(table()), admits)
 
 
 @cache
@@ -55,7 +65,9 @@ def earning() -> Earning:
 
 
 @cache
-def intake() -> Intake:
+def intake() -> "Intake":
+    from loyalty.earning.intake import Intake
+
     return Intake(earning(), OrderStore(table()), policy, account_of)
 
 
@@ -65,22 +77,33 @@ def heads() -> HeadStore:
 
 
 @cache
-def member_store() -> MemberStore:
+def member_store() -> "MemberStore":
+    from loyalty.members.store import MemberStore
+
     return MemberStore(table())
 
 
 @cache
-def members() -> Members:
+def members() -> "Members":
+    from loyalty.members.service import Members
+    from loyalty.runtime import secrets
+
     return Members(member_store(), ledger(), secrets.identity_secret, policy)
 
 
 @cache
-def clients() -> Clients:
+def clients() -> "Clients":
+    from loyalty.clients.service import Clients
+    from loyalty.clients.store import ClientStore
+
     return Clients(ClientStore(table()))
 
 
 @cache
-def tokens() -> Tokens:
+def tokens() -> "Tokens":
+    from loyalty.members.tokens import Tokens
+    from loyalty.runtime import secrets
+
     return Tokens(secrets.signing_secrets, secrets.newer_signing_secrets)
 
 
