@@ -39,7 +39,7 @@ def up(place: Place) -> None:
     baskets = examples.read()
     load = fill(place, tokens["till"], tokens["operator"], baskets)
     with step("audit") as say:
-        emulator.settle(place, SETTLE_SECONDS)
+        delivered(place)
         found = books.audit(place, outputs["TableName"], baskets)
         say(f"{found.entries:,} entries recomputed")
     summary(place, stack, load, found, baskets)
@@ -68,7 +68,7 @@ def fill(place: Place, till: str, operator: str, baskets: Sequence[examples.Bask
         before, began = capacity(place), time.monotonic()
         examples.post(place.api_url, till, baskets, lambda: progress.advance(posting))
         seconds = time.monotonic() - began
-        emulator.settle(place, SETTLE_SECONDS)
+        delivered(place)
         after = capacity(place)
     load = {
         "digest": stamp,
@@ -78,6 +78,12 @@ def fill(place: Place, till: str, operator: str, baskets: Sequence[examples.Bask
     }
     ssm.put_parameter(Name=LOADED, Value=json.dumps(load), Type="String", Overwrite=True)
     return load
+
+
+def delivered(place: Place) -> None:
+    """Return when every function that follows the table has taken every record; LocalError when one does not."""
+    if not emulator.settle(place, SETTLE_SECONDS):
+        raise LocalError(f"A function that follows the table does not get on; what it says is in {place.log}")
 
 
 def capacity(place: Place) -> dict[str, float]:
