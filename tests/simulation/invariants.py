@@ -1,0 +1,490 @@
+"""I1 to I10, checked from the stored items alone.
+
+Nothing here comes from the product: keys are split, bodies are read and hashes are computed anew, and the meaning of
+every move is written a second time, as plain sums. What an entry may do to which points is a table of rules, so a
+kernel that is consistent with itself and wrong is found too. `check` raises AssertionError naming the invariant.
+"""
+
+import base64
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+from urllib.parse import unquote
+
+from tests.simulation.expressions import Item
+
+_MAX_RECENT = 6
+_MAX_LAPSED = 3
+_ALLOWED = {
+    "opened": {"opened"},
+    "earned": {"earned"},
+    "reversed": {"reversed", "owed"},
+    "redeemed": {"spent"},
+    "restored": {"restored"},
+    "held": {"held"},
+    "captured": {"spent", "released"},
+    "released": {"released"},
+    "adjusted": {"adjusted"},
+    "transferred_out": {"transferred"},
+    "transferred_in": {"transferred"},
+    "expired": set(),
+    "frozen": {"frozen"},
+    "unfrozen": {"unfrozen"},
+    "closed": {"forfeited", "forgiven", "closed"},
+}
+"""By kind of entry, the reasons its moves may have, beside what time alone causes."""
+_BY_TIME = {"lapsed", "activated", "repaid", "expired", "merged"}
+
+
+@dataclass
+class Held:
+    """A hold: until when, and what it has left by the lot it came from."""
+
+    deadline: int
+    parts: Counter[int] = field(default_factory=Counter)
+
+
+@dataclass
+class Books:
+    """One wallet, replayed."""
+
+    chain: str
+    lots: Counter[tuple[int, int]] = field(default_factory=Counter)
+    holds: dict[int, Held] = field(default_factory=dict)
+    arrears: int = 0
+    lapsed: Counter[int] = field(default_factory=Counter)
+    remainders: dict[str, Fraction] = field(default_factory=dict)
+    status: str = "new"
+    recent: list[list[Any]] = field(default_factory=list)
+    at: int = 0
+    refs: dict[str, int] = field(default_factory=dict)
+    entries: list["Line"] = field(default_factory=list)
+
+    def available(self, now: int) -> int:
+        """What a spend would be allowed at `now`, after all that time alone has changed by then.
+
+        Moment by moment, in the published order: holds lapse, points begin, arrears are repaid, lots end.
+        """
+        lots, arrears = Counter(self.lots), self.arrears
+        holds = [
+            (held.deadline, expiry, points) for held in self.holds.values() for expiry, points in held.parts.items()
+        ]
+        moments = {deadline for deadline, _, _ in holds} | {moment for lot in lots for moment in lot if moment}
+        for moment in [*sorted(moment for moment in moments if moment <= now), now]:
+            for deadline, expiry, points in holds:
+                if deadline == moment and deadline <= now:
+                    lots[expiry, 0] += points
+            holds = [hold for hold in holds if hold[0] > moment]
+            for expiry, start in [lot for lot in lots if 0 < lot[1] <= moment]:
+                lots[expiry, 0] += lots.pop((expiry, start))
+            for lot in sorted((lot for lot in lots if not lot[1]), key=_soonest):
+                part = min(arrears, lots[lot])
+                lots[lot] -= part
+                arrears -= part
+            for lot in [lot for lot in lots if 0 < lot[0] <= moment]:
+                del lots[lot]
+        return sum(points for (_, start), points in lots.items() if not start)
+
+
+@dataclass(frozen=True)
+class Line:
+    """An entry, decoded."""
+
+    number: int
+    ref: str
+    kind: str
+    fingerprint: str
+    moves: list[list[Any]]
+    detail: dict[str, Any]
+    state: dict[str, Any]
+    hash: str
+
+    def total(self, op: str, *whys: str) -> int:
+        """Sum of the entry's moves of one op (l, h, a, z) for these reasons."""
+        return sum(move[-1] for move in self.moves if move[1] == op and move[0] in whys)
+
+
+def check(items: Iterable[Item], *, orders_complete: bool = True) -> dict[str, Books]:
+    """Check a whole table; gives the wallets by partition key.
+
+    `orders_complete`: every order document must have its entry (it may lack it between a crash and its recovery).
+    """
+    chains: dict[str, list[Item]] = defaultdict(list)
+    orders: dict[tuple[str, str, str], Item] = {}
+    claims: set[str] = set()
+    for item in items:
+        pk = item["pk"]["S"]
+        program, letter, *rest = pk.split("#")
+        if letter == "L":
+            chains[pk].append(item)
+        elif letter == "O" and item["sk"]["S"] == "ORDER":
+            orders[program, unquote(rest[0]), unquote(rest[1])] = item
+        elif letter == "X":
+            claims.add(pk)
+    terms = {key: json.loads(item["body"]["S"]) for key, item in orders.items()}
+    books = {pk: _chain(pk, rows, terms) for pk, rows in chains.items()}
+    _orders(books, terms, orders, complete=orders_complete)
+    _claims(books, claims)
+    _transfers(books)
+    return books
+
+
+def _require(holds: bool, invariant: str, where: str, what: str) -> None:
+    if not holds:
+        raise AssertionError(f"{invariant} {where}: {what}")
+
+
+def _digest(*parts: str) -> str:
+    data = b"".join(len(part.encode()).to_bytes(8, "big") + part.encode() for part in parts)
+    return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+
+
+def _soonest(lot: tuple[int, int]) -> float:
+    return lot[0] or float("inf")
+
+
+# ---- one chain
+
+
+def _chain(pk: str, rows: list[Item], orders: dict[tuple[str, str, str], dict[str, Any]]) -> Books:
+    books = Books(pk)
+    previous = ""
+    for number, row in enumerate(sorted(rows, key=lambda row: row["sk"]["S"]), 1):
+        where = f"{pk} entry {number}"
+        sk, ref, body = row["sk"]["S"], row["ref"]["S"], row["body"]["S"]
+        _require(sk == f"E#{number:012d}", "I6", where, f"{sk} stands in its place")
+        _require(row["hash"]["S"] == _digest(pk, sk, ref, body), "I6", where, "its hash does not cover what it holds")
+        data = json.loads(body)
+        _require(data["p"] == previous, "I6", where, "it names another hash for the entry before it")
+        _require(ref not in books.refs, "I3", where, f"reference {ref} stands at entry {books.refs.get(ref)} too")
+        line = Line(number, ref, data["k"], data["f"], data["m"], data["d"], data["s"], row["hash"]["S"])
+        books.refs[ref] = number
+        books.entries.append(line)
+        _replay(books, line, orders, where)
+        previous = line.hash
+    return books
+
+
+def _replay(books: Books, line: Line, orders: dict[tuple[str, str, str], dict[str, Any]], where: str) -> None:
+    at = line.state["t"]
+    _require(at >= books.at, "I6", where, "time runs backwards")
+    _require(books.status != "closed", "I6", where, "the account was closed before")
+    books.at = at
+    before = sum(books.lots.values()) + sum(sum(held.parts.values()) for held in books.holds.values()) - books.arrears
+    for move in line.moves:
+        why, op = move[0], move[1]
+        allowed = _ALLOWED.get(line.kind, set()) | _BY_TIME
+        _require(why in allowed, "I1", where, f"a {line.kind} entry with a move {move}")
+        _MOVES[op](books, line, move, where)
+        _unbroken(books, where)
+    _balanced(line, where)
+    _kind(books, line, orders, where)
+    after = sum(books.lots.values()) + sum(sum(held.parts.values()) for held in books.holds.values()) - books.arrears
+    change = line.total("l", *_whys(line)) + line.total("h", *_whys(line)) - line.total("a", *_whys(line))
+    _require(after - before == change, "I1", where, f"balances changed by {after - before}, moves by {change}")
+    books.recent = [*books.recent, [_digest(line.ref)[:8], at]][-_MAX_RECENT:]
+    _settled(books, at, where)
+    _same_state(books, line, where)
+
+
+def _whys(line: Line) -> set[str]:
+    return {move[0] for move in line.moves}
+
+
+def _lot(books: Books, line: Line, move: list[Any], where: str) -> None:
+    why, _, expiry, start, delta = move
+    at = line.state["t"]
+    books.lots[expiry, start] += delta
+    _require(type(delta) is int and type(expiry) is int, "I10", where, f"{move} is not whole")
+    spends = why in ("spent", "held", "transferred", "adjusted") and delta < 0
+    if spends:
+        _require(expiry == 0 or expiry > at, "I7", where, f"{why} from a lot that expired at {expiry}, at {at}")
+        _require(start == 0, "I7", where, f"{why} from a lot that begins only at {start}")
+        sooner = [
+            lot for lot, points in books.lots.items() if points and not lot[1] and _soonest(lot) < _soonest((expiry, 0))
+        ]
+        _require(not sooner, "I9", where, f"{why} from {expiry} while {sooner} would expire first")
+    if why == "expired":
+        _require(0 < expiry <= at, "I9", where, f"points expired before their time, {expiry}, at {at}")
+    if why in ("earned", "restored", "adjusted", "transferred") and delta > 0:
+        _require(start == 0 or start > at, "I7", where, f"{why} into a lot that began already, {start}, at {at}")
+
+
+def _hold(books: Books, line: Line, move: list[Any], where: str) -> None:
+    why, _, number, expiry, delta = move
+    _require(number in books.holds, "I1", where, f"{why} hold {number}, which is not in force")
+    held = books.holds[number]
+    held.parts[expiry] += delta
+    if why == "lapsed":
+        _require(held.deadline <= line.state["t"], "I9", where, f"hold {number} lapsed before {held.deadline}")
+    elif why in ("spent", "released"):
+        _require(
+            held.deadline > line.state["t"], "I7", where, f"{why} from hold {number}, which lapsed at {held.deadline}"
+        )
+    if not +held.parts and min(held.parts.values(), default=0) >= 0:
+        del books.holds[number]
+
+
+def _begin_hold(books: Books, line: Line, move: list[Any], where: str) -> None:
+    _require(move[2] == line.number, "I6", where, f"hold {move[2]} begins in another entry")
+    books.holds[move[2]] = Held(move[3])
+
+
+def _arrears(books: Books, line: Line, move: list[Any], where: str) -> None:
+    books.arrears += move[2]
+
+
+def _lapsed(books: Books, line: Line, move: list[Any], where: str) -> None:
+    books.lapsed[move[2]] += move[3]
+    _require(books.lapsed[move[2]] >= 0, "I5", where, f"more taken back from expired points of {move[2]} than expired")
+    books.lapsed = +books.lapsed
+    while len(books.lapsed) > _MAX_LAPSED:
+        del books.lapsed[min(books.lapsed)]
+
+
+def _remainder(books: Books, line: Line, move: list[Any], where: str) -> None:
+    _, _, rule, num, den = move
+    rest = Fraction(num, den)
+    _require(0 <= rest < 1 and (rest.numerator, rest.denominator) == (num, den), "I10", where, f"remainder {num}/{den}")
+    books.remainders[rule] = rest
+    if not rest:
+        del books.remainders[rule]
+
+
+def _status(books: Books, line: Line, move: list[Any], where: str) -> None:
+    books.status = move[2]
+
+
+_MOVES = {
+    "l": _lot,
+    "h": _hold,
+    "d": _begin_hold,
+    "a": _arrears,
+    "z": _lapsed,
+    "r": _remainder,
+    "s": _status,
+}
+
+
+def _unbroken(books: Books, where: str) -> None:
+    _require(min(books.lots.values(), default=0) >= 0, "I2", where, f"a lot fell below zero: {dict(books.lots)}")
+    _require(books.arrears >= 0, "I2", where, f"arrears fell below zero: {books.arrears}")
+    for number, held in books.holds.items():
+        _require(min(held.parts.values(), default=0) >= 0, "I2", where, f"hold {number} fell below zero")
+    books.lots = +books.lots
+
+
+def _balanced(line: Line, where: str) -> None:
+    """Moves that only shift points between states add up to nothing, lot by lot where the lot stays the same."""
+    shifted: dict[tuple[str, int], int] = defaultdict(int)
+    for move in line.moves:
+        why, op = move[0], move[1]
+        if why in ("lapsed", "released", "held", "activated") and op in "lh":
+            shifted[why, move[2] if op == "l" else move[3]] += move[4]
+    for (why, expiry), points in shifted.items():
+        _require(points == 0, "I1", where, f"{why} made {points} points out of nothing in lot {expiry}")
+    _require(line.total("l", "merged") == 0, "I1", where, "merging lots changed their sum")
+    _require(line.total("l", "repaid") == line.total("a", "repaid"), "I1", where, "repaid more or less than it took")
+    expired = Counter[int]()
+    for move in line.moves:
+        if move[0] == "expired":
+            expired[move[2]] += move[-1]
+    _require(not any(expired.values()), "I1", where, f"expired points are not remembered: {dict(expired)}")
+    merges = [move for move in line.moves if move[0] == "merged"]
+    for out, into in zip(merges[::2], merges[1::2], strict=True):
+        _require(_soonest((into[2], 0)) >= _soonest((out[2], 0)), "I9", where, "merging shortened the life of points")
+
+
+def _settled(books: Books, at: int, where: str) -> None:
+    """Whatever the entry did, it left nothing undone that time had made true."""
+    if books.status == "closed":
+        _require(not books.lots and not books.holds and not books.arrears, "I1", where, "closed with points left")
+    for expiry, start in books.lots:
+        _require(not 0 < expiry <= at, "I7", where, f"a lot that expired at {expiry} is still there at {at}")
+        _require(not 0 < start <= at, "I7", where, f"a lot that began at {start} is still pending at {at}")
+    for number, held in books.holds.items():
+        _require(held.deadline > at, "I7", where, f"hold {number} should have lapsed at {held.deadline}")
+    active = sum(points for (_, start), points in books.lots.items() if not start)
+    _require(
+        not (books.arrears and active), "I2", where, f"{active} points available beside {books.arrears} in arrears"
+    )
+
+
+def _same_state(books: Books, line: Line, where: str) -> None:
+    """The state an entry carries is what the moves so far give, part by part (I8)."""
+    state = line.state
+    stored = {
+        "lots": {(lot[0], lot[2] if len(lot) > 2 else 0): lot[1] for lot in state.get("l", [])},
+        "holds": {hold[0]: (hold[1], dict(map(tuple, hold[3]))) for hold in state.get("h", [])},
+        "arrears": state.get("a", 0),
+        "remainders": {rule: Fraction(*rest) for rule, rest in state.get("r", {}).items()},
+        "lapsed": dict(map(tuple, state.get("z", []))),
+        "status": state["s"],
+        "recent": state["c"],
+    }
+    replayed = {
+        "lots": dict(books.lots),
+        "holds": {number: (held.deadline, dict(+held.parts)) for number, held in books.holds.items()},
+        "arrears": books.arrears,
+        "remainders": books.remainders,
+        "lapsed": dict(books.lapsed),
+        "status": books.status,
+        "recent": books.recent,
+    }
+    for part, value in stored.items():
+        _require(value == replayed[part], "I8", where, f"{part}: stored {value}, replayed {replayed[part]}")
+
+
+# ---- what each kind of entry says it did, and did
+
+
+def _kind(books: Books, line: Line, orders: dict[tuple[str, str, str], dict[str, Any]], where: str) -> None:
+    points = line.detail.get("points", 0)
+    did = {
+        "earned": line.total("l", "earned"),
+        "redeemed": -line.total("l", "spent"),
+        "held": -line.total("l", "held"),
+        "captured": -line.total("h", "spent"),
+        "released": -line.total("h", "released"),
+        "adjusted": line.total("l", "adjusted"),
+        "restored": line.total("l", "restored"),
+        "transferred_out": -line.total("l", "transferred"),
+        "transferred_in": line.total("l", "transferred"),
+        "reversed": line.total("a", "owed") - line.total("l", "reversed") - line.total("z", "reversed")
+        + line.detail.get("forgiven", 0),
+    }.get(line.kind)  # fmt: skip
+    _require(did is None or did == points, "I1", where, f"a {line.kind} entry of {points} points moved {did}")
+    if line.kind == "restored":
+        _restored(books, line, where)
+    if line.kind == "reversed":
+        _reversed(line, orders[_order_key(books.chain, line)], where)
+    if line.kind == "earned" and "order" in line.detail:
+        _terms(line, orders.get(_order_key(books.chain, line)), where)
+
+
+def _order_key(chain: str, line: Line) -> tuple[str, str, str]:
+    return chain.split("#")[0], line.detail["source"], line.detail["order"]
+
+
+def _taken(line: Line) -> Counter[int]:
+    """What a redemption or a capture took, by expiry."""
+    taken = Counter[int]()
+    for move in line.moves:
+        if move[0] == "spent":
+            taken[move[2] if move[1] == "l" else move[3]] -= move[4]
+    return taken
+
+
+def _restored(books: Books, line: Line, where: str) -> None:
+    """A cancelled redemption's points go back to the lots they came from, all of them and nothing else."""
+    back = Counter[int]()
+    for move in line.moves:
+        if move[0] == "restored":
+            back[move[2]] += move[4]
+    taken = _taken(books.entries[line.detail["of"] - 1])
+    _require(back == taken, "I5", where, f"gave back {dict(back)} of a redemption that took {dict(taken)}")
+
+
+def _terms(line: Line, order: dict[str, Any] | None, where: str) -> None:
+    """A purchase's points have the terms that its order document fixed."""
+    _require(order is not None, "I4", where, "a purchase without an order document")
+    assert order is not None
+    _, _, expiry, start, _ = order["t"]
+    start = start if start > line.state["t"] else 0
+    for move in line.moves:
+        if move[0] == "earned" and move[1] == "l":
+            _require(
+                (move[2], move[3]) == (expiry, start), "I9", where, f"terms {move[2:4]}, promised {(expiry, start)}"
+            )
+
+
+def _reversed(line: Line, order: dict[str, Any], where: str) -> None:
+    """A refund takes from its own order's lots before any other."""
+    _, _, expiry, start, policy = order["t"]
+    own = {(expiry, start), (expiry, 0)}
+    taken = [(move[2], move[3]) for move in line.moves if move[0] == "reversed" and move[1] == "l"]
+    others = [lot for lot in taken if lot not in own]
+    if others:
+        left = {(lot[0], lot[2] if len(lot) > 2 else 0): lot[1] for lot in line.state.get("l", [])}
+        own_left = {lot: points for lot, points in left.items() if lot in own}
+        _require(not own_left, "I5", where, f"took from {others} while its own lots still have {own_left}")
+        _require(policy != "only_pending", "I5", where, f"took from {others} under only_pending")
+    elif line.total("a", "owed"):
+        _require(policy == "arrears", "I5", where, f"owes under {policy}")
+
+
+# ---- across chains
+
+
+def _orders(
+    books: dict[str, Books], terms: dict[tuple[str, str, str], dict[str, Any]], items: dict[tuple[str, str, str], Item],
+    *, complete: bool,
+) -> None:  # fmt: skip
+    earned: dict[tuple[str, str, str], str] = {}
+    returned: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    due: dict[str, Fraction] = defaultdict(Fraction)
+    given: dict[str, int] = defaultdict(int)
+    for pk, wallet in books.items():
+        for line in wallet.entries:
+            if "order" not in line.detail:
+                continue
+            key, where = _order_key(pk, line), f"{pk} entry {line.number}"
+            rate = Fraction(terms[key]["t"][0], terms[key]["t"][1])
+            if line.kind == "earned":
+                _require(key not in earned, "I4", where, f"{key} earned at {earned.get(key)} too")
+                earned[key] = where
+                bought = sum(row[0] for row in terms[key]["l"])
+                _require(line.detail["amount"] == bought, "I4", where, f"earned on {line.detail['amount']} of {bought}")
+                due[pk] += rate * line.detail["amount"]
+                given[pk] += line.detail["points"]
+            else:
+                _require(key in earned, "I5", where, f"{key} was returned before it was earned")
+                returned[key].append(line.detail["amount"])
+                due[pk] -= rate * line.detail["amount"]
+                given[pk] -= line.detail["points"]
+    for pk, wallet in books.items():
+        rest = wallet.remainders.get("base", Fraction(0))
+        _require(due[pk] == given[pk] + rest, "I10", pk, f"{due[pk]} points due, {given[pk]} given, {rest} carried")
+    for key, order in terms.items():
+        where = f"order {key}"
+        back = order["y"] + sum(row[4] for row in order["l"])
+        bought = sum(row[0] for row in order["l"])
+        _require(0 <= back <= bought, "I5", where, f"{back} returned of {bought}")
+        _require(back == sum(returned[key]), "I5", where, f"{back} returned, entries say {returned[key]}")
+        _require(int(items[key]["version"]["N"]) == 1 + len(returned[key]), "I5", where, "edits without entries")
+        _require(key in earned or not complete, "I4", where, "an order document without its entry")
+
+
+def _claims(books: dict[str, Books], claims: set[str]) -> None:
+    """Every redemption is given back at most once, and there is a claim for each that was."""
+    restored = Counter[str]()
+    for pk, wallet in books.items():
+        program, _, account, name = pk.split("#")
+        for line in wallet.entries:
+            if line.kind == "restored":
+                restored[f"{program}#X#{account}#{name}#{line.detail['of']}"] += 1
+    _require(max(restored.values(), default=1) == 1, "I3", "claims", f"given back more than once: {dict(restored)}")
+    _require(set(restored) == claims, "I1", "claims", f"claimed {sorted(claims)}, given back {sorted(restored)}")
+
+
+def _transfers(books: dict[str, Books]) -> None:
+    """What left one wallet arrived in another, lot by lot."""
+    left: dict[tuple[str, str], Counter[int]] = {}
+    arrived: dict[tuple[str, str], Counter[int]] = {}
+    for pk, wallet in books.items():
+        program, _, account, name = pk.split("#")
+        for line in wallet.entries:
+            parts = Counter[int]()
+            for move in line.moves:
+                if move[0] == "transferred":
+                    parts[move[2]] += abs(move[4])
+            if line.kind == "transferred_out":
+                to_account, to_wallet = line.detail["to"].split("/")
+                left[f"{program}#L#{to_account}#{to_wallet}", f"from#{account}#{name}#{line.ref}"] = parts
+            elif line.kind == "transferred_in":
+                arrived[pk, line.ref] = parts
+    _require(left == arrived, "I1", "transfers", f"left {left}, arrived {arrived}")

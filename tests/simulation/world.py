@@ -1,0 +1,414 @@
+"""The real services over the simulated database: writers that send requests as tills do, and what must hold afterwards.
+
+A writer sends its requests one after another. An answer that may be tried again (busy, storage unavailable) makes it
+send the same request with the same key again, a few times; a writer that is killed is followed by another that begins
+with the request it was killed in, unless the scenario says that nobody comes. When all writers are through, the table's
+stream is fed to the consumer that finishes orders left without their entry; then everything is checked: I1 to I10 from
+the stored items, and every answer that was given against what is stored.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from loyalty.earning.purchase import Line, Return
+from loyalty.earning.service import Earning, Purchase
+from loyalty.earning.store import OrderStore, order_of_item
+from loyalty.errors import Conflict, NotFound, Problem, Refused, Unavailable
+from loyalty.ledger.chain import Cause, Chain, fingerprint
+from loyalty.ledger.service import Ledger, Posted
+from loyalty.ledger.store import LedgerStore
+from loyalty.ledger.wallet import Wallets
+from loyalty.programs.terms import Program
+from loyalty.table.client import Table, Together
+from loyalty.values import Rate
+from tests.simulation import invariants
+from tests.simulation.dynamodb import TABLE, Client, Engine
+from tests.simulation.scheduler import NO_FAULTS, Choices, Faults, Simulation
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+PROGRAM: Final = "sim"
+WALLET: Final = "points"
+ANNA: Final = "mem_01ARZ3NDEKTSV4RRFFQ69G5FAV"
+BERT: Final = "mem_01ARZ3NDEKTSV4RRFFQ69G5FBW"
+DAY: Final = 86_400
+START: Final = 1_750_000_000
+"""When every scenario begins, in seconds since 1970, UTC."""
+ONE_PER_HUNDRED: Final = Rate(1, 100)
+SENDINGS: Final = 6
+"""How often a writer sends one request before it gives up."""
+
+
+def in_turn(first: Callable[[], _A], second: Callable[[], _B]) -> tuple[_A, _B]:
+    """Two reads one after the other, for the world outside the writers."""
+    return first(), second()
+
+
+def policy(
+    *, rate: Rate = ONE_PER_HUNDRED, pending_days: int = 0, return_policy: str = "arrears", months: int = 12
+) -> Program:
+    """A programme's policy: `rate` is points per minor unit; points live for `months`, to the end of the day."""
+    return Program(
+        program=PROGRAM,
+        version=1,
+        name="Simulated",
+        currency="EUR",
+        timezone="UTC",
+        wallets=(WALLET,),
+        rate=rate,
+        expiry={"kind": "rolling", "months": months, "rounding": "day"} if months else {"kind": "none"},
+        pending_days=pending_days,
+        return_policy=return_policy,
+        events={"visit": 5},
+        hold_minutes=60,
+        max_hold_minutes=10_080,
+        earliest=0,
+    )
+
+
+@dataclass(frozen=True)
+class Services:
+    """The product's use cases on one client."""
+
+    wallets: Wallets
+    earning: Earning
+    orders: OrderStore
+
+    @classmethod
+    def on(cls, client: Client, together: Together, program: Program) -> "Services":
+        table = Table(client, TABLE, together)
+        ledger = Ledger(LedgerStore(table))
+        orders = OrderStore(table)
+        return cls(Wallets(ledger), Earning(ledger, orders, lambda name: program), orders)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a till sends: its idempotency key, the wallet it is about, and what its fingerprint covers."""
+
+    name: str
+    key: str
+    chain: Chain
+    body: tuple[object, ...]
+    send: Callable[[Services, Cause, int], Posted]
+
+    @property
+    def cause(self) -> Cause:
+        return Cause(self.key, fingerprint(self.name, *self.body), "cli_till", START)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a writer was told in the end: an entry, a refusal's code, or nothing for certain."""
+
+    request: Request
+    posted: Posted | None = None
+    refusal: str = ""
+
+    @property
+    def unknown(self) -> bool:
+        return self.posted is None and not self.refusal
+
+
+def wallet_of(account: str) -> Chain:
+    return Chain(PROGRAM, account, WALLET)
+
+
+# ---- requests
+
+
+def redeem(points: int, key: str, account: str = ANNA) -> Request:
+    chain = wallet_of(account)
+    return Request(
+        "redeem", key, chain, (points,), lambda to, cause, now: to.wallets.redeem(chain, points, "", cause, now)
+    )
+
+
+def cancel(number: int, key: str, account: str = ANNA) -> Request:
+    chain = wallet_of(account)
+    return Request("cancel", key, chain, (number,), lambda to, cause, now: to.wallets.cancel(chain, number, cause, now))
+
+
+def hold(points: int, key: str, seconds: int = 3600, account: str = ANNA) -> Request:
+    chain = wallet_of(account)
+
+    def send(to: Services, cause: Cause, now: int) -> Posted:
+        return to.wallets.hold(chain, points, START + seconds, offline=False, cause=cause, now=now)
+
+    return Request("hold", key, chain, (points, seconds), send)
+
+
+def capture(number: int, points: int | None, key: str, *, final: bool = True, account: str = ANNA) -> Request:
+    chain = wallet_of(account)
+
+    def send(to: Services, cause: Cause, now: int) -> Posted:
+        return to.wallets.capture(chain, number, points, final=final, allowed=True, cause=cause, now=now)
+
+    return Request("capture", key, chain, (number, points, final), send)
+
+
+def release(number: int, key: str, account: str = ANNA) -> Request:
+    chain = wallet_of(account)
+    return Request(
+        "release", key, chain, (number,), lambda to, cause, now: to.wallets.release(chain, number, cause, now)
+    )
+
+
+def adjust(points: int, key: str, expiry: int = 0, account: str = ANNA) -> Request:
+    chain = wallet_of(account)
+
+    def send(to: Services, cause: Cause, now: int) -> Posted:
+        return to.wallets.adjust(chain, points, expiry, "goodwill", cause, now)
+
+    return Request("adjust", key, chain, (points, expiry), send)
+
+
+def sweep(key: str, account: str = ANNA) -> Request:
+    chain = wallet_of(account)
+    return Request("expire", key, chain, (), lambda to, cause, now: to.wallets.expire(chain, cause, now))
+
+
+def transfer(source: str, target: str, points: int, key: str) -> Request:
+    out, into = wallet_of(source), wallet_of(target)
+
+    def send(to: Services, cause: Cause, now: int) -> Posted:
+        return to.wallets.transfer(out, into, points, "gift", cause, now)
+
+    return Request("transfer", key, out, (target, points), send)
+
+
+def freeze(key: str, account: str = ANNA) -> Request:
+    chain = wallet_of(account)
+    return Request(
+        "freeze", key, chain, (), lambda to, cause, now: to.wallets.set_status(chain, "frozen", "fraud", cause, now)
+    )
+
+
+def close(key: str, account: str = ANNA) -> Request:
+    chain = wallet_of(account)
+    return Request(
+        "close",
+        key,
+        chain,
+        (),
+        lambda to, cause, now: to.wallets.close(chain, "left", forfeit=True, cause=cause, now=now),
+    )
+
+
+def buy(order: str, *amounts: int, key: str = "", account: str = ANNA, source: str = "till", at: int = 0) -> Request:
+    """A purchase of lines of one piece each, in minor units, that occurred `at` seconds after the start."""
+    chain = wallet_of(account)
+    lines = tuple(Line(amount) for amount in amounts)
+    purchase = Purchase(source, order, account, WALLET, "EUR", lines, START + at, "st_1", "store")
+
+    def send(to: Services, cause: Cause, now: int) -> Posted:
+        return to.earning.record(PROGRAM, purchase, cause, now)
+
+    return Request("purchase", key or f"{source}-{order}", chain, (source, order, amounts), send)
+
+
+def give_back(order: str, key: str, amount: int | None = None, *, account: str = ANNA, source: str = "till") -> Request:
+    """A return by amount, in minor units; of all that is left without one."""
+
+    def send(to: Services, cause: Cause, now: int) -> Posted:
+        return to.earning.take_back(PROGRAM, source, order, Return(amount=amount), cause, now)
+
+    return Request("return", key, wallet_of(account), (source, order, amount), send)
+
+
+def bonus(key: str, account: str = ANNA) -> Request:
+    def send(to: Services, cause: Cause, now: int) -> Posted:
+        return to.earning.bonus(PROGRAM, account, WALLET, "visit", START, cause, now)
+
+    return Request("bonus", key, wallet_of(account), (), send)
+
+
+# ---- scenarios
+
+
+@dataclass
+class World:
+    """One run of a scenario."""
+
+    scenario: "Story"
+    simulation: Simulation
+    answers: list[Answer] = field(default_factory=list)
+    operations: int = 0
+    books: dict[str, invariants.Books] = field(default_factory=dict)
+    _followers: int = 0
+
+    def start(self) -> None:
+        services = Services.on(self.simulation.client, self.simulation.together, self.scenario.policy)
+        waiting: dict[str, list[Request]] = {}
+
+        def work(name: str, left: list[Request]) -> None:
+            while left:
+                answer = self._settle(services, left[0])
+                self.answers.append(answer)
+                left.pop(0)
+
+        def writer(name: str, requests: Sequence[Request]) -> None:
+            waiting[name] = list(requests)
+            self.simulation.spawn(name, lambda: work(name, waiting[name]))
+
+        def follow(name: str) -> None:
+            self._followers += 1
+            if self.scenario.retried:
+                writer(f"{name}+", waiting[name])
+            else:
+                self.answers.append(Answer(waiting[name][0]))
+
+        self.simulation.when_killed = follow
+        for number, requests in enumerate(self.scenario.writers, 1):
+            writer(f"w{number}", requests)
+
+    def _settle(self, services: Services, request: Request) -> Answer:
+        self.operations += 1
+        for _ in range(SENDINGS):
+            try:
+                return Answer(request, request.send(services, request.cause, self.simulation.now()))
+            except Unavailable:
+                continue
+            except Problem as problem:
+                if problem.retry_after is None:
+                    return Answer(request, refusal=problem.code)
+        return Answer(request)
+
+    def check(self) -> None:
+        """Recover what was left half done, then check everything."""
+        now = self.simulation.clock.now
+        invariants.check(self.simulation.engine.items(), orders_complete=False)
+        services = Services.on(Client(self.simulation.engine), in_turn, self.scenario.policy)
+        recover(services, self.simulation.engine, now)
+        self.books = invariants.check(self.simulation.engine.items())
+        for answer in self.answers:
+            self._check_answer(answer)
+        keyed: dict[tuple[str, str], set[str]] = {}
+        for answer in self.answers:
+            if answer.posted is not None:
+                keyed.setdefault((answer.request.key, answer.request.chain.pk), set()).add(answer.posted.entry.hash)
+        assert all(len(hashes) == 1 for hashes in keyed.values()), f"I3 one key, two answers: {keyed}"
+        for pk, books in self.books.items():
+            self._check_wallet(services, pk, books, now)
+        self.scenario.expect(self)
+
+    def _check_answer(self, answer: Answer) -> None:
+        """What was answered is what is stored: an entry where one was named, none where the request was refused."""
+        books = self.books[answer.request.chain.pk]
+        what = f"{answer.request.name} {answer.request.key}"
+        number = books.refs.get(answer.request.key)
+        if answer.posted is not None:
+            entry = answer.posted.entry
+            assert entry.chain.pk == books.chain, f"I3 {what} was answered with an entry of another wallet"
+            assert books.entries[entry.number - 1].hash == entry.hash, f"I3 {what} was answered with a lost entry"
+        elif answer.refusal and answer.refusal != "IDEMPOTENCY_KEY_REUSED":
+            same = [other for other in self.answers if other.request.key == answer.request.key and other.posted]
+            assert number is None or same, f"I3 {what} was refused ({answer.refusal}), and stands at entry {number}"
+        if answer.unknown and not self.scenario.faults.most:
+            raise AssertionError(f"{what} got no answer although nothing failed")
+
+    def _check_wallet(self, services: Services, pk: str, books: invariants.Books, now: int) -> None:
+        """The product's own reading agrees with ours: verify, rebuild, and the balance as a spend finds it (I7)."""
+        program, _, account, wallet = pk.split("#")
+        chain = Chain(program, account, wallet)
+        _, finding = services.wallets.verify(chain)
+        assert finding is None, f"I6 verify finds {finding} in {pk}"
+        head = services.wallets.entries(chain, 1, None)[0][0]
+        assert services.wallets.rebuild(chain).encode() == head.state.encode(), f"I8 {pk} is rebuilt differently"
+        if books.status != "open":
+            return
+        for moment in (now, *self.scenario.later):
+            available = books.available(moment)
+            shown = services.wallets.state(chain, moment).balance().available
+            assert shown == available, f"I7 {pk} at {moment}: shows {shown}, has {available}"
+            trial = Services.on(Client(self.simulation.engine.clone()), in_turn, self.scenario.policy)
+            probe = Cause("probe", "probe", "cli_probe", moment)
+            try:
+                trial.wallets.redeem(chain, available + 1, "", probe, moment)
+            except Refused:
+                pass
+            else:
+                raise AssertionError(f"I2 {pk} at {moment}: {available + 1} of {available} points could be spent")
+            if available:
+                trial.wallets.redeem(chain, available, "", probe, moment)
+
+    # for a story's own expectations
+
+    def wallet(self, account: str = ANNA) -> invariants.Books:
+        return self.books[wallet_of(account).pk]
+
+    def kinds(self, account: str = ANNA) -> list[str]:
+        """Kinds of the wallet's entries, oldest first."""
+        return [line.kind for line in self.wallet(account).entries]
+
+    def balance(self, account: str = ANNA) -> int:
+        return self.wallet(account).available(self.simulation.clock.now)
+
+    def answer(self, key: str) -> Answer:
+        """The one answer, or the first of equal ones, to the request with this key."""
+        return next(answer for answer in self.answers if answer.request.key == key)
+
+    def done(self, *keys: str) -> list[bool]:
+        """By key, whether the request was carried out, as stored."""
+        refs = {ref for books in self.books.values() for ref in books.refs}
+        return [key in refs for key in keys]
+
+
+@dataclass
+class Story:
+    """A scenario: what stands before, who sends what, and what must hold beside the invariants.
+
+    `before` is sent in order to a fresh table with ANNA's and BERT's wallets open, at START or at the given moment.
+    """
+
+    name: str
+    writers: Sequence[Sequence[Request]]
+    before: Sequence[Request | tuple[int, Request]] = ()
+    policy: Program = field(default_factory=policy)
+    faults: Faults = NO_FAULTS
+    ticks: Sequence[int] = ()
+    later: Sequence[int] = ()
+    retried: bool = True
+    now: int = START
+    expect: Callable[[World], None] = lambda world: None
+    _prepared: Engine | None = None
+
+    def begin(self, choices: Choices) -> World:
+        if self._prepared is None:
+            self._prepared = self._prepare()
+        simulation = Simulation(self._prepared.clone(), choices, now=self.now, ticks=self.ticks, faults=self.faults)
+        world = World(self, simulation)
+        world.start()
+        return world
+
+    def _prepare(self) -> Engine:
+        engine = Engine()
+        services = Services.on(Client(engine), in_turn, self.policy)
+        for account in (ANNA, BERT):
+            cause = Cause(f"open-{account}", "open", "cli_shop", START - DAY)
+            services.wallets.open(wallet_of(account), "member", cause, START - DAY)
+        for step in self.before:
+            moment, request = step if isinstance(step, tuple) else (START, step)
+            request.send(services, request.cause, moment)
+        return engine
+
+    def with_faults(self, faults: Faults) -> "Story":
+        return Story(
+            f"{self.name}-faulty", self.writers, self.before, self.policy, faults, self.ticks, self.later, self.retried,
+            self.now, self.expect,
+        )  # fmt: skip
+
+
+def recover(services: Services, engine: Engine, now: int) -> None:
+    """What the stream's consumer does: finish every order whose entry is missing. Every record comes twice."""
+    records = [record for partition in engine.stream().values() for record in partition]
+    for record in [*records, *reversed(records)]:
+        image = record["dynamodb"].get("NewImage", {})
+        if image.get("t", {}).get("S") != "order":
+            continue
+        order = order_of_item({name: value.get("S") or int(value["N"]) for name, value in image.items()})
+        try:
+            services.earning.complete(PROGRAM, order, now)
+        except (Refused, NotFound, Conflict):
+            continue
