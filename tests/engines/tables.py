@@ -1,5 +1,6 @@
 """The one table, made as the stack makes it, and read whole."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from loyalty.table import keys
@@ -15,22 +16,25 @@ ENGINES = (DYNAMODB_LOCAL, MOTO)
 
 def create_table(client: "DynamoDBClient", name: str) -> None:
     """Make the table ``name`` with the keys, index and billing of the stack; it can be used on return."""
-    client.create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": keys.PK, "KeyType": "HASH"}, {"AttributeName": keys.SK, "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in (keys.PK, keys.SK, keys.REF)],
-        LocalSecondaryIndexes=[
-            {
-                "IndexName": keys.REF_INDEX,
-                "KeySchema": [
-                    {"AttributeName": keys.PK, "KeyType": "HASH"},
-                    {"AttributeName": keys.REF, "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    with suppress(client.exceptions.ResourceInUseException):  # an earlier try of this call, whose answer got lost
+        client.create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": keys.PK, "KeyType": "HASH"}, {"AttributeName": keys.SK, "KeyType": "RANGE"}],
+            AttributeDefinitions=[
+                {"AttributeName": each, "AttributeType": "S"} for each in (keys.PK, keys.SK, keys.REF)
+            ],
+            LocalSecondaryIndexes=[
+                {
+                    "IndexName": keys.REF_INDEX,
+                    "KeySchema": [
+                        {"AttributeName": keys.PK, "KeyType": "HASH"},
+                        {"AttributeName": keys.REF, "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                }
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
     client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
 
 

@@ -14,7 +14,6 @@ from loyalty.ledger.store import LedgerStore
 from loyalty.ledger.wallet import Wallets
 from loyalty.programs.policy import check
 from loyalty.programs.store import ProgramStore
-from loyalty.table import keys
 from loyalty.table.client import DynamoDB, Table
 from tests.engines import items_of
 
@@ -121,15 +120,6 @@ class Books:
     def length(self, chain: Chain) -> int:
         """Entries in the chain, counted."""
         return len(items_of(self.client, self.name, chain.pk))
-
-    def publish(self, chain: Chain) -> None:
-        """Note the newest entry as published, where ``verify`` looks it up."""
-        head = self.store.head(chain)
-        assert head is not None
-        pk, sk = keys.head(*chain)
-        self.table.put(
-            {keys.PK: pk, keys.SK: sk, keys.TYPE: keys.type_head, "number": head.number, "hash": head.hash},
-        )
 
     def audit(self, *chains: Chain) -> int:
         """Check I1, I2, I3, I6 and I8 on chains from what is stored; returns how many entries were read.
