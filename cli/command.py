@@ -13,7 +13,7 @@ from cli import clients, members, program
 from cli.api import Api
 from cli.redrive import redrive
 from cli.target import LOCAL_STACK, CommandError, aws, target
-from cli.verify import verify
+from cli.verify import verify, verify_table
 
 ROLES: Final = ("till", "shop", "operator", "auditor")
 
@@ -91,11 +91,19 @@ def _verify(commands: Any) -> None:
     one.add_argument("member", nargs="?", default="", help="one member's id; all members when left out")
     one.add_argument("--wallet", default="", help="one wallet; all of the policy's when left out")
     one.add_argument("--jobs", type=_jobs, default=4, help="chains at once, 1 to 32 (4)")
-    one.set_defaults(
-        run=lambda session, given: _with(
-            session, verify, given.member, given.wallet, given.jobs, session.out, session.said
-        )
+    one.add_argument(
+        "--program", default="", help="read the table itself, with AWS credentials: this programme's chains"
     )
+    one.add_argument("--stack", default="", help=f"with --program: the stack, such as loyalty-prod ({LOCAL_STACK})")
+    one.add_argument("--table", default="", help="with --program: another table, such as a restored one")
+
+    def run(session: Session, given: Any) -> int | None:
+        if not given.program:
+            return _with(session, verify, given.member, given.wallet, given.jobs, session.out, session.said)
+        books = aws(session.environment, given.stack)
+        return verify_table(books, given.table, given.program, session.out, session.said)
+
+    one.set_defaults(run=run)
 
 
 def _redrive(commands: Any) -> None:

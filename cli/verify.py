@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli.api import Api
+from cli.target import Aws
 
 _AT_ONCE: Final = 200
 
@@ -45,3 +46,37 @@ def _verified(api: Api, chains: Sequence[tuple[str, str]], jobs: int, bar: Conso
             for view in pool.map(one, chains[first : first + _AT_ONCE]):
                 progress.advance(task)
                 yield view
+
+
+def verify_table(aws: Aws, table: str, program: str, out: Console, bar: Console) -> int:
+    """The same without the API, for a table that was restored beside the stack's: every chain that was ever published.
+
+    Needs the right to read the table; ``table`` empty is the stack's own.
+    """
+    from loyalty.ids import located  # the product's own code: the other way needs none of it
+    from loyalty.ledger.chain import Chain
+    from loyalty.ledger.store import LedgerStore
+    from loyalty.table import keys
+    from loyalty.table.client import Table
+
+    client = aws.client("dynamodb")
+    entries = wrong = chains = 0
+    try:
+        books = Table(client, table or aws.output("TableName"))
+        with bar.status("chains ..."):
+            for shard in range(keys.HEAD_SHARDS):
+                for head in books.walk(keys.head_partition(program, shard)):
+                    account, wallet = str(head[keys.SK]).split("#")
+                    count, finding = LedgerStore(books).verify(Chain(program, account, wallet))
+                    chains, entries = chains + 1, entries + count
+                    if finding is not None:
+                        wrong += 1
+                        entry = located("ent", account, wallet, finding.number)
+                        out.print(f"{account} {wallet}: entry {finding.number} ({entry}) {finding.reason}")
+    finally:
+        client.close()
+    if wrong:
+        out.print(f"{wrong} of {chains:,} chains are wrong")
+        return 1
+    out.print(f"{chains:,} chains, {entries:,} entries, every one recomputed: sound")
+    return 0

@@ -4,8 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from cli.command import main
+from cli.target import Aws
+from cli.verify import verify_table
+from loyalty.ledger.chain import Chain
+from loyalty.ledger.store import HeadStore, LedgerStore
 from loyalty.table import keys
 from tests.cli.conftest import Product
 
@@ -45,6 +50,21 @@ def test_a_changed_entry_is_named_and_ends_with_status_1(product: Product, capsy
     wrong = f"ent_{member.removeprefix('mem_')}-points-3"
     assert f"entry 3 ({wrong}) changed" in said
     assert f"1 of 2 chains are wrong, the first: {wrong}" in said
+
+
+def test_a_table_is_verified_without_the_api(product: Product, capsys: Capture) -> None:
+    member = product.enrol(100)
+    chain = Chain("alpha", member, "points")
+    books = LedgerStore(product.table)
+    head = books.head(chain)
+    assert head is not None
+    HeadStore(product.table).publish(head)
+    said = Console(stderr=True, quiet=True)
+    assert verify_table(Aws("none"), product.name, "alpha", Console(), said) == 0
+    assert "1 chains, 4 entries" in capsys.readouterr().out
+    product.client.delete_item(TableName=product.name, Key={"pk": {"S": chain.pk}, "sk": {"S": keys.entry(4)}})
+    assert verify_table(Aws("none"), product.name, "alpha", Console(width=200), said) == 1
+    assert "entry 4" in capsys.readouterr().out
 
 
 def test_a_client_is_made_rotated_and_revoked(product: Product, capsys: Capture) -> None:
