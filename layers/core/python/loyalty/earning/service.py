@@ -70,7 +70,7 @@ class Earning:
         decide(opened.draft())  # an account that cannot earn is refused before the order is claimed
         standing = self._orders.claim(program, order)
         if standing is None:
-            return self._commit(program, opened, order)
+            return self._post(program, order, now, opened)
         if standing.content != order.content:
             raise Conflict(
                 "PURCHASE_CONFLICT", "This source and order id were recorded with other content; nothing was changed"
@@ -78,20 +78,23 @@ class Earning:
         return replace(self.complete(program, standing, now), replayed=True)
 
     def complete(self, program: str, order: Order, now: int) -> Posted:
-        """Post the entry of an order document, unless it stands.
+        """Post the entry of an order document, unless it stands."""
+        return self._post(program, order, now)
 
-        Should the key that the order was sent with have been spent on another request since, the order goes by its
-        own name: the till
-        broke the rule on keys, but the member bought the goods.
+    def _post(self, program: str, order: Order, now: int, opened: Opened | None = None) -> Posted:
+        """Post the entry of an order that is claimed; ``opened`` is its wallet, if it has been read already.
+
+        Should the key that the order was sent with have been spent on another request since it was claimed, the order
+        goes by its own name: the till broke the rule on keys, but the member bought the goods, and the claim stands.
         """
         chain, cause = Chain(program, order.account, order.wallet), _cause(order)
         try:
-            opened = self._ledger.open(chain, cause, now)
+            return self._commit(program, opened or self._ledger.open(chain, cause, now), order)
         except Conflict as conflict:
             if conflict.code != "IDEMPOTENCY_KEY_REUSED":
                 raise
-            opened = self._ledger.open(chain, replace(cause, ref=order_ref(order.source, order.order_id)), now)
-        return self._commit(program, opened, order)
+        own = replace(cause, ref=order_ref(order.source, order.order_id))
+        return self._commit(program, self._ledger.open(chain, own, now), order)
 
     def _commit(self, program: str, opened: Opened, order: Order) -> Posted:
         """Post an order's entry. An account closed since the order was claimed can never have it, so the claim is

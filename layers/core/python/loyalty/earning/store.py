@@ -32,8 +32,13 @@ class OrderStore:
         return None
 
     def give_up(self, program: str, order: Order) -> None:
-        """Take back the claim of an order whose entry can never be posted."""
-        unchanged = Condition("#version = :version", {"version": order.version})
+        """Take back the claim of an order whose entry can never be posted, and only that very claim: another account
+        may have claimed the order since this one was given up by somebody else.
+        """
+        item = _item(program, order)
+        unchanged = Condition(
+            "#version = :version AND #body = :body", {name: item[name] for name in ("version", "body")}
+        )
         with suppress(ConditionFailed):
             self._table.delete(keys.order(program, order.source, order.order_id), unchanged)
 
