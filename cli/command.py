@@ -31,7 +31,7 @@ class Session:
         self._transport = transport
 
     def api(self) -> Api:
-        return Api(target(self.environment, self.arguments.role), self._transport)
+        return Api(target(self.environment, self.arguments.caller), self._transport)
 
 
 Run = Callable[[Session, Any], int | None]
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
         "without them it is the local stack, .local/stack.json.",
     )
     whole.add_argument(
-        "--as", dest="role", choices=ROLES, default="operator", help="which of the local stack's keys (operator)"
+        "--as", dest="caller", choices=ROLES, default="operator", help="which of the local stack's keys (operator)"
     )
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _members(commands)

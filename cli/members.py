@@ -35,4 +35,4 @@ def _table(members: list[Any], out: Console) -> None:
     for member in members:
         table.add_row(member["id"], member["kind"], ", ".join(member["identities"]), member["enrolled_at"])
     out.print(table)
-    out.print(f"{len(members):,} members")
+    out.print(f"{len(members):,} member{'s' if len(members) != 1 else ''}")

@@ -84,6 +84,17 @@ def test_a_client_is_made_rotated_and_revoked(product: Product, capsys: Capture)
     assert main(["members", "find", "card:1"], environment, product.gateway) == 2
 
 
+def test_the_operators_key_of_the_local_stack_is_used_whatever_is_made(
+    product: Product, capsys: Capture, tmp_path: Path
+) -> None:
+    tokens = {"operator": product.key, "till": "alpha.none"}
+    (tmp_path / "stack.json").write_text(json.dumps({"api_url": "http://127.0.0.1", "tokens": tokens}))
+    environment = {"LOYALTY_LOCAL": str(tmp_path)}
+    assert main(["clients", "create", "Till 4", "till"], environment, product.gateway) == 0
+    assert main(["--as", "till", "clients", "list"], environment, product.gateway) == 2
+    assert "403" in capsys.readouterr().err
+
+
 def test_the_last_operator_stays(product: Product, capsys: Capture) -> None:
     assert product.run("clients", "revoke", product.key.split(".")[1]) == 2
     assert "CLIENT_LAST_OPERATOR" in capsys.readouterr().err
