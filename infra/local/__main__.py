@@ -5,8 +5,9 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
@@ -22,8 +23,8 @@ SETTLE_SECONDS: Final = 120
 out = Console(highlight=False, soft_wrap=True)
 
 
-def up(place: Place) -> None:
-    """Everything: emulator, stack, clients, purchases, summary."""
+def up(place: Place, purchases: Path = examples.FILE) -> None:
+    """Everything: emulator, stack, clients, purchases, summary. LocalError when the books do not balance."""
     with step("emulator") as say:
         started = emulator.start(place)
         say(f"{'started' if started else 'runs'}, {place.endpoint}")
@@ -36,21 +37,26 @@ def up(place: Place) -> None:
         say("made" if made else "there already")
     stack = {"api_url": place.api_url, "region": REGION, "table": outputs["TableName"], "tokens": tokens}
     write_json(place.stack_file, stack)
-    baskets = examples.read()
-    load = fill(place, tokens["till"], tokens["operator"], baskets)
+    load = fill(place, tokens, purchases)
+    baskets = examples.read(purchases)
     with step("audit") as say:
         delivered(place)
-        found = books.audit(place, outputs["TableName"], baskets)
+        found = books.audit(place, outputs["TableName"], bootstrap.PROGRAM, baskets)
         say(f"{found.entries:,} entries recomputed")
-    summary(place, stack, load, found, baskets)
+    summary(place, stack, load, found, purchases)
     if found.wrong or found.differs:
         raise LocalError("The books do not balance; see above")
 
 
-def fill(place: Place, till: str, operator: str, baskets: Sequence[examples.Basket]) -> dict[str, Any]:
-    """Post the purchases of examples/ unless they are posted; what that took, ``{"digest", "reads", ...}``."""
+def fill(place: Place, tokens: Mapping[str, str], purchases: Path) -> dict[str, Any]:
+    """Post the purchases of a file unless they are posted; what that took, ``{"digest", "reads", "writes",
+    "seconds"}``.
+
+    That they are is noted where they are, so the note is lost together with them. Posting them again would change
+    nothing either: it only takes its time.
+    """
     ssm = deploy.client(place, "ssm")
-    stamp = examples.digest()
+    stamp, baskets = examples.digest(purchases), examples.read(purchases)
     try:
         load: dict[str, Any] = json.loads(ssm.get_parameter(Name=LOADED)["Parameter"]["Value"])
     except ssm.exceptions.ParameterNotFound:
@@ -63,10 +69,10 @@ def fill(place: Place, till: str, operator: str, baskets: Sequence[examples.Bask
     with Progress(*columns, console=out, transient=False) as progress:
         enrolling = progress.add_task(f"{'members':<21}", total=len(households))
         posting = progress.add_task(f"{'purchases':<21}", total=len(baskets), start=False)
-        examples.enrol(place.api_url, operator, households, lambda: progress.advance(enrolling))
+        examples.enrol(place.api_url, tokens["operator"], households, lambda: progress.advance(enrolling))
         progress.start_task(posting)
         before, began = capacity(place), time.monotonic()
-        examples.post(place.api_url, till, baskets, lambda: progress.advance(posting))
+        examples.post(place.api_url, tokens["till"], baskets, lambda: progress.advance(posting))
         seconds = time.monotonic() - began
         delivered(place)
         after = capacity(place)
@@ -100,15 +106,16 @@ def summary(
     stack: dict[str, Any],
     load: dict[str, Any],
     found: books.Books,
-    baskets: Sequence[examples.Basket],
+    purchases: Path,
 ) -> None:
     """Print what is there, whether it is right, and how to go on."""
+    baskets = examples.read(purchases)
     expected = sum(examples.points(baskets).values())
     each = len(baskets)
     out.print()
     out.print(f"  members     {found.members:>9,}")
     out.print(f"  purchases   {found.purchases:>9,}")
-    out.print(f"  points      {found.points:>9,}   recomputed from {examples.FILE.name}: {expected:,}")
+    out.print(f"  points      {found.points:>9,}   recomputed from {purchases.name}: {expected:,}")
     out.print(
         f"  capacity    {load['writes']:>9,.0f}   write units and {load['reads']:,.0f} read units for the purchases:"
         f" {load['writes'] / each:.2f} and {load['reads'] / each:.2f} each, events and heads included"

@@ -14,7 +14,7 @@ from loyalty.table import keys
 
 @dataclass(slots=True)
 class Books:
-    """The whole table of one place, counted.
+    """One programme counted, and every chain of the whole table recomputed.
 
     ``wrong`` names the first wrong entry of every chain that does not hold; ``differs`` the households whose entries
     are not what the purchases file gives.
@@ -32,8 +32,8 @@ class Books:
     differs: list[str] = field(default_factory=list)
 
 
-def audit(place: Place, table: str, baskets: Sequence[examples.Basket]) -> Books:
-    """Read the table once and check all of it."""
+def audit(place: Place, table: str, program: str, baskets: Sequence[examples.Basket]) -> Books:
+    """Read the table once and check all of it; ``baskets`` are what was posted to ``program``."""
     books = Books()
     chains: dict[str, list[Stored]] = defaultdict(list)
     published: dict[tuple[str, str], tuple[int, str]] = {}
@@ -43,9 +43,9 @@ def audit(place: Place, table: str, baskets: Sequence[examples.Basket]) -> Books
             stored = Stored(keys.parse_entry(item[keys.SK]), item[keys.REF], item["body"], item["hash"])
             chains[item[keys.PK]].append(stored)
         elif kind == keys.type_member:
-            books.members += 1
+            books.members += item[keys.PK].startswith(f"{program}#")
         elif kind == keys.type_order:
-            books.purchases += 1
+            books.purchases += item[keys.PK].startswith(f"{program}#")
         elif kind == keys.type_head:
             published[item[keys.PK], item[keys.SK]] = (int(item["number"]), item["hash"])
     tally = _Tally({basket.number: basket for basket in baskets})
@@ -61,8 +61,9 @@ def audit(place: Place, table: str, baskets: Sequence[examples.Basket]) -> Books
         if finding is not None:
             books.wrong.append((chain, finding))
             continue
-        books.richest = max(books.richest, (verifier.state.balance().available, chain.account))
-        tally.add([read(chain, *stored) for stored in history])
+        if chain.program == program:
+            books.richest = max(books.richest, (verifier.state.balance().available, chain.account))
+            tally.add([read(chain, *stored) for stored in history])
     books.points = sum(tally.points.values())
     books.differs = tally.differs()
     return books

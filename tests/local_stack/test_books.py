@@ -55,7 +55,7 @@ def buy(shop: Books, basket: examples.Basket, source: str = examples.SOURCE) -> 
 
 
 def look(shop: Books) -> audited.Books:
-    return audit(Place(examples.FILE.parent, 1), shop.name, BASKETS)
+    return audit(Place(examples.FILE.parent, 1), shop.name, PROGRAM, BASKETS)
 
 
 def test_what_was_posted_is_counted_and_found_right(shop: Books) -> None:
