@@ -111,6 +111,13 @@ class Books:
             chain, hold, points, final, False, self.cause(ref, "capture", hold, points, final), self.now
         )
 
+    def cancel(self, chain: Chain, redemption: int, *, ref: str = "") -> Posted:
+        return self.wallets.cancel(chain, redemption, self.cause(ref, "cancel", redemption), self.now)
+
+    def transfer(self, source: Chain, target: Chain, points: int, *, ref: str = "") -> Posted:
+        cause = self.cause(ref, "transfer", target, points)
+        return self.wallets.transfer(source, target, points, "", cause, self.now)
+
     def state(self, chain: Chain) -> State:
         return self.wallets.state(chain, self.now)
 
