@@ -15,7 +15,7 @@ Identity = Annotated[
         pattern=(
             r"^(phone:(\+|00)[ ().\[\]/-]*[1-9][0-9 ().\[\]/-]{6,40}"
             r"|email:[!-?A-~]{1,64}@[!-?A-~]{1,60}\.[!-?A-~]{1,60}"
-            r"|(card|openid|unionid):[!-~]{1,128})$"
+            r"|(card|openid|unionid):[!-~]{1,128})$(?!\n)"
         ),
         max_length=136,
         description="kind:value, such as phone:+49 151 12345678, card:10001, openid:o6_b…, email:a@example.com",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from functions.authorize import callers
 from functions.authorize import handler as authorize
 from loyalty.clients.bootstrap import ensure_client, ensure_program
 from loyalty.clients.service import NewClient
@@ -65,7 +66,7 @@ class Running:
         """Put the simulated table and known secrets in the place of what the functions would connect to."""
         forget()
         monkeypatch.setattr(wiring, "table", lambda: self.table)
-        monkeypatch.setattr(authorize, "connect", lambda: Client(self.engine))
+        monkeypatch.setattr(callers, "connect", lambda: Client(self.engine))
         monkeypatch.setenv("TABLE_NAME", TABLE)
         monkeypatch.setattr(secrets, "signing_secrets", lambda: SIGNING)
         monkeypatch.setattr(secrets, "newer_signing_secrets", lambda: SIGNING)
@@ -122,7 +123,7 @@ class Running:
 
 def forget() -> None:
     """Make every running copy a new one."""
-    for module in (wiring, authorize):
+    for module in (wiring, callers):
         for value in vars(module).values():
             if hasattr(value, "cache_clear"):
                 value.cache_clear()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from functions.authorize import callers
 from functions.authorize import handler as authorize
 from loyalty.clients.roles import MEMBER_SCOPES, ROLES
 from loyalty.clients.service import EVERYTHING, Clients
@@ -183,7 +184,7 @@ def test_a_table_that_does_not_answer_is_an_error_and_no_refusal_to_be_kept(
 
     key = running.key("till")
     forget()
-    monkeypatch.setattr(authorize, "connect", lambda: Down(Engine()))
+    monkeypatch.setattr(callers, "connect", lambda: Down(Engine()))
     with pytest.raises(Unavailable):
         running.asked(key)
 
