@@ -62,12 +62,14 @@ test: install ## every test, on every engine
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: install ## lint, format, types, generated files
-	@ruff check .
-	@ruff format --check .
-	@mypy
-	@$(PY) -m infra.openapi docs --check
-	@copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; cp requirements/*.in requirements/*.txt "$$copy"; \
-		$(call resolve,$$copy); diff -u requirements "$$copy" || { echo "requirements/: make lock" >&2; exit 1; }
+	@failed=0; \
+	ruff check . || failed=1; \
+	ruff format --check . || failed=1; \
+	mypy || failed=1; \
+	$(PY) -m infra.openapi docs --check || failed=1; \
+	copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; cp requirements/*.in requirements/*.txt "$$copy"; \
+	$(call resolve,$$copy); diff -u requirements "$$copy" || { echo "requirements/: make lock" >&2; failed=1; }; \
+	exit $$failed
 
 format: install ## rewrite the sources in the project's format
 	@ruff check --fix .
