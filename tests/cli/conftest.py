@@ -66,7 +66,7 @@ def product(table_on: "TableOn", monkeypatch: pytest.MonkeyPatch) -> Iterator[Pr
     """Programme alpha with an operator."""
     import boto3
 
-    import functions.authorize.handler as authorize
+    from functions.authorize import callers
 
     typed, name = table_on("moto")
     client: Any = typed
@@ -78,7 +78,7 @@ def product(table_on: "TableOn", monkeypatch: pytest.MonkeyPatch) -> Iterator[Pr
     monkeypatch.setenv("TABLE_NAME", name)
     monkeypatch.setenv("SIGNING_SECRET_ID", "signing")
     monkeypatch.setenv("IDENTITY_SECRET_ID", "identity")
-    kept = (config, wiring, secrets, authorize)
+    kept = (config, wiring, secrets, callers)
     _forget(*kept)
     table = Table(client, name)
     ensure_program(table, POLICY)
