@@ -103,7 +103,6 @@ _LEDGER = Access((QUERY, GET, PUT), (CHAINS,))
 _ACCOUNT = Access((GET,), (MEMBERS, POLICIES))
 """A wallet is opened by its first entry, for a member that there is."""
 _FIND = Access((GET,), (IDENTITIES,))
-_INTAKE = (_LEDGER, _ACCOUNT, _FIND, Access((QUERY, GET, PUT, DELETE), (ORDERS,)))
 
 _API = {"memory_mb": 512, "timeout_s": 10}
 
@@ -123,7 +122,7 @@ CATALOGUE: tuple[Function, ...] = (
         "Points from purchases and events",
         Http(),
         **_API,
-        table=(_LEDGER, _ACCOUNT, _FIND, Access((GET, PUT, DELETE), (ORDERS,))),
+        table=(_LEDGER, _ACCOUNT, _FIND, Access((PUT, DELETE), (ORDERS,))),
         finds_members=True,
     ),
     Function(
@@ -131,7 +130,7 @@ CATALOGUE: tuple[Function, ...] = (
         "Returns of purchases",
         Http(),
         **_API,
-        table=(_LEDGER, _ACCOUNT, Access((GET, PUT), (ORDERS,))),
+        table=(_LEDGER, _ACCOUNT, Access((GET, PUT, DELETE), (ORDERS,))),
     ),
     Function(
         "redeem",
@@ -206,7 +205,7 @@ CATALOGUE: tuple[Function, ...] = (
         FromQueue(batch_size=100, window_s=1, max_concurrency=20),
         memory_mb=1024,
         timeout_s=60,
-        table=_INTAKE,
+        table=(_LEDGER, _ACCOUNT, _FIND, Access((GET, PUT, DELETE), (ORDERS,))),
         finds_members=True,
         gives_up_to_dead_letters=True,
     ),
@@ -217,8 +216,7 @@ CATALOGUE: tuple[Function, ...] = (
         FromStream((keys.type_order, keys.type_wait), batch_size=100, window_s=5, retries=20),
         memory_mb=512,
         timeout_s=60,
-        table=_INTAKE,
-        finds_members=True,
+        table=(_LEDGER, _ACCOUNT, Access((QUERY, GET, PUT, DELETE), (ORDERS,))),
         gives_up_to_dead_letters=True,
     ),
     Function(
