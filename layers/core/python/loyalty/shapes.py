@@ -51,7 +51,11 @@ Channel = Annotated[
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)", description="ISO 4217", examples=["USD"])]
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with offset", examples=["2026-03-01T12:30:00Z"])]
 Reason = Annotated[
-    str, Meta(min_length=1, max_length=200, description="Why, for whoever reads the ledger; nothing personal")
+    str,
+    Meta(
+        pattern=r"^[^\x00-\x1f\x7f]{1,200}$(?!\n)",
+        description="Why, for whoever reads the ledger, in one line; nothing personal",
+    ),
 ]
 Label = Annotated[str, Meta(pattern=r"^[ -~]{0,64}$(?!\n)", description="Printable ASCII")]
 

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, ValidationError, convert
 
 from loyalty.earning.purchase import Line, Return, ReturnLine
 from loyalty.earning.service import Purchase
-from loyalty.errors import Invalid
+from loyalty.errors import Invalid, NotFound
 from loyalty.shapes import (
     Amount,
     Body,
@@ -88,6 +88,14 @@ def who(member: str | None, identity: str | None) -> None:
     """Invalid unless exactly one of the two names the member."""
     if (member is None) == (identity is None):
         raise Invalid("REQUEST_INVALID", "Send either member or identity", field="member")
+
+
+def named(source: str, order_id: str) -> tuple[str, str]:
+    """The order that a path names; NotFound when no order can be called so."""
+    try:
+        return convert(source, Source), convert(order_id, OrderId)
+    except ValidationError:
+        raise NotFound("PURCHASE_NOT_FOUND", "There is no such purchase in this programme") from None
 
 
 def purchase_of(request: PurchaseRequest, account: str) -> Purchase:
