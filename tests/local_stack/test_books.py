@@ -9,7 +9,7 @@ from infra.local import books as audited
 from infra.local import examples
 from infra.local.books import audit
 from infra.local.place import Place
-from loyalty.earning.service import Purchase
+from loyalty.earning.purchase import Purchase
 from loyalty.ledger.chain import Chain
 from loyalty.table import keys
 from tests.engines import MOTO

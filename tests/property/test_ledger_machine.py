@@ -19,8 +19,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from loyalty.earning.purchase import Line, Return, ReturnLine
-from loyalty.earning.service import Purchase
+from loyalty.earning.purchase import Line, Purchase, Return, ReturnLine
 from loyalty.errors import Conflict, Problem
 from loyalty.ledger.chain import Cause, Chain, canonical
 from loyalty.ledger.service import Posted

@@ -8,8 +8,7 @@ from unittest import mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loyalty.earning.purchase import Line, Return, ReturnLine
-from loyalty.earning.service import Purchase
+from loyalty.earning.purchase import Line, Purchase, Return, ReturnLine
 from loyalty.errors import Problem
 from loyalty.ledger import account
 from loyalty.ledger.account import Draft, State

@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from loyalty.earning.purchase import Line, Return, ReturnLine
-from loyalty.earning.service import Earning, Purchase
+from loyalty.earning.purchase import Line, Purchase, Return, ReturnLine
+from loyalty.earning.service import Earning
 from loyalty.earning.store import OrderStore
 from loyalty.ledger.account import State
 from loyalty.ledger.chain import Cause, Chain, fingerprint

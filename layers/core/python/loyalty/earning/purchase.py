@@ -23,6 +23,20 @@ class Line(Struct, frozen=True):
     returned_quantity: int = 0
 
 
+class Purchase(Struct, frozen=True):
+    """An order as a till reports it; amounts in minor units, ``occurred`` in seconds since 1970, UTC."""
+
+    source: str
+    order_id: str
+    account: str
+    wallet: str
+    currency: str
+    lines: tuple[Line, ...]
+    occurred: int
+    store: str
+    channel: str
+
+
 class OrderTerms(Struct, frozen=True):
     """The terms that the purchase's points were given under; a return takes them back under the same (I9)."""
 

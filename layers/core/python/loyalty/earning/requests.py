@@ -4,8 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, ValidationError, convert
 
-from loyalty.earning.purchase import Line, Return, ReturnLine
-from loyalty.earning.service import Purchase
+from loyalty.earning.purchase import Line, Purchase, Return, ReturnLine
 from loyalty.errors import Invalid, NotFound
 from loyalty.shapes import (
     Amount,

@@ -10,10 +10,9 @@ document's own reference, so it is done once whoever does it. See docs/adr for t
 from collections.abc import Callable
 from typing import Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from loyalty.earning.purchase import Line, Order, OrderTerms, Return, take_back
+from loyalty.earning.purchase import Order, OrderTerms, Purchase, Return, take_back
 from loyalty.earning.store import OrderStore
 from loyalty.errors import Conflict, Invalid, NotFound, Refused
 from loyalty.ledger import commands
@@ -26,20 +25,6 @@ BASE_RULE: Final = "base"
 MAX_TRIES: Final = 5
 LATEST_SECONDS: Final = 86_400
 """How far in the future a till's clock may be."""
-
-
-class Purchase(Struct, frozen=True):
-    """An order as a till reports it; amounts in minor units, ``occurred`` in seconds since 1970, UTC."""
-
-    source: str
-    order_id: str
-    account: str
-    wallet: str
-    currency: str
-    lines: tuple[Line, ...]
-    occurred: int
-    store: str
-    channel: str
 
 
 class Earning:

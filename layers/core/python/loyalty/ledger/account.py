@@ -20,7 +20,9 @@ Times are whole seconds since 1970, UTC. An ``expiry`` of 0 is never; a ``start`
 lot pending.
 """
 
+from collections.abc import Iterator
 from itertools import pairwise
+from math import gcd
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct, field
@@ -33,6 +35,8 @@ MAX_LOTS: Final = 36
 MAX_HOLDS: Final = 20
 MAX_LAPSED: Final = 3
 MAX_RECENT: Final = 6
+TAG_LENGTH: Final = 8
+"""Characters of a reference's short form."""
 
 Move = list[Any]
 LotKey = tuple[int, int]
@@ -109,13 +113,17 @@ class State(Struct):
         )
 
     def encode(self) -> dict[str, Any]:
-        """Plain JSON data, the same for equal states: empty parts are left out, the rest is sorted."""
+        """Plain JSON data, the same for equal states: empty parts are left out, the rest is sorted.
+
+        Times of lots and references are written as differences, so that an account with a lot for each of 36 months
+        still fits into one write unit of 1 KB.
+        """
         data: dict[str, Any] = {"v": SCHEMA, "k": self.kind, "s": self.status, "t": self.at}
-        if self.lots:
-            data["l"] = [
-                [expiry, points, start] if start else [expiry, points]
-                for (expiry, start), points in sorted(self.lots.items())
-            ]
+        lots = sorted(self.lots.items())
+        if active := [(expiry, points) for (expiry, start), points in lots if not start]:
+            data["l"] = _packed(active, 1)
+        if pending := [(expiry, start, points) for (expiry, start), points in lots if start]:
+            data["n"] = _packed(pending, 2)
         if self.holds:
             data["h"] = [
                 [number, hold.deadline, int(hold.offline), sorted(hold.parts.items())]
@@ -127,7 +135,7 @@ class State(Struct):
             data["r"] = {rule: list(rest) for rule, rest in sorted(self.remainders.items())}
         if self.lapsed:
             data["z"] = sorted(self.lapsed.items())
-        data["c"] = [list(reference) for reference in self.recent]
+        data["c"] = ["".join(tag for tag, _ in self.recent), *(self.at - time for _, time in self.recent)]
         return data
 
     @classmethod
@@ -135,17 +143,23 @@ class State(Struct):
         """Inverse of ``encode``; Corrupt for a schema this code does not know."""
         if data.get("v") != SCHEMA:
             raise Corrupt(f"state of schema {data.get('v')!r}")
+        lots: dict[LotKey, int] = {(expiry, 0): points for expiry, points in _unpacked(data.get("l"), 1)}
+        lots |= {(expiry, start): points for expiry, start, points in _unpacked(data.get("n"), 2)}
+        at = data["t"]
+        tags, *ages = data["c"]
         return cls(
             number=number,
             kind=data["k"],
             status=data["s"],
-            at=data["t"],
-            lots={(lot[0], lot[2] if len(lot) > 2 else 0): lot[1] for lot in data.get("l", ())},
+            at=at,
+            lots=lots,
             holds={hold[0]: Hold(hold[1], bool(hold[2]), dict(hold[3])) for hold in data.get("h", ())},
             arrears=data.get("a", 0),
             remainders={rule: Rate(rest[0], rest[1]) for rule, rest in data.get("r", {}).items()},
             lapsed=dict(data.get("z", ())),
-            recent=tuple((reference[0], reference[1]) for reference in data["c"]),
+            recent=tuple(
+                (tags[place * TAG_LENGTH : (place + 1) * TAG_LENGTH], at - age) for place, age in enumerate(ages)
+            ),
         )
 
     def apply(self, move: Move) -> None:
@@ -184,6 +198,31 @@ class State(Struct):
             del self.holds[number]
 
 
+def _packed(lots: list[tuple[int, ...]], times: int) -> list[int]:
+    """``[unit, time, …, points, time, …, points, …]``: of each lot its times, counted in units from those of the lot
+    before, and its points. The unit is the longest of up to an hour that divides every time.
+    """
+    unit = gcd(3600, *(time for lot in lots for time in lot[:times]))
+    packed = [unit]
+    before: tuple[int, ...] = (0,) * times
+    for lot in lots:
+        packed += [(time - last) // unit for time, last in zip(lot, before, strict=False)]
+        packed.append(lot[times])
+        before = lot[:times]
+    return packed
+
+
+def _unpacked(packed: list[int] | None, times: int) -> Iterator[tuple[int, ...]]:
+    """Inverse of ``_packed``; nothing for None."""
+    if packed is None:
+        return
+    unit = packed[0]
+    before = [0] * times
+    for place in range(1, len(packed), times + 1):
+        before = [last + unit * packed[place + which] for which, last in enumerate(before)]
+        yield (*before, packed[place + times])
+
+
 def _add(amounts: dict[_K, int], key: _K, delta: int) -> None:
     left = amounts.get(key, 0) + delta
     if left < 0:
@@ -192,6 +231,12 @@ def _add(amounts: dict[_K, int], key: _K, delta: int) -> None:
         amounts[key] = left
     else:
         amounts.pop(key, None)
+
+
+def next_expiry(state: State) -> tuple[int, int] | None:
+    """(expiry, points) of the active lot that expires first; None when none does."""
+    lots = [(expiry, points) for (expiry, start), points in state.lots.items() if expiry and not start]
+    return min(lots, default=None)
 
 
 class Draft:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from loyalty.errors import Corrupt
-from loyalty.ledger.account import MAX_RECENT, Draft, Move, State
+from loyalty.ledger.account import MAX_RECENT, TAG_LENGTH, Draft, Move, State
 from loyalty.table import keys
 
 GENESIS = ""
@@ -87,7 +87,7 @@ def fingerprint(*parts: object) -> str:
 
 def tag(ref: str) -> str:
     """Short form of a reference, kept in the state for the newest entries (48 bits; a match is always looked up)."""
-    return digest(ref)[:8]
+    return digest(ref)[:TAG_LENGTH]
 
 
 def seal(chain: Chain, head: Entry | None, draft: Draft, cause: Cause) -> Entry:

@@ -8,9 +8,8 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType
 
 from loyalty.ids import located
-from loyalty.ledger.account import Move, State
+from loyalty.ledger.account import Move, State, next_expiry
 from loyalty.ledger.chain import Chain, Entry
-from loyalty.ledger.wallet import next_expiry
 
 
 def iso(seconds: int) -> str:

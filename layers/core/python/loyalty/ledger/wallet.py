@@ -173,9 +173,3 @@ def settled(head: Entry, now: int) -> State:
     if draft.state.status != "closed":
         draft.settle()
     return draft.state
-
-
-def next_expiry(state: State) -> tuple[int, int] | None:
-    """(expiry, points) of the active lot that expires first; None when none does."""
-    lots = [(expiry, points) for (expiry, start), points in state.lots.items() if expiry and not start]
-    return min(lots, default=None)
