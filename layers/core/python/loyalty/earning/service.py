@@ -55,7 +55,8 @@ class Earning:
         decide(opened.draft())  # an account that cannot earn is refused before the order is claimed
         standing = self._orders.claim(program, order)
         if standing is None:
-            return self._post(program, order, now, opened)
+            # Should `recover` be quicker with the entry, it has been posted for this request all the same.
+            return replace(self._post(program, order, now, opened), replayed=False)
         if standing.content != order.content:
             raise Conflict(
                 "PURCHASE_CONFLICT", "This source and order id were recorded with other content; nothing was changed"
