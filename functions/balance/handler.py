@@ -1,7 +1,7 @@
 """Read a wallet: its balance, its entries, one entry, and whether its chain is sound.
 
 Trigger: GET /v1/members/{id}/balance | entries | verification, GET /v1/entries/{id}. Output: what was asked, 200.
-Nothing is written.
+Failure: a problem. Nothing is written.
 """
 
 import re
