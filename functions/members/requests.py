@@ -6,22 +6,8 @@ from msgspec import Meta, field
 
 from loyalty.members.member import MAX_ATTRIBUTES, MAX_IDENTITIES
 from loyalty.members.tokens import DEFAULT_TTL, MAX_TTL, MIN_TTL
-from loyalty.shapes import Body, Reason, Wallet
+from loyalty.shapes import Body, Identity, Reason, Wallet
 
-# Looser than shapes.Identity: a phone number may come with its spaces and brackets.
-Identity = Annotated[
-    str,
-    Meta(
-        pattern=(
-            r"^(phone:(\+|00)[ ().\[\]/-]*[1-9][0-9 ().\[\]/-]{6,40}"
-            r"|email:[!-?A-~]{1,64}@[!-?A-~]{1,60}\.[!-?A-~]{1,60}"
-            r"|(card|openid|unionid):[!-~]{1,128})$(?!\n)"
-        ),
-        max_length=136,
-        description="kind:value, such as phone:+49 151 12345678, card:10001, openid:o6_b…, email:a@example.com",
-        examples=["card:10001"],
-    ),
-]
 Identities = Annotated[tuple[Identity, ...], Meta(max_length=MAX_IDENTITIES)]
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)")]
 Value = Annotated[str, Meta(max_length=200)] | Annotated[int, Meta(ge=-(10**15), le=10**15)] | bool

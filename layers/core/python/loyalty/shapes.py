@@ -27,14 +27,16 @@ Amount = Annotated[
 ]
 Wallet = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]{0,15}$(?!\n)", description="Wallet", examples=["points"])]
 MemberId = Annotated[str, Meta(pattern=r"^mem_[0-7][0-9A-HJKMNP-TV-Z]{25}$(?!\n)", description="A member's id")]
-IdentityKind = Annotated[
-    str, Meta(pattern=r"^(phone|card|openid|unionid|email)$(?!\n)", description="Kind of an identity")
-]
 Identity = Annotated[
     str,
     Meta(
-        pattern=r"^(phone|card|openid|unionid|email):[!-~]{1,128}$(?!\n)",
-        description="kind:value, such as phone:+4915112345678, card:10001, openid:…, unionid:…, email:a@example.com",
+        pattern=(
+            r"^(phone:(\+|00)[ ().\[\]/-]*[1-9][0-9 ().\[\]/-]{6,40}"
+            r"|email:[!-?A-~]{1,64}@[!-?A-~]{1,60}\.[!-?A-~]{1,60}"
+            r"|(card|openid|unionid):[!-~]{1,128})$(?!\n)"
+        ),
+        max_length=136,
+        description="kind:value, such as phone:+49 151 12345678, card:10001, openid:o6_b…, email:a@example.com",
         examples=["card:10001"],
     ),
 ]
