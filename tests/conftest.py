@@ -51,7 +51,8 @@ def pytest_sessionfinish() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    terminalreporter.write_line(tally.line(_run_folder()))
+    for line in [*tally.said(_run_folder()), tally.line(_run_folder())]:
+        terminalreporter.write_line(line)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
