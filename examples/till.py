@@ -94,7 +94,7 @@ class Journal:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.kept: Json = {"sales": [], "allowances": {}}
+        self.kept: Json = {"count": 0, "sales": [], "allowances": {}}
         if file.exists():
             self.kept = json.loads(file.read_text())
 
@@ -112,12 +112,12 @@ class Till:
         self.journal = journal
         self.name = name
         self.clock = clock
-        self.count = 0
 
     def number(self) -> str:
-        """A number that this till gives out once."""
-        self.count += 1
-        return f"{self.name}-{self.count}"
+        """A number that this till gives out once, even if it is switched off in between."""
+        self.journal.kept["count"] += 1
+        self.journal.save()
+        return f"{self.name}-{self.journal.kept['count']}"
 
     def member(self, card: str) -> str:
         """The id of the member with this card; a card that nobody has is enrolled."""
