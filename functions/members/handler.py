@@ -9,7 +9,7 @@ from secrets import token_bytes
 from msgspec import UNSET
 
 from functions.members import accounts
-from functions.members.requests import ChangeRequest, Cursor, EnrolmentRequest, Identity, Limit, TokenRequest
+from functions.members.requests import ChangeRequest, Cursor, EnrolmentRequest, Limit, TokenRequest
 from loyalty.clients.roles import LIST_MEMBERS
 from loyalty.errors import Forbidden
 from loyalty.ids import ulid
@@ -19,6 +19,7 @@ from loyalty.members.views import MembersView, MemberView, TokenView, member_vie
 from loyalty.runtime.http import Answer, Operation, Request, serve
 from loyalty.runtime.versions import IfMatch, etag, if_match
 from loyalty.runtime.wiring import members, tokens
+from loyalty.shapes import Identity
 
 
 def enrol(request: Request) -> Answer:
