@@ -20,9 +20,6 @@ START_WITHIN_S: Final = 120
 STOP_WITHIN_S: Final = 10
 
 
-_started: "dict[int, subprocess.Popen[bytes]]" = {}
-
-
 class EngineMissing(Exception):
     """DynamoDB Local cannot be had here; the message says what is missing and how to get it."""
 
@@ -70,24 +67,21 @@ def start(folder: Path, owner: int) -> Server:
     virtual_machine = ["java", "-Xmx1g", "-XX:+UseSerialGC"]
     libraries = [f"-Djava.library.path={home}", f"-Dsqlite4java.library.path={home}"]
     launcher = ["-cp", f"{home}{os.pathsep}{home}/*", "Launcher", str(owner), str(port_file)]
-    with log_file.open("wb") as log:
-        process = subprocess.Popen(
-            [*virtual_machine, *libraries, *launcher],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=folder,
-            start_new_session=True,
-        )
+    command = [*virtual_machine, *libraries, *launcher]
+    with log_file.open("wb") as log, Path(os.devnull).open("rb") as nothing:
+        files = [
+            (os.POSIX_SPAWN_DUP2, nothing.fileno(), 0),
+            *((os.POSIX_SPAWN_DUP2, log.fileno(), fd) for fd in (1, 2)),
+        ]
+        # Not a Popen: the server may outlive the process that happened to start it.
+        pid = os.posix_spawnp("java", command, os.environ, file_actions=files, setsid=True)
     deadline = time.monotonic() + START_WITHIN_S
     while not port_file.exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            process.wait()
+        if not _alive(pid) or time.monotonic() > deadline:
+            _end(pid)
             raise EngineMissing(f"DynamoDB Local did not start: {log_file.read_text(errors='replace')[-2000:]}")
         time.sleep(0.02)
-    _started[process.pid] = process
-    return Server(f"http://127.0.0.1:{port_file.read_text()}", process.pid)
+    return Server(f"http://127.0.0.1:{port_file.read_text()}", pid)
 
 
 def shared(folder: Path, owner: int) -> Server:
@@ -109,6 +103,10 @@ def stop(folder: Path) -> None:
         return
     pid = int(known.read_text().split()[1])
     known.unlink()
+    _end(pid)
+
+
+def _end(pid: int) -> None:
     for signum in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + STOP_WITHIN_S
         if _alive(pid):
@@ -119,8 +117,10 @@ def stop(folder: Path) -> None:
 
 def _alive(pid: int) -> bool:
     """False too for a process that has ended and that nobody has waited for."""
-    if pid in _started:
-        return _started[pid].poll() is None
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == 0
+    except ChildProcessError:  # a worker's child, or one that was waited for
+        pass
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
