@@ -1,9 +1,8 @@
 """One folder per Lambda function.
 
 msgspec takes ``typing_extensions`` where it is installed, though ``typing`` has all of it since Python 3.11, and its
-import is a tenth
-of a function's start. So msgspec is imported here, first of all, as if it were not installed; whoever imports it
-afterwards gets it.
+import is a tenth of a function's start. So msgspec is imported here, first of all, as if it were not installed;
+whoever imports it afterwards gets it.
 """
 
 import sys

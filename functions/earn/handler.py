@@ -1,8 +1,7 @@
 """Earn points from a purchase or an event.
 
-Trigger: POST /v1/purchases, POST /v1/events. Output: the entry, 201. Failure: a problem; the same request may be
-sent again
-under its Idempotency-Key until it is answered.
+Trigger: POST /v1/purchases, POST /v1/events. Output: the entry, 201. Failure: a problem; the same request may be sent
+again under its Idempotency-Key until it is answered.
 """
 
 from functions.earn.requests import EventRequest

@@ -1,10 +1,9 @@
 """Post the purchases and returns of tills that were offline.
 
 Trigger: the ingest queue; a message holds many items: {program, client, store, items[]}. Output: the messages to
-deliver again.
-Failure: an item that can never be posted goes alone to the dead-letter queue with its reason, its neighbours are
-posted; a message that
-met a passing fault is delivered again, and what it had posted is not posted twice.
+deliver again. Failure: an item that can never be posted goes alone to the dead-letter queue with its reason, its
+neighbours are posted; a message that met a passing fault is delivered again, and what it had posted is not posted
+twice.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Finish what belongs to an order: its entry, should a crash have left it out, and the returns that came before it.
 
 Trigger: the table's stream, new order documents and waiting returns only. Output: nothing. Failure: the batch is
-delivered again; doing
-it twice changes nothing. What can never be carried out goes to the dead-letter queue with its reason.
+delivered again; doing it twice changes nothing. What can never be carried out goes to the dead-letter queue with its
+reason.
 """
 
 from typing import Any

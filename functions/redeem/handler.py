@@ -1,8 +1,7 @@
 """Spend points, and give a cancelled redemption's points back.
 
 Trigger: POST /v1/members/{id}/redemptions, POST /v1/redemptions/{id}/cancel. Output: the entry, 201. Failure: a
-problem; safe to
-send again.
+problem; safe to send again.
 """
 
 from functions.redeem.requests import CancelRequest, RedemptionRequest

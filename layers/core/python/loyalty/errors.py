@@ -69,8 +69,7 @@ class Problem(Exception):
     """Base of all that a caller is told.
 
     ``field`` names the offending part of the request (``lines[0].amount``), ``retry_after`` is in seconds, and
-    ``figures`` are
-    further members of the answer, such as ``missing_points``.
+    ``figures`` are further members of the answer, such as ``missing_points``.
     """
 
     def __init__(

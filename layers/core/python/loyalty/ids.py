@@ -1,9 +1,8 @@
 """Ids: a type prefix and a ULID; for what lives in a wallet's chain, the account, the wallet and the entry's number.
 
-``mem_01J…`` is an account. ``red_01J…-points-17`` is the redemption that entry 17 of that account's ``points``
-wallet made:
-the id says where to look, so no lookup row is needed, and it exists exactly when the entry does.
-Ids are names, not secrets: what a caller may touch is decided by its programme and scopes.
+``mem_01J…`` is an account. ``red_01J…-points-17`` is the redemption that entry 17 of that account's ``points`` wallet
+made: the id says where to look, so no lookup row is needed, and it exists exactly when the entry does. Ids are names,
+not secrets: what a caller may touch is decided by its programme and scopes.
 """
 
 import re

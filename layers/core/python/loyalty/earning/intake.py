@@ -1,9 +1,8 @@
 """Use cases of what arrives late: purchases and returns from tills that were offline, in any order, more than once.
 
 A purchase counts once by its source and order id, a return by its return id. A return that comes before its purchase
-is kept beside the
-order's key; whichever of the two is written last finds the other through the table's stream (``recover``), so
-neither waits for a clock.
+is kept beside the order's key; whichever of the two is written last finds the other through the table's stream
+(``recover``), so neither waits for a clock.
 """
 
 from collections.abc import Callable

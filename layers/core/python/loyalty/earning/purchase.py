@@ -50,8 +50,7 @@ class Order(Struct, frozen=True):
     """An order document: it makes a purchase unique in its programme (I4) and adds up its returns (I5).
 
     ``ref`` and ``fingerprint`` are those of the request that recorded it, so whoever finds the document without its
-    entry can finish the
-    work in that request's name. ``version`` counts its edits from 1.
+    entry can finish the work in that request's name. ``version`` counts its edits from 1.
     """
 
     source: str
@@ -104,8 +103,7 @@ def take_back(order: Order, back: Return) -> tuple[Order, int]:
     """The order after a return, and the amount returned.
 
     Pieces are worth their share of the line, rounded so that all pieces together are worth exactly the line. Refused
-    when more would
-    have been returned than was bought; Invalid when a line does not exist.
+    when more would have been returned than was bought; Invalid when a line does not exist.
     """
     lines = list(order.lines)
     by_amount = 0

@@ -1,10 +1,9 @@
 """Use cases: record a purchase, take a return back, give the bonus of an event.
 
 A purchase is unique in its programme by its order document (I4), written conditionally before the entry. A crash
-between the two leaves a
-document without entry; whoever meets it next (a retry, a return, the ``recover`` function on the table's stream)
-finishes the work under the
-document's own reference, so it is done once whoever does it. See docs/adr for the counted alternatives.
+between the two leaves a document without entry; whoever meets it next (a retry, a return, the ``recover`` function on
+the table's stream) finishes the work under the document's own reference, so it is done once whoever does it. See
+docs/adr for the counted alternatives.
 """
 
 from collections.abc import Callable
@@ -38,9 +37,8 @@ class Earning:
     def record(self, program: str, purchase: Purchase, cause: Cause, now: int) -> Posted:
         """Earn from an order, once.
 
-        Three sequential round trips: head and reference, order document, entry. Conflict (PURCHASE_CONFLICT) when
-        the order is recorded
-        with other content; the first answer again when the content is the same, whoever reports it.
+        Three sequential round trips: head and reference, order document, entry. Conflict (PURCHASE_CONFLICT) when the
+        order is recorded with other content; the first answer again when the content is the same, whoever reports it.
         """
         policy = self._program(program)
         check_occurred(policy, purchase.occurred, now)

@@ -1,8 +1,8 @@
 """The state of one wallet, and the moves that change it. Pure: no clock, no storage.
 
-A state is never edited by hand: every change is a *move*, a small JSON list that is stored in the entry that made
-it, so
-replaying the moves of a chain gives back every state of it (I8). The sum of the moves is the sum of the balances (I1).
+A state is never edited by hand: every change is a *move*, a small JSON list that is stored in the entry that made it,
+so replaying the moves of a chain gives back every state of it (I8). The sum of the moves is the sum of the balances
+(I1).
 
 Moves (``why`` is the reason in the vocabulary of docs/concepts.md):
 

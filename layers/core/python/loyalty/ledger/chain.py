@@ -1,9 +1,8 @@
 """Entries, and the hash chain that binds them. Pure.
 
 Each entry carries the state after it, so the newest entry is the account. An entry's hash covers its keys, its
-reference and its
-body, and the body names the hash of the entry before: one changed, missing or reordered entry breaks the chain where
-it stands (I6).
+reference and its body, and the body names the hash of the entry before: one changed, missing or reordered entry breaks
+the chain where it stands (I6).
 """
 
 import base64

@@ -1,9 +1,8 @@
 """What may be done to a wallet. Pure: each command takes a draft of the account as it stands now, and either adds
 its moves or refuses.
 
-Every function returns nothing and raises Refused when the account's state does not allow it; a refused draft is
-thrown away, so a
-refusal leaves no trace. Points are counted in whole points, times in seconds since 1970, UTC.
+Every function returns nothing and raises Refused when the account's state does not allow it; a refused draft is thrown
+away, so a refusal leaves no trace. Points are counted in whole points, times in seconds since 1970, UTC.
 """
 
 from collections.abc import Iterable
@@ -55,8 +54,7 @@ def earn_amount(draft: Draft, rule: str, rate: Rate, amount: int, expiry: int, s
     """Earn ``rate`` points per minor unit on ``amount`` minor units; returns the points.
 
     What rounding down leaves over is carried under ``rule`` (I10): the points and the remainder together are always
-    the exact product,
-    so 30 + 20 earns what 50 earns and a full return takes back precisely what was given.
+    the exact product, so 30 + 20 earns what 50 earns and a full return takes back precisely what was given.
     """
     begin(draft, "earned")
     points, rest = rate.times(amount).plus(draft.state.remainders.get(rule, ZERO)).split()
@@ -71,10 +69,8 @@ def reverse(draft: Draft, rule: str, rate: Rate, amount: int, expiry: int, start
     """Take back what ``amount`` minor units of an order earned under its own terms; returns the points due.
 
     In turn from: the order's pending lot, its active lot, what that lot lost by expiring (those points are gone
-    already: the member
-    does not pay twice), other active lots, arrears. ``only_pending`` stops after the first, ``within_balance``
-    before the last; what
-    is then still due is forgiven and named in the entry.
+    already: the member does not pay twice), other active lots, arrears. ``only_pending`` stops after the first,
+    ``within_balance`` before the last; what is then still due is forgiven and named in the entry.
     """
     begin(draft, "reversed")
     whole, rest = draft.state.remainders.get(rule, ZERO).plus(rate.times(-amount)).split()

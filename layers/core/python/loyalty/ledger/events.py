@@ -1,8 +1,7 @@
 """What an entry means to the rest of the world: events, in the past tense. Pure.
 
-An entry may carry several: a redemption that first let a lot expire gives ``points.expired`` and ``points.spent``.
-An event's id follows
-from its entry, so the same event delivered twice is known by its id. No event holds personal data.
+An entry may carry several: a redemption that first let a lot expire gives ``points.expired`` and ``points.spent``. An
+event's id follows from its entry, so the same event delivered twice is known by its id. No event holds personal data.
 """
 
 from typing import Final

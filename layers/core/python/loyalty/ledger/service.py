@@ -3,14 +3,11 @@
 No reference is used twice in a chain (I3), and the order of reads leaves no gap:
 
 * the head and the index on references are read at the same time, so an entry appended in between may be in neither
-  answer. It is then
-  among the newest entries, whose references the head carries, unless more than ``MAX_RECENT`` were appended since
-  this request began. The
-  head knows when the oldest of those was recorded: when that is not safely before this request began, the index is
-  read again, after the head;
+  answer. It is then among the newest entries, whose references the head carries, unless more than ``MAX_RECENT`` were
+  appended since this request began. The head knows when the oldest of those was recorded: when that is not safely
+  before this request began, the index is read again, after the head;
 * once the head is known, everything up to it is covered; the conditional write covers the one number after it, and
-  when it fails, the
-  entry that stands there comes back with the refusal and is examined in turn.
+  when it fails, the entry that stands there comes back with the refusal and is examined in turn.
 
 "Safely before" allows for clocks that differ and for the longest a function may run, ``UNCERTAIN_SECONDS`` together.
 """
@@ -121,9 +118,8 @@ class Ledger:
         """Append what ``decide`` drafts, deciding again whenever somebody else was first.
 
         ``extra`` writes go into one transaction with the entry; ExtraRefused when one of them is refused. Conflict
-        (ACCOUNT_BUSY)
-        after ``MAX_TRIES``. A command that changes nothing and needs no entry (nothing had expired) answers with the
-        head.
+        (ACCOUNT_BUSY) after ``MAX_TRIES``. A command that changes nothing and needs no entry (nothing had expired)
+        answers with the head.
         """
         if opened.done is not None:
             return Posted(opened.done, replayed=True)

@@ -67,9 +67,8 @@ class Program(Struct, frozen=True):
     def terms(self, occurred: int, recorded: int) -> Terms:
         """Terms of points earned by something that happened at ``occurred`` and is written down at ``recorded``.
 
-        They follow from when it happened; if by that reckoning they had already ended, from when it was written
-        down, so a till that was
-        offline for long never costs its member the points.
+        They follow from when it happened; if by that reckoning they had already ended, from when it was written down,
+        so a till that was offline for long never costs its member the points.
         """
         terms = self._terms(occurred)
         return self._terms(recorded) if 0 < terms.expiry <= recorded else terms

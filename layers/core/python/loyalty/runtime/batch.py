@@ -46,10 +46,9 @@ def serve_queue(function: str, handle: Callable[[str, int], dict[str, int]]) -> 
 def serve_stream(function: str, handle: Callable[[list[dict[str, Any]], int], dict[str, int]]) -> LambdaHandler:
     """A handler of table-stream records that succeed or are delivered again together.
 
-    ``handle`` gets the new items of a batch, in order and in plain form, and must not mind seeing them twice. A
-    batch that raises comes
-    back, halved, until what is in its way stands alone (the event source's ``bisect``) and is set aside by its
-    failure destination.
+    ``handle`` gets the new items of a batch, in order and in plain form, and must not mind seeing them twice. A batch
+    that raises comes back, halved, until what is in its way stands alone (the event source's ``bisect``) and is set
+    aside by its failure destination.
     """
 
     def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The edge of the functions behind the HTTP API: who calls, what they send, and how an answer or a problem looks.
 
-API Gateway has matched the route and the authoriser has told who calls; this checks the scope, reads the body into
-its typed shape and
-turns a Problem into ``application/problem+json`` (RFC 9457). A router would do again what the gateway has done.
+API Gateway has matched the route and the authoriser has told who calls; this checks the scope, reads the body into its
+typed shape and turns a Problem into ``application/problem+json`` (RFC 9457). A router would do again what the gateway
+has done.
 """
 
 import re

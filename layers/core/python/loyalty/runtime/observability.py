@@ -1,8 +1,7 @@
 """One log line an operation, which is its metric too (CloudWatch embedded metric format).
 
-Powertools' Logger and Metrics write the same in two or three lines of 1,076 bytes and cost 96 ms at start; the
-numbers to hold allow 450
-bytes (docs/adr). Nothing personal is ever in a line: no identity, no body, no path values.
+Powertools' Logger and Metrics write the same in two or three lines of 1,076 bytes and cost 96 ms at start; the numbers
+to hold allow 450 bytes (docs/adr). Nothing personal is ever in a line: no identity, no body, no path values.
 """
 
 import json

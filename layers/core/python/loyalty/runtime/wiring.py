@@ -1,8 +1,7 @@
 """Use cases put together from their parts, once per running copy of a function, when first used.
 
 What every till's request needs is imported at the top; members, clients and late batches only where they are asked
-for, so a function
-that has no use for them does not pay for them at its start.
+for, so a function that has no use for them does not pay for them at its start.
 """
 
 import time
