@@ -1,9 +1,11 @@
 """docs/reference.md says what the code says: routes, roles, events, the policy with every default."""
 
+import argparse
 import json
 import re
 from pathlib import Path
 
+from cli.command import parser
 from loyalty.clients.roles import LIST_MEMBERS, MEMBER_SCOPES, ROLES
 from loyalty.ledger.events import ENROLLED, PENDING, TYPES
 from loyalty.programs.policy import PolicyDocument
@@ -54,3 +56,17 @@ def test_every_field_of_the_policy_is_there_with_its_default() -> None:
     for name in fields:
         expected = None if name in whole else stored[name]
         assert (json.loads(rows[name].strip("`")) if rows[name] else None) == expected, name
+
+
+def test_every_command_of_the_command_line_is_there() -> None:
+    def names(commands: argparse.ArgumentParser) -> list[str]:
+        groups = [one for one in commands._actions if isinstance(one, argparse._SubParsersAction)]  # noqa: SLF001 - argparse has no other way to ask
+        return [
+            f"{name} {below}".strip()
+            for group in groups
+            for name, one in group.choices.items()
+            for below in names(one) or [""]
+        ]
+
+    assert names(parser())
+    assert [name for name in names(parser()) if f"`cli/loyalty {name}" not in _section("Command line")] == []
