@@ -115,7 +115,7 @@ class State(Struct):
     def encode(self) -> dict[str, Any]:
         """Plain JSON data, the same for equal states: empty parts are left out, the rest is sorted.
 
-        Times of lots and references are written as differences, so that an account with a lot for each of 36 months
+        Times of lots and references are written as differences, so that an account with a lot for each of 24 months
         still fits into one write unit of 1 KB.
         """
         data: dict[str, Any] = {"v": SCHEMA, "k": self.kind, "s": self.status, "t": self.at}

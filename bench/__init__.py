@@ -1,0 +1,1 @@
+"""What ``make bench`` measures: the numbers that the ledger promises, each beside its bound."""
