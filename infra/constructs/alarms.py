@@ -1,6 +1,6 @@
 """Alarms: one topic that tells people, and what each kind of part must be watched for."""
 
-from aws_cdk import Aws, Duration
+from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_apigatewayv2 as apigw
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -31,14 +31,20 @@ class Alarms(Construct):
         self.all: list[cloudwatch.Alarm] = []
         self._prefix = prefix
         self.topic = sns.Topic(self, "Topic", topic_name=f"{prefix}-alarms", master_key=key, enforce_ssl=True)
+        alarms = Stack.of(self).format_arn(
+            service="cloudwatch",
+            resource="alarm",
+            resource_name=f"{prefix}-*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
         # A policy of one's own replaces SNS's, under which alarms of the account may publish.
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
-                sid="AlarmsOfThisAccount",
+                sid="AlarmsOfThisStack",
                 principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
                 actions=["sns:Publish"],
                 resources=[self.topic.topic_arn],
-                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+                conditions={"ArnLike": {"aws:SourceArn": alarms}},
             )
         )
         if stage.alarm_email:

@@ -66,12 +66,12 @@ def data_key(scope: Construct, *, keep: bool) -> kms.Key:
                     }
                 },
             ),
+            # Without a condition, as CloudWatch documents it; whose alarms may publish is the topic's policy to say.
             iam.PolicyStatement(
                 sid="AlarmsToTopic",
                 principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
                 actions=["kms:Decrypt", "kms:GenerateDataKey"],
                 resources=["*"],
-                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
             ),
         ]
     )

@@ -49,9 +49,12 @@ def test_in_production_data_outlives_every_mistake(prod: Synthesised) -> None:
 def test_the_key_is_rotated_and_used_only_through_services_of_this_account(stage: Synthesised) -> None:
     (key,) = stage.properties("AWS::KMS::Key").values()
     assert key["EnableKeyRotation"] is True
-    for statement in key["KeyPolicy"]["Statement"]:
-        if "kms:Decrypt" in statement["Action"]:
-            assert {"kms:CallerAccount", "aws:SourceAccount"} & set(statement["Condition"]["StringEquals"])
+    statements = {statement["Sid"]: statement for statement in key["KeyPolicy"]["Statement"]}
+    for sid, statement in statements.items():
+        if statement["Principal"] == {"AWS": "*"}:
+            assert set(statement["Condition"]["StringEquals"]) == {"kms:CallerAccount", "kms:ViaService"}
+        elif "kms:Decrypt" in statement["Action"]:
+            assert (sid, statement["Principal"]) == ("AlarmsToTopic", {"Service": "cloudwatch.amazonaws.com"})
 
 
 def test_the_bus_keeps_an_archive_where_the_stage_says_so(stage: Synthesised) -> None:
@@ -77,6 +80,13 @@ def test_every_function_alarms_when_it_fails_or_is_throttled_and_those_that_peop
         "failures",
     } <= names
     assert {"publish-behind", "recover-behind", "ingest-waiting"} <= names
+
+
+def test_only_alarms_of_this_stack_may_publish_to_the_topic(prod: Synthesised) -> None:
+    (policy,) = prod.properties("AWS::SNS::TopicPolicy").values()
+    (allowed,) = (one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow")
+    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allowed["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Join"][1][-1].endswith(":alarm:loyalty-prod-*")
 
 
 def test_every_alarm_tells_the_topic_and_silence_is_no_alarm(stage: Synthesised) -> None:
