@@ -120,7 +120,7 @@ def test_poison_goes_aside_alone_with_its_reason_and_its_neighbours_are_posted(
     assert [code for _, code in aside] == [
         "REQUEST_INVALID",
         "MEMBER_NOT_FOUND",
-        "IDEMPOTENCY_KEY_REUSED",
+        "PURCHASE_CONFLICT",
         "REQUEST_INVALID",
         "REQUEST_INVALID",
         "REQUEST_INVALID",

@@ -10,13 +10,12 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from loyalty.earning.purchase import Order
 from loyalty.earning.requests import BatchItem, BatchPurchase, BatchReturn, purchase_of, return_of, who
-from loyalty.earning.service import Earning, order_ref
+from loyalty.earning.service import Earning, content_of, order_ref, recorded_otherwise
 from loyalty.earning.store import OrderStore
-from loyalty.errors import Forbidden, Invalid, NotFound, Problem
+from loyalty.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from loyalty.ledger.chain import Cause, fingerprint
 from loyalty.programs.terms import Program
 from loyalty.shapes import seconds
@@ -91,11 +90,16 @@ class Intake:
 
     def _purchase(self, sender: Sender, item: BatchPurchase, now: int) -> str:
         who(item.member, item.identity)
-        account = self._account_of(sender.program, item.member, item.identity)
-        named = replace(item, member=account, identity=None)  # as in runtime.http: no stored digest covers an identity
+        purchase = purchase_of(item, self._account_of(sender.program, item.member, item.identity))
         ref = order_ref(item.source, item.order_id)
-        cause = Cause(ref, _fingerprint(named), sender.client, seconds(item.occurred_at))
-        done = self._earning.record(sender.program, purchase_of(item, account), cause, now)
+        # Known by its name alone, it is told from another by its content: two channels may differ in all the rest.
+        cause = Cause(ref, content_of(purchase), sender.client, seconds(item.occurred_at))
+        try:
+            done = self._earning.record(sender.program, purchase, cause, now)
+        except Conflict as conflict:
+            if conflict.code != "IDEMPOTENCY_KEY_REUSED":
+                raise
+            raise recorded_otherwise() from None
         return "known" if done.replayed else "posted"
 
     def _return(self, sender: Sender, item: BatchReturn, now: int) -> str:
@@ -121,5 +125,5 @@ def item_of(item: object) -> BatchPurchase | BatchReturn:
     return parsed
 
 
-def _fingerprint(item: BatchPurchase | BatchReturn) -> str:
+def _fingerprint(item: BatchReturn) -> str:
     return fingerprint("batch", msgspec.json.encode(item).decode())

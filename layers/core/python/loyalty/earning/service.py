@@ -46,19 +46,17 @@ class Earning:
         if purchase.currency != policy.currency:
             raise Refused("PURCHASE_CURRENCY_UNSUPPORTED", f"This programme earns in {policy.currency}")
         order = _order(policy, purchase, cause, now)
-        opened = self._ledger.open(Chain(program, purchase.account, purchase.wallet), cause, now)
+        opened = self._ledger.open(Chain(program, purchase.account, purchase.wallet), cause, now, sure=False)
         if opened.done is not None:
             return Posted(opened.done, replayed=True)
         decide = _earn(order)
         decide(opened.draft())  # an account that cannot earn is refused before the order is claimed
-        standing = self._orders.claim(program, order)
+        standing = self._ledger.beside(opened, lambda: self._orders.claim(program, order))
         if standing is None:
             # Should `recover` be quicker with the entry, it has been posted for this request all the same.
             return replace(self._post(program, order, now, opened), replayed=False)
         if standing.content != order.content:
-            raise Conflict(
-                "PURCHASE_CONFLICT", "This source and order id were recorded with other content; nothing was changed"
-            )
+            raise recorded_otherwise()
         return replace(self.complete(program, standing, now), replayed=True)
 
     def complete(self, program: str, order: Order, now: int) -> Posted:
@@ -140,6 +138,18 @@ def order_ref(source: str, order_id: str) -> str:
     return f"o#{source}#{order_id}"
 
 
+def recorded_otherwise() -> Conflict:
+    return Conflict(
+        "PURCHASE_CONFLICT", "This source and order id were recorded with other content; nothing was changed"
+    )
+
+
+def content_of(purchase: Purchase) -> str:
+    """What was bought, by whom and for how much, in short: the same whichever channel reports it."""
+    lines = [[line.amount, line.quantity] for line in purchase.lines]
+    return fingerprint(purchase.account, purchase.wallet, purchase.currency, lines)
+
+
 def check_occurred(policy: Program, occurred: int, now: int) -> None:
     """Invalid when something is said to have happened in the future, or before the programme accepts it."""
     if occurred > now + LATEST_SECONDS:
@@ -168,12 +178,7 @@ def _order(policy: Program, purchase: Purchase, cause: Cause, now: int) -> Order
         ref=cause.ref,
         fingerprint=cause.fingerprint,
         actor=cause.actor,
-        content=fingerprint(
-            purchase.account,
-            purchase.wallet,
-            purchase.currency,
-            [[line.amount, line.quantity] for line in purchase.lines],
-        ),
+        content=content_of(purchase),
         store=purchase.store,
         channel=purchase.channel,
     )
