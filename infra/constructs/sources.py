@@ -34,7 +34,6 @@ def drain(function: lambda_.Function, queue: sqs.IQueue, trigger: FromQueue) -> 
         "FromQueue",
         event_source_arn=queue.queue_arn,
         batch_size=trigger.batch_size,
-        max_batching_window=Duration.seconds(trigger.window_s),
         max_concurrency=trigger.max_concurrency,
         report_batch_item_failures=True,
     )
