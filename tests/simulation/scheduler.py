@@ -171,10 +171,14 @@ class Simulation:
 
     def now(self) -> int:
         """The clock as a writer reads it."""
+        self.observe(self.clock.now)
+        return self.clock.now
+
+    def observe(self, what: Hashable) -> None:
+        """Tell that the writer now running has learned something otherwise than by a call: it may act on it."""
         actor = self._current()
         if actor is not None:
-            actor.learned(self.clock.now)
-        return self.clock.now
+            actor.learned(what)
 
     def together(self, first: Callable[[], _A], second: Callable[[], _B]) -> tuple[_A, _B]:
         """Run two reads of one writer at the same time: either may be first, and others may come in between."""

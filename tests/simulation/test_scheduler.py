@@ -256,11 +256,11 @@ def test_the_clock_moves_only_when_the_schedule_says_so() -> None:
 
 
 def _labels(seed: int) -> list[str]:
-    from tests.simulation.stories import PAIRS, RETRIES
+    from tests.simulation.stories import EVERY_FAULT, PAIRS
 
     traces = []
     for story in PAIRS:
-        run = story.with_faults(RETRIES).begin(Seeded(seed))
+        run = story.with_faults(EVERY_FAULT).begin(Seeded(seed))
         run.simulation.run()
         traces += run.simulation.trace
     return traces

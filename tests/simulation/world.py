@@ -1,23 +1,25 @@
-"""The real services over the simulated database: writers that send requests as tills do, and what must hold afterwards.
+"""The real services over the simulated database: writers that send requests as tills do, and what must hold then.
 
 A writer sends its requests one after another. An answer that may be tried again (busy, storage unavailable) makes it
 send the same request with the same key again, a few times; a writer that is killed is followed by another that begins
-with the request it was killed in, unless the scenario says that nobody comes. When all writers are through, the table's
-stream is fed to the consumer that finishes orders left without their entry; then everything is checked: I1 to I10 from
-the stored items, and every answer that was given against what is stored.
+with the request it was killed in, unless the scenario says that nobody comes. When all writers are through, the
+table's stream is fed to its consumers, every record at least twice; then everything is checked: I1 to I10 from the
+stored items, and every answer that was given against what is stored.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
 
-from loyalty.earning.purchase import Line, Return
-from loyalty.earning.service import Earning, Purchase
-from loyalty.earning.store import OrderStore, order_of_item
-from loyalty.errors import Conflict, NotFound, Problem, Refused, Unavailable
+from loyalty.earning.intake import Intake, Sender, retriable
+from loyalty.earning.purchase import Line, Purchase, Return
+from loyalty.earning.service import Earning
+from loyalty.earning.store import OrderStore, order_of_item, waiting_of_item
+from loyalty.errors import Problem, Refused, Unavailable
 from loyalty.ledger.chain import Cause, Chain, fingerprint
 from loyalty.ledger.service import Ledger, Posted
-from loyalty.ledger.store import LedgerStore
+from loyalty.ledger.store import HeadStore, LedgerStore, entry_of_item
 from loyalty.ledger.wallet import Wallets
 from loyalty.programs.terms import Program
 from loyalty.table.client import Table, Together
@@ -35,6 +37,11 @@ BERT: Final = "mem_01ARZ3NDEKTSV4RRFFQ69G5FBW"
 DAY: Final = 86_400
 START: Final = 1_750_000_000
 """When every scenario begins, in seconds since 1970, UTC."""
+MOMENT: Final = "2025-06-15T15:06:40Z"
+"""START as a till writes it."""
+SENDER: Final = Sender(PROGRAM, "cli_till", "")
+StreamRecord = dict[str, Any]
+Refusal = Callable[[dict[str, Any], Problem], None]
 ONE_PER_HUNDRED: Final = Rate(1, 100)
 SENDINGS: Final = 6
 """How often a writer sends one request before it gives up."""
@@ -73,14 +80,25 @@ class Services:
 
     wallets: Wallets
     earning: Earning
-    orders: OrderStore
+    intake: Intake
+    heads: HeadStore
+    chains: LedgerStore
 
     @classmethod
     def on(cls, client: Client, together: Together, program: Program) -> "Services":
         table = Table(client, TABLE, together)
         ledger = Ledger(LedgerStore(table))
         orders = OrderStore(table)
-        return cls(Wallets(ledger), Earning(ledger, orders, lambda name: program), orders)
+
+        def policy_of(name: str) -> Program:
+            return program
+
+        def account_of(name: str, member: str | None, identity: str | None) -> str:
+            return member or ""
+
+        earning = Earning(ledger, orders, policy_of)
+        intake = Intake(earning, orders, policy_of, account_of)
+        return cls(Wallets(ledger), earning, intake, HeadStore(table), ledger.store)
 
 
 @dataclass(frozen=True)
@@ -91,7 +109,7 @@ class Request:
     key: str
     chain: Chain
     body: tuple[object, ...]
-    send: Callable[[Services, Cause, int], Posted]
+    send: Callable[[Services, Cause, int], Posted | str] = field(compare=False)
 
     @property
     def cause(self) -> Cause:
@@ -105,10 +123,12 @@ class Answer:
     request: Request
     posted: Posted | None = None
     refusal: str = ""
+    told: str = ""
+    """What the ingest function notes of an item: posted, known, waiting."""
 
     @property
     def unknown(self) -> bool:
-        return self.posted is None and not self.refusal
+        return self.posted is None and not self.refusal and not self.told
 
 
 def wallet_of(account: str) -> Chain:
@@ -134,7 +154,7 @@ def hold(points: int, key: str, seconds: int = 3600, account: str = ANNA) -> Req
     chain = wallet_of(account)
 
     def send(to: Services, cause: Cause, now: int) -> Posted:
-        return to.wallets.hold(chain, points, START + seconds, offline=False, cause=cause, now=now)
+        return to.wallets.hold(chain, points, now + seconds, offline=False, cause=cause, now=now)
 
     return Request("hold", key, chain, (points, seconds), send)
 
@@ -224,6 +244,64 @@ def bonus(key: str, account: str = ANNA) -> Request:
     return Request("bonus", key, wallet_of(account), (), send)
 
 
+def late_purchase(order: str, *amounts: int, account: str = ANNA) -> Request:
+    """A purchase from the ingest queue."""
+    item: dict[str, Any] = {
+        "type": "purchase", "source": "till", "order_id": order, "occurred_at": MOMENT, "currency": "EUR",
+        "member": account, "lines": [{"amount": amount} for amount in amounts],
+    }  # fmt: skip
+    return _late(f"o#till#{order}", item, account)
+
+
+def late_return(order: str, return_id: str, amount: int | None = None, account: str = ANNA) -> Request:
+    """A return from the ingest queue; it may come before its purchase."""
+    item: dict[str, Any] = {
+        "type": "return",
+        "source": "till",
+        "order_id": order,
+        "return_id": return_id,
+        "occurred_at": MOMENT,
+    }
+    return _late(f"r#till#{order}#{return_id}", item if amount is None else {**item, "amount": amount}, account)
+
+
+def _late(key: str, item: dict[str, Any], account: str) -> Request:
+    def send(to: Services, cause: Cause, now: int) -> str:
+        return to.intake.take(SENDER, item, now)
+
+    return Request(str(item["type"]), key, wallet_of(account), (repr(item),), send)
+
+
+# ---- the stream's consumers
+
+
+def recover(services: Services, record: StreamRecord, now: int, refused: Refusal) -> None:
+    """What `functions/recover` does with one new item: finish what belongs to an order."""
+    item = _plain(record)
+    program = str(item["pk"]).split("#", 1)[0]
+    if item["t"] == "order":
+        services.intake.settle(program, order_of_item(item), now, refused)
+    elif item["t"] == "wait":
+        services.intake.settle_waiting(program, *waiting_of_item(item), now, refused)
+
+
+def publish(services: Services, record: StreamRecord) -> None:
+    """What `functions/publish` keeps of one new item: how far a chain has been told."""
+    item = _plain(record)
+    if item["t"] == "entry":
+        services.heads.publish(entry_of_item(item))
+
+
+def _plain(record: StreamRecord) -> dict[str, str | int]:
+    image = record["dynamodb"]["NewImage"]
+    return {name: int(value["N"]) if "N" in value else str(value["S"]) for name, value in image.items()}
+
+
+def _new(records: Sequence[StreamRecord]) -> list[StreamRecord]:
+    """As the event source filters: new items only."""
+    return [record for record in records if record["eventName"] == "INSERT"]
+
+
 # ---- scenarios
 
 
@@ -236,7 +314,8 @@ class World:
     answers: list[Answer] = field(default_factory=list)
     operations: int = 0
     books: dict[str, invariants.Books] = field(default_factory=dict)
-    _followers: int = 0
+    set_aside: list[str] = field(default_factory=list)
+    """Codes of what the consumers gave up."""
 
     def start(self) -> None:
         services = Services.on(self.simulation.client, self.simulation.together, self.scenario.policy)
@@ -253,21 +332,28 @@ class World:
             self.simulation.spawn(name, lambda: work(name, waiting[name]))
 
         def follow(name: str) -> None:
-            self._followers += 1
-            if self.scenario.retried:
+            if name.startswith("stream"):
+                self.simulation.spawn(f"{name}+", consume)
+            elif self.scenario.retried:
                 writer(f"{name}+", waiting[name])
             else:
                 self.answers.append(Answer(waiting[name][0]))
 
+        def consume() -> None:
+            self._consume(services)
+
         self.simulation.when_killed = follow
         for number, requests in enumerate(self.scenario.writers, 1):
             writer(f"w{number}", requests)
+        for number in range(1, self.scenario.consumers + 1):
+            self.simulation.spawn(f"stream{number}", consume)
 
     def _settle(self, services: Services, request: Request) -> Answer:
         self.operations += 1
         for _ in range(SENDINGS):
             try:
-                return Answer(request, request.send(services, request.cause, self.simulation.now()))
+                answer = request.send(services, request.cause, self.simulation.now())
+                return Answer(request, told=answer) if isinstance(answer, str) else Answer(request, answer)
             except Unavailable:
                 continue
             except Problem as problem:
@@ -275,20 +361,49 @@ class World:
                     return Answer(request, refusal=problem.code)
         return Answer(request)
 
+    def _consume(self, services: Services) -> None:
+        """A consumer of the stream: a few times it takes what there is by then, from the start, as if redelivered."""
+        for _ in range(self.scenario.polls):
+            records = _new([record for part in self.simulation.engine.stream().values() for record in part])
+            self.simulation.observe(tuple(record["eventID"] for record in records))
+            for record in records:
+                with suppress(Problem):  # delivered again, later or to another copy of the function
+                    self._take(services, record, self.simulation.now())
+
+    def _take(self, services: Services, record: StreamRecord, now: int) -> None:
+        try:
+            recover(services, record, now, lambda item, problem: self.set_aside.append(problem.code))
+        except Problem as problem:
+            if retriable(problem):
+                raise
+            self.set_aside.append(problem.code)
+        publish(services, record)
+
+    def _drain(self, services: Services, now: int) -> None:
+        """The stream to its end, each partition in order and twice over, until nothing new comes of it."""
+        drained = -1
+        while drained != (drained := self.simulation.engine.fingerprint()):
+            for records in self.simulation.engine.stream().values():
+                for record in _new([*records, *records]):
+                    self._take(services, record, now)
+
     def check(self) -> None:
-        """Recover what was left half done, then check everything."""
+        """Let the stream finish what was left half done, then check everything."""
         now = self.simulation.clock.now
         invariants.check(self.simulation.engine.items(), orders_complete=False)
         services = Services.on(Client(self.simulation.engine), in_turn, self.scenario.policy)
-        recover(services, self.simulation.engine, now)
+        self._drain(services, now)
         self.books = invariants.check(self.simulation.engine.items())
+        left = [item["sk"]["S"] for item in self.simulation.engine.items() if item["t"]["S"] == "wait"]
+        assert not left or any(answer.unknown for answer in self.answers), f"returns still wait: {left}"
         for answer in self.answers:
             self._check_answer(answer)
-        keyed: dict[tuple[str, str], set[str]] = {}
+        told: dict[Request, set[str]] = {}
         for answer in self.answers:
             if answer.posted is not None:
-                keyed.setdefault((answer.request.key, answer.request.chain.pk), set()).add(answer.posted.entry.hash)
-        assert all(len(hashes) == 1 for hashes in keyed.values()), f"I3 one key, two answers: {keyed}"
+                told.setdefault(answer.request, set()).add(answer.posted.entry.hash)
+        for request, hashes in told.items():
+            assert len(hashes) == 1, f"I3 {request.name} {request.key} got different answers"
         for pk, books in self.books.items():
             self._check_wallet(services, pk, books, now)
         self.scenario.expect(self)
@@ -312,6 +427,9 @@ class World:
         """The product's own reading agrees with ours: verify, rebuild, and the balance as a spend finds it (I7)."""
         program, _, account, wallet = pk.split("#")
         chain = Chain(program, account, wallet)
+        assert services.chains.published(chain) == (len(books.entries), books.entries[-1].hash), (
+            f"{pk}: its head was not told"
+        )
         _, finding = services.wallets.verify(chain)
         assert finding is None, f"I6 verify finds {finding} in {pk}"
         head = services.wallets.entries(chain, 1, None)[0][0]
@@ -345,9 +463,16 @@ class World:
     def balance(self, account: str = ANNA) -> int:
         return self.wallet(account).available(self.simulation.clock.now)
 
-    def answer(self, key: str) -> Answer:
-        """The one answer, or the first of equal ones, to the request with this key."""
-        return next(answer for answer in self.answers if answer.request.key == key)
+    def answer(self, key: str, name: str = "") -> Answer:
+        """The first answer to the request with this key, and of this name if one is given."""
+        return next(
+            answer for answer in self.answers if answer.request.key == key and name in ("", answer.request.name)
+        )
+
+    def ref_kind(self, key: str, account: str = ANNA) -> str:
+        """Kind of the entry that has this reference; empty when there is none."""
+        wallet = self.wallet(account)
+        return wallet.entries[wallet.refs[key] - 1].kind if key in wallet.refs else ""
 
     def done(self, *keys: str) -> list[bool]:
         """By key, whether the request was carried out, as stored."""
@@ -370,6 +495,8 @@ class Story:
     ticks: Sequence[int] = ()
     later: Sequence[int] = ()
     retried: bool = True
+    consumers: int = 0
+    polls: int = 3
     now: int = START
     expect: Callable[[World], None] = lambda world: None
     _prepared: Engine | None = None
@@ -394,21 +521,4 @@ class Story:
         return engine
 
     def with_faults(self, faults: Faults) -> "Story":
-        return Story(
-            f"{self.name}-faulty", self.writers, self.before, self.policy, faults, self.ticks, self.later, self.retried,
-            self.now, self.expect,
-        )  # fmt: skip
-
-
-def recover(services: Services, engine: Engine, now: int) -> None:
-    """What the stream's consumer does: finish every order whose entry is missing. Every record comes twice."""
-    records = [record for partition in engine.stream().values() for record in partition]
-    for record in [*records, *reversed(records)]:
-        image = record["dynamodb"].get("NewImage", {})
-        if image.get("t", {}).get("S") != "order":
-            continue
-        order = order_of_item({name: value.get("S") or int(value["N"]) for name, value in image.items()})
-        try:
-            services.earning.complete(PROGRAM, order, now)
-        except (Refused, NotFound, Conflict):
-            continue
+        return replace(self, name=f"{self.name}-faulty", faults=faults)
