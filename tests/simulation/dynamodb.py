@@ -46,7 +46,8 @@ _SUPPORTED_IN_TRANSACTION = {
     "ConditionCheck": {"TableName", "Key", "ReturnValuesOnConditionCheckFailure"} | _CONDITIONAL,
 }
 WRITES = frozenset({"PutItem", "DeleteItem", "TransactWriteItems"})
-_Answer = tuple[Response, list[dict[str, Any]]]
+_Answer = tuple[Response, Callable[[], list[dict[str, Any]]]]
+"""What is answered, and the capacity it took, worked out only for who asks."""
 
 
 class Gate(Protocol):
@@ -249,7 +250,8 @@ class Engine:
         except Malformed as malformed:
             raise wire.client_error(operation, "ValidationException", str(malformed)) from None
         if detail != "NONE":
-            shown = consumed if detail == "INDEXES" else [_total(entry) for entry in consumed]
+            units = consumed()
+            shown = units if detail == "INDEXES" else [_total(entry) for entry in units]
             response["ConsumedCapacity"] = shown if operation == "TransactWriteItems" else shown[0]
         response["ResponseMetadata"] = wire.metadata(200)
         return response
@@ -275,21 +277,29 @@ class Engine:
             paths = tuple(expressions.resolve(path, names or {}, "ProjectionExpression") for path in raw)
         wire.check_placeholders(names, used, "Names", any_expression=paths is not None)
         item = self._partition(table, pk, lag).items.get(sk)
-        units = wire.read_units(wire.item_bytes(item or {}), consistent=request.get("ConsistentRead", False))
+
+        def consumed() -> list[dict[str, Any]]:
+            units = wire.read_units(wire.item_bytes(item or {}), consistent=request.get("ConsistentRead", False))
+            return [wire.capacity(table, units)]
+
         if item is None:
-            return {}, [wire.capacity(table, units)]
+            return {}, consumed
         shown = item if paths is None else expressions.project(item, paths)
-        return {"Item": wire.copy_item(shown)}, [wire.capacity(table, units)]
+        return {"Item": wire.copy_item(shown)}, consumed
 
     def _query(self, request: Request, lag: int) -> _Answer:
         table = request["TableName"]
         plan = queries.plan(request, self._schema("Query", table))
         partition = self._partition(table, plan.pk, lag)
-        response, size = plan.answer([(sk, partition.items[sk]) for sk in partition.order])
-        units = wire.read_units(size, consistent=request.get("ConsistentRead", False))
-        if plan.index is None:
-            return response, [wire.capacity(table, units)]
-        return response, [wire.capacity(table, 0.0, {plan.index: units})]
+        response, read = plan.answer([(sk, partition.items[sk]) for sk in partition.order])
+
+        def consumed() -> list[dict[str, Any]]:
+            units = wire.read_units(sum(map(wire.item_bytes, read)), consistent=request.get("ConsistentRead", False))
+            if plan.index is None:
+                return [wire.capacity(table, units)]
+            return [wire.capacity(table, 0.0, {plan.index: units})]
+
+        return response, consumed
 
     def _put(self, request: Request, _: int) -> _Answer:
         return self._write("PutItem", "Put", request)
@@ -308,13 +318,18 @@ class Engine:
             raise wire.client_error(operation, "ConditionalCheckFailedException", wire.CONDITION_FAILED, **members)
         self._apply(write)
         response: Response = {"Attributes": wire.copy_item(old)} if returned == "ALL_OLD" and old is not None else {}
-        return response, [self._write_capacity(write, old)]
+        return response, lambda: [self._write_capacity(write, old)]
 
     def _transact(self, request: Request, _: int) -> _Answer:
         writes = self._transaction(request["TransactItems"])
-        consumed = _by_table([self._write_capacity(write, self._current(write), transaction=True) for write in writes])
+        before = [self._current(write) for write in writes]
+
+        def consumed() -> list[dict[str, Any]]:
+            each = [self._write_capacity(*pair, transaction=True) for pair in zip(writes, before, strict=True)]
+            return _by_table(each)
+
         token = request.get("ClientRequestToken")
-        body = json.dumps(request["TransactItems"], sort_keys=True, default=repr)
+        body = "" if token is None else json.dumps(request["TransactItems"], sort_keys=True, default=repr)
         if token in self._tokens:
             if self._tokens[token] != body:
                 raise wire.client_error(
@@ -323,7 +338,7 @@ class Engine:
                     "Request parameters do not match those of the previous request with this token",
                 )
             return {}, consumed
-        reasons = [_reason(write, self._current(write)) for write in writes]
+        reasons = [_reason(*pair) for pair in zip(writes, before, strict=True)]
         if any(reason["Code"] != "None" for reason in reasons):
             raise wire.cancelled(reasons)
         for write in writes:

@@ -39,35 +39,38 @@ class Plan:
     whole: bool
     count_only: bool
 
-    def answer(self, items: Sequence[tuple[str, Item]]) -> tuple[Response, int]:
-        """The answer from the partition's items in key order, and the bytes read for it."""
+    def answer(self, items: Sequence[tuple[str, Item]]) -> tuple[Response, list[Item]]:
+        """The answer from the partition's items in key order, and what was read of them for it."""
         found = [pair for pair in items if self.sort in pair[1] and self._meets(self.condition, pair[1])]
         found.sort(key=self._position, reverse=not self.forward)
         if self.after is not None:
             found = [pair for pair in found if self._beyond(pair)]
         shown: list[Item] = []
-        scanned, size = 0, 0
+        read: list[Item] = []
+        size = 0
         last: Item | None = None
         for sk, item in found:
             keys_only = {name: item[name] for name in (self.schema.partition, self.schema.sort, self.sort)}
-            scanned += 1
-            size += wire.item_bytes(item if self.index is None else keys_only)
+            read.append(item if self.index is None else keys_only)
+            full = len(read) == self.limit
+            if not full:
+                size += wire.item_bytes(read[-1])
             if self._meets(self.keep, item):
                 row = item if self.whole else keys_only
                 shown.append(wire.copy_item(row if self.paths is None else expressions.project(row, self.paths)))
-            if scanned == self.limit or size >= PAGE_BYTES:
+            if full or size >= PAGE_BYTES:
                 last = {
                     self.schema.partition: {"S": self.pk},
                     self.schema.sort: {"S": sk},
                     self.sort: {**item[self.sort]},
                 }
                 break
-        response: Response = {"Count": len(shown), "ScannedCount": scanned}
+        response: Response = {"Count": len(shown), "ScannedCount": len(read)}
         if not self.count_only:
             response["Items"] = shown
         if last is not None:
             response["LastEvaluatedKey"] = last
-        return response, size
+        return response, read
 
     def _meets(self, test: Test | None, item: Item) -> bool:
         return test is None or expressions.holds(test, item, self.names, self.values, "Expression")

@@ -61,9 +61,12 @@ def cancelled(reasons: list[dict[str, Any]]) -> ClientError:
 
 
 def _copy(value: Any) -> Any:
-    if isinstance(value, dict):
+    kind = type(value)
+    if kind is str:
+        return value
+    if kind is dict:
         return {name: _copy(member) for name, member in value.items()}
-    if isinstance(value, list | tuple):
+    if kind is list or kind is tuple:
         return [_copy(element) for element in value]
     return value
 
