@@ -99,6 +99,6 @@ class Api:
         self._connection.request(method, path, data, headers)
         answer = self._connection.getresponse()
         raw = answer.read()
-        kind = answer.headers.get("content-type", "")
-        body = json.loads(raw) if raw and "json" in kind else None
+        plain = "content-encoding" not in answer.headers and "json" in answer.headers.get("content-type", "")
+        body = json.loads(raw) if raw and plain else None
         return Answer(answer.status, {name.lower(): value for name, value in answer.headers.items()}, body, raw)
