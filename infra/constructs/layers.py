@@ -36,25 +36,10 @@ def compile_tree(folder: Path, interpreter: str) -> None:
     """Write bytecode beside the sources in ``folder``, for ``interpreter``.
 
     Unchecked: the layer's files get other times when they are unpacked, and Python would throw the bytecode away.
-    Paths in tracebacks are those under /opt. Sources that do not compile there (a package's optional parts) stay plain.
+    Sources that do not compile there (a package's optional parts) stay plain.
     """
-    subprocess.run(
-        [
-            interpreter,
-            "-m",
-            "compileall",
-            "-qq",
-            "--invalidation-mode",
-            "unchecked-hash",
-            "-s",
-            folder,
-            "-p",
-            "/opt",
-            ".",
-        ],
-        cwd=folder,
-        check=False,
-    )
+    how = ["-qq", "--invalidation-mode", "unchecked-hash"]
+    subprocess.run([interpreter, "-m", "compileall", *how, folder], check=False)
 
 
 def trim(site: Path, services: tuple[str, ...]) -> None:
@@ -129,30 +114,11 @@ class DependencyBundling(_Bundling):
 
     def try_bundle(self, output_dir: str, *_options: object, **_named: object) -> bool:
         target = Path(output_dir) / "python"
+        quietly = ["--quiet", "--disable-pip-version-check", "--no-compile"]
+        built_for = ["--platform", _PLATFORM, "--python-version", _VERSION, "--implementation", "cp"]
+        locked = ["--only-binary=:all:", "--no-deps", "--require-hashes", "--requirement", self.lock]
         subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--no-compile",
-                "--platform",
-                _PLATFORM,
-                "--python-version",
-                _VERSION,
-                "--implementation",
-                "cp",
-                "--only-binary=:all:",
-                "--no-deps",
-                "--require-hashes",
-                "--requirement",
-                self.lock,
-                "--target",
-                target,
-            ],
-            check=True,
+            [sys.executable, "-m", "pip", "install", *quietly, *built_for, *locked, "--target", target], check=True
         )
         trim(target, self.services)
         if self.interpreter:
