@@ -13,7 +13,7 @@ No reference is used twice in a chain (I3), and the order of reads leaves no gap
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
@@ -31,6 +31,7 @@ OPENING: Final = "open"
 """Reference of a wallet's first entry: a wallet is opened once, by whoever comes first."""
 
 Decide = Callable[[Draft], object]
+_Result = TypeVar("_Result")
 Admits = Callable[[Chain], str]
 """The kind of the account that a wallet without entries belongs to; NotFound when there is no such member or wallet."""
 
@@ -51,13 +52,16 @@ class ExtraRefused(Exception):
 
 
 class Opened(Struct):
-    """A chain read for one request. ``done`` is the entry that carried the request out earlier, if any."""
+    """A chain read for one request. ``done`` is the entry that carried the request out earlier, if any; ``unsure`` says
+    that one may have slipped between the two reads, and that nobody has looked again yet.
+    """
 
     chain: Chain
     cause: Cause
     now: int
     head: Entry | None
     done: Entry | None
+    unsure: bool = False
 
     @property
     def state(self) -> State:
@@ -88,11 +92,12 @@ class Ledger:
         """A new wallet's first entry, as one write of a transaction."""
         return put_of(_first(chain, account_kind, actor, now))
 
-    def open(self, chain: Chain, cause: Cause, now: int, *, new: bool = False) -> Opened:
+    def open(self, chain: Chain, cause: Cause, now: int, *, new: bool = False, sure: bool = True) -> Opened:
         """Read a chain for a request, and find out whether the request was carried out before.
 
         A chain without entries is begun if its account is admitted, else NotFound; ``new`` leaves it empty. Conflict
-        when its reference was used with another fingerprint.
+        when its reference was used with another fingerprint. With ``sure`` False the index is not read again where that
+        is needed: ``beside`` does it, and ``commit`` at the latest.
         """
         head, number = self.store.head_and_ref(chain, cause.ref)
         if head is None:
@@ -100,15 +105,28 @@ class Ledger:
                 head = self.store.head(chain)
             elif not new:
                 head = self._begin(chain, cause.actor, now)
-        done: Entry | None = None
+        opened = Opened(chain, cause, now, head, None)
         if head is not None:
-            done = self._recent(head, cause.ref) if number is None else self._at(head, number)
-            if done is None and number is None and _may_hide_more(head.state, now):
-                number = self.store.find(chain, cause.ref)
-                done = None if number is None else self._at(head, number)
-        if done is not None:
-            same_request(done, cause)
-        return Opened(chain, cause, now, head, done)
+            opened.done = self._recent(head, cause.ref) if number is None else self._at(head, number)
+            opened.unsure = opened.done is None and number is None and _may_hide_more(head.state, now)
+            if opened.unsure and sure:
+                self._look_again(opened)
+        if opened.done is not None:
+            same_request(opened.done, cause)
+        return opened
+
+    def beside(self, opened: Opened, act: Callable[[], _Result]) -> _Result:
+        """Do ``act``; at the same time, where ``opened`` is unsure, look again for its reference."""
+        if not opened.unsure:
+            return act()
+        result, _ = self.store.table.together(act, lambda: self._look_again(opened))
+        return result
+
+    def _look_again(self, opened: Opened) -> None:
+        number = self.store.find(opened.chain, opened.cause.ref)
+        if number is not None and opened.head is not None:
+            opened.done = self._at(opened.head, number)
+        opened.unsure = False
 
     def post(self, chain: Chain, cause: Cause, now: int, decide: Decide, extra: Sequence[Put | Delete] = ()) -> Posted:
         """Open a chain and commit one command on it."""
@@ -121,9 +139,12 @@ class Ledger:
         (ACCOUNT_BUSY) after ``MAX_TRIES``. A command that changes nothing and needs no entry (nothing had expired)
         answers with the head.
         """
-        if opened.done is not None:
-            return Posted(opened.done, replayed=True)
         chain, cause = opened.chain, opened.cause
+        if opened.unsure:
+            self._look_again(opened)
+        if opened.done is not None:
+            same_request(opened.done, cause)
+            return Posted(opened.done, replayed=True)
         for attempt in range(1, MAX_TRIES + 1):
             draft = opened.draft()
             decide(draft)
