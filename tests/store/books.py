@@ -55,6 +55,10 @@ class Books:
 
     def __post_init__(self) -> None:
         self.table = Table(cast("DynamoDB", self.client), self.name)
+        self.connect()
+
+    def connect(self) -> None:
+        """Put the services together over ``table``."""
         self.store = LedgerStore(self.table)
         self.ledger = Ledger(self.store)
         self.wallets = Wallets(self.ledger)
