@@ -29,9 +29,9 @@ def verify(api: Api, member: str, wallet: str, jobs: int, out: Console, bar: Con
             wrong.append(view)
             out.print(f"{view['member']} {view['wallet']}: entry {view['number']} ({view['entry']}) {view['reason']}")
     if wrong:
-        out.print(f"{len(wrong)} of {len(chains):,} chains are wrong, the first: {wrong[0]['entry']}")
+        out.print(f"wrong: {len(wrong):,} of {_chains(len(chains))}, the first at {wrong[0]['entry']}")
         return 1
-    out.print(f"{len(chains):,} chains, {entries:,} entries, every one recomputed: sound")
+    out.print(f"{_chains(len(chains))}, {entries:,} entries, every one recomputed: sound")
     return 0
 
 
@@ -76,7 +76,11 @@ def verify_table(aws: Aws, table: str, program: str, out: Console, bar: Console)
     finally:
         client.close()
     if wrong:
-        out.print(f"{wrong} of {chains:,} chains are wrong")
+        out.print(f"wrong: {wrong:,} of {_chains(chains)}")
         return 1
-    out.print(f"{chains:,} chains, {entries:,} entries, every one recomputed: sound")
+    out.print(f"{_chains(chains)}, {entries:,} entries, every one recomputed: sound")
     return 0
+
+
+def _chains(count: int) -> str:
+    return f"{count:,} chain{'s' if count != 1 else ''}"

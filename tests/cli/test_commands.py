@@ -35,7 +35,7 @@ def test_sound_books_are_said_to_be_sound(product: Product, capsys: Capture) -> 
     assert product.run("verify") == 0
     assert "2 chains, 8 entries, every one recomputed: sound" in capsys.readouterr().out
     assert product.run("verify", member) == 0
-    assert "1 chains, 4 entries" in capsys.readouterr().out
+    assert "1 chain, 4 entries" in capsys.readouterr().out
 
 
 def test_a_changed_entry_is_named_and_ends_with_status_1(product: Product, capsys: Capture) -> None:
@@ -49,7 +49,7 @@ def test_a_changed_entry_is_named_and_ends_with_status_1(product: Product, capsy
     said = capsys.readouterr().out
     wrong = f"ent_{member.removeprefix('mem_')}-points-3"
     assert f"entry 3 ({wrong}) changed" in said
-    assert f"1 of 2 chains are wrong, the first: {wrong}" in said
+    assert f"wrong: 1 of 2 chains, the first at {wrong}" in said
 
 
 def test_a_table_is_verified_without_the_api(product: Product, capsys: Capture) -> None:
@@ -61,7 +61,7 @@ def test_a_table_is_verified_without_the_api(product: Product, capsys: Capture) 
     HeadStore(product.table).publish(head)
     said = Console(stderr=True, quiet=True)
     assert verify_table(Aws("none"), product.name, "alpha", Console(), said) == 0
-    assert "1 chains, 4 entries" in capsys.readouterr().out
+    assert "1 chain, 4 entries" in capsys.readouterr().out
     product.client.delete_item(TableName=product.name, Key={"pk": {"S": chain.pk}, "sk": {"S": keys.entry(4)}})
     assert verify_table(Aws("none"), product.name, "alpha", Console(width=200), said) == 1
     assert "entry 4" in capsys.readouterr().out

@@ -52,7 +52,7 @@ def test_the_books_are_verified_from_outside(
     outside.post(f"/v1/members/{member}/adjustments", {"points": 5, "reason": "to begin with"}).expect(201)
     stack.settle()
     assert main(["--as", "auditor", "verify", member, "--wallet", "points"], environment) == 0
-    assert "1 chains, 2 entries, every one recomputed: sound" in capsys.readouterr().out
+    assert "1 chain, 2 entries, every one recomputed: sound" in capsys.readouterr().out
     assert main(["verify", "--program", "outside"], environment) == 0
     assert "every one recomputed: sound" in capsys.readouterr().out
 
