@@ -77,7 +77,7 @@ def start(folder: Path, owner: int) -> Server:
         pid = os.posix_spawnp("java", command, os.environ, file_actions=files, setsid=True)
     deadline = time.monotonic() + START_WITHIN_S
     while not port_file.exists():
-        if not _alive(pid) or time.monotonic() > deadline:
+        if not alive(pid) or time.monotonic() > deadline:
             _end(pid)
             raise EngineMissing(f"DynamoDB Local did not start: {log_file.read_text(errors='replace')[-2000:]}")
         time.sleep(0.02)
@@ -109,13 +109,13 @@ def stop(folder: Path) -> None:
 def _end(pid: int) -> None:
     for signum in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + STOP_WITHIN_S
-        if _alive(pid):
+        if alive(pid):
             os.kill(pid, signum)
-        while _alive(pid) and time.monotonic() < deadline:
+        while alive(pid) and time.monotonic() < deadline:
             time.sleep(0.02)
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
     """False too for a process that has ended and that nobody has waited for."""
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == 0
