@@ -138,7 +138,8 @@ def _require(holds: bool, invariant: str, where: str, what: str) -> None:
         raise AssertionError(f"{invariant} {where}: {what}")
 
 
-def _digest(*parts: str) -> str:
+def digest(*parts: str) -> str:
+    """SHA-256 over the parts with their lengths, base64url without padding, as an entry is sealed."""
     data = b"".join(len(part.encode()).to_bytes(8, "big") + part.encode() for part in parts)
     return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
@@ -157,7 +158,7 @@ def _chain(pk: str, rows: list[Item], orders: dict[tuple[str, str, str], dict[st
         where = f"{pk} entry {number}"
         sk, ref, body = row["sk"]["S"], row["ref"]["S"], row["body"]["S"]
         _require(sk == f"E#{number:012d}", "I6", where, f"{sk} stands in its place")
-        _require(row["hash"]["S"] == _digest(pk, sk, ref, body), "I6", where, "its hash does not cover what it holds")
+        _require(row["hash"]["S"] == digest(pk, sk, ref, body), "I6", where, "its hash does not cover what it holds")
         data = json.loads(body)
         _require(data["p"] == previous, "I6", where, "it names another hash for the entry before it")
         _require(ref not in books.refs, "I3", where, f"reference {ref} stands at entry {books.refs.get(ref)} too")
@@ -186,7 +187,7 @@ def _replay(books: Books, line: Line, orders: dict[tuple[str, str, str], dict[st
     after = sum(books.lots.values()) + sum(sum(held.parts.values()) for held in books.holds.values()) - books.arrears
     change = line.total("l", *_whys(line)) + line.total("h", *_whys(line)) - line.total("a", *_whys(line))
     _require(after - before == change, "I1", where, f"balances changed by {after - before}, moves by {change}")
-    books.recent = [*books.recent, [_digest(line.ref)[:8], at]][-_MAX_RECENT:]
+    books.recent = [*books.recent, [digest(line.ref)[:8], at]][-_MAX_RECENT:]
     _settled(books, at, where)
     _same_state(books, line, where)
 
