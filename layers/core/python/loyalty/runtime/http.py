@@ -90,6 +90,9 @@ class Request:
     def cause(self, occurred: int | None = None, account: str = "") -> Cause:
         """Why an entry will be written: the caller's key, unique per client, and what tells this request from another.
 
+        A member's own requests count apart: who holds a token may send any key, and must not be first with one that the
+        client will use. Else the client would take the member's redemption for the answer to its own.
+
         A body that named ``account`` by an identity counts as one that named it by id: a fingerprint is stored, and one
         that covered a phone number would give it away to whoever tries them all.
         """
@@ -98,7 +101,7 @@ class Request:
             body = msgspec.structs.replace(body, member=account, identity=None)
         content = "" if body is None else msgspec.json.encode(body).decode()
         return Cause(
-            ref=f"k#{self.caller.client}#{self.key()}",
+            ref=f"{'m' if self.caller.member else 'k'}#{self.caller.client}#{self.key()}",
             fingerprint=fingerprint(self.route.key, self.params, content),
             actor=self.caller.client,
             occurred=self.now if occurred is None else occurred,
