@@ -9,6 +9,7 @@ from tests.simulation.scheduler import ALL_FAULTS, Faults
 from tests.simulation.world import (
     ANNA,
     BERT,
+    CARA,
     DAY,
     START,
     Request,
@@ -203,6 +204,36 @@ def _late_and_live_are_one(world: World) -> None:
     assert world.balance() == 6
 
 
+def _begun_once(world: World) -> None:
+    assert world.kinds(CARA).count("opened") == 1
+    assert world.balance(CARA) == 10 + 60 + 5 - (7 if world.done("r")[0] else 0)
+
+
+def _bought_once(world: World) -> None:
+    assert world.kinds().count("earned") == 1
+    assert world.balance() == 100 + 10 - 7
+    assert all(answer.posted for answer in world.answers)
+
+
+def _bought_or_refused(world: World) -> None:
+    earned = world.kinds().count("earned")
+    assert earned == (1 if world.answer("k", "purchase").posted else 0)
+    assert world.ref_kind("k") in ("redeemed", "earned")
+
+
+def _crowd(world: World) -> None:
+    for key in {answer.request.key for answer in world.answers}:
+        outcomes = {answer.refusal for answer in world.answers if answer.request.key == key and not answer.unknown}
+        assert len(outcomes) == 1 or "" not in outcomes or world.scenario.faults.most, f"{key}: {outcomes}"
+
+
+def _each_key_once(world: World, spent: int, left: int) -> None:
+    if any(answer.unknown or answer.refusal for answer in world.answers):
+        return
+    assert world.kinds().count("redeemed") == spent
+    assert world.balance() == left
+
+
 PAIRS: Final[Sequence[Story]] = (
     Story(
         "redeem-redeem",
@@ -395,6 +426,15 @@ PAIRS: Final[Sequence[Story]] = (
         expect=_returned_in_the_end,
     ),
     Story(
+        "first-use",
+        [
+            [buy("o1", 1000, account=CARA), redeem(7, "r", CARA)],
+            [transfer(ANNA, CARA, 60, "t"), bonus("v", CARA)],
+        ],
+        FUNDED,
+        expect=_begun_once,
+    ),
+    Story(
         "late-and-live",
         [
             [late_return("o1", "ret-1", 400), late_purchase("o1", 1000)],
@@ -404,6 +444,28 @@ PAIRS: Final[Sequence[Story]] = (
     ),
 )
 """Two writers with two operations each."""
+
+BUSY: Final[Sequence[Story]] = (
+    Story(
+        "far-behind",
+        [[redeem(1, "slow")], [redeem(1, "slow"), *(redeem(1, f"more-{number}") for number in range(7))]],
+        FUNDED,
+        expect=lambda world: _each_key_once(world, 8, 92),
+    ),
+    Story(
+        "far-behind-purchase",
+        [[buy("o1", 1000, key="k")], [buy("o1", 1000, key="k"), *(redeem(1, f"m-{number}") for number in range(7))]],
+        FUNDED,
+        expect=_bought_once,
+    ),
+    Story(
+        "far-behind-other-body",
+        [[buy("o1", 1000, key="k")], [redeem(1, "k"), *(redeem(1, f"m-{number}") for number in range(7))]],
+        FUNDED,
+        expect=_bought_or_refused,
+    ),
+)
+"""A slow writer, and one that leaves it further behind than the newest references in the state reach."""
 
 STREAMED: Final[Sequence[Story]] = (
     Story(
@@ -434,12 +496,6 @@ STREAMED: Final[Sequence[Story]] = (
     ),
 )
 """With the stream's consumers at work beside the writers, and every record coming to them again and again."""
-
-
-def _crowd(world: World) -> None:
-    for key in {answer.request.key for answer in world.answers}:
-        outcomes = {answer.refusal for answer in world.answers if answer.request.key == key and not answer.unknown}
-        assert len(outcomes) == 1 or "" not in outcomes or world.scenario.faults.most, f"{key}: {outcomes}"
 
 
 CROWDS: Final[Sequence[Story]] = (
@@ -498,15 +554,10 @@ CROWDS: Final[Sequence[Story]] = (
 newest references in the state reach."""
 
 
-def _each_key_once(world: World, spent: int, left: int) -> None:
-    if any(answer.unknown or answer.refusal for answer in world.answers):
-        return
-    assert world.kinds().count("redeemed") == spent
-    assert world.balance() == left
-
-
 EVERY_FAULT: Final = Faults(ALL_FAULTS, 6)
 """Up to six faults of any kind in one run."""
 ALL: Final[dict[str, Story]] = {
-    story.name: story for plain in (*PAIRS, *STREAMED, *CROWDS) for story in (plain, plain.with_faults(EVERY_FAULT))
+    story.name: story
+    for plain in (*PAIRS, *BUSY, *STREAMED, *CROWDS)
+    for story in (plain, plain.with_faults(EVERY_FAULT))
 }

@@ -4,7 +4,7 @@ import pytest
 
 from tests.simulation.explore import Found, every_schedule, many_seeds
 from tests.simulation.scheduler import Fault, Faults
-from tests.simulation.stories import CROWDS, EVERY_FAULT, PAIRS, STREAMED
+from tests.simulation.stories import BUSY, CROWDS, EVERY_FAULT, PAIRS, STREAMED
 from tests.simulation.world import Story
 from tests.tally import tried
 
@@ -37,6 +37,11 @@ def test_two_writers_with_two_operations_each_come_out_right_in_every_schedule(s
 @pytest.mark.parametrize("story", [story for story in PAIRS if story.name in WITH_A_DEATH], ids=_named)
 def test_and_so_they_do_when_one_answer_is_lost_or_one_caller_dies_anywhere(story: Story) -> None:
     _seen_through(story.with_faults(ONE_DEATH))
+
+
+@pytest.mark.parametrize("story", BUSY, ids=_named)
+def test_a_writer_that_is_left_far_behind_comes_out_right_in_every_schedule(story: Story) -> None:
+    _seen_through(story)
 
 
 @pytest.mark.parametrize("story", PAIRS, ids=_named)

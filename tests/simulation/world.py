@@ -34,6 +34,8 @@ PROGRAM: Final = "sim"
 WALLET: Final = "points"
 ANNA: Final = "mem_01ARZ3NDEKTSV4RRFFQ69G5FAV"
 BERT: Final = "mem_01ARZ3NDEKTSV4RRFFQ69G5FBW"
+CARA: Final = "mem_01ARZ3NDEKTSV4RRFFQ69G5FCX"
+"""Enrolled, but with a wallet that nobody has used yet."""
 DAY: Final = 86_400
 START: Final = 1_750_000_000
 """When every scenario begins, in seconds since 1970, UTC."""
@@ -87,7 +89,7 @@ class Services:
     @classmethod
     def on(cls, client: Client, together: Together, program: Program) -> "Services":
         table = Table(client, TABLE, together)
-        ledger = Ledger(LedgerStore(table))
+        ledger = Ledger(LedgerStore(table), lambda chain: "member")
         orders = OrderStore(table)
 
         def policy_of(name: str) -> Program:
