@@ -335,10 +335,12 @@ class TestOfflineAllowance:
         assert late.code in {"HOLD_NOT_ACTIVE", "HOLD_ALLOWANCE_INVALID"}
         assert available(till, member) == 50
 
-    def test_the_hold_behind_it_can_be_released(self, till: Api, enrol: Enrol) -> None:
+    def test_the_hold_behind_it_is_released_by_who_shows_it(self, till: Api, enrol: Enrol) -> None:
         member = enrol(points=40)
         capture, allowance = self.allow(till, member, minutes=1, settle_minutes=1)
-        till.post(capture.replace("/capture", "/release")).expect(201)
+        release = capture.replace("/capture", "/release")
+        till.post(release).expect(403, "HOLD_ALLOWANCE_INVALID")
+        till.post(release, {"allowance": allowance}).expect(201)
         till.post(capture, {"allowance": allowance}).expect(409, "HOLD_NOT_ACTIVE")
         assert available(till, member) == 40
 
@@ -589,7 +591,13 @@ class TestMemberTokens:
         now = int(time.time())
 
         def made(by: Tokens, **different: Any) -> str:
-            said = {"program": "alpha", "client": issuer, "member": member, "ttl": 600, "now": now} | different
+            said: dict[str, Any] = {
+                "program": "alpha",
+                "client": issuer,
+                "member": member,
+                "ttl": 600,
+                "now": now,
+            } | different
             return by.issue_member_token(**said)
 
         ours = Tokens(lambda: secret)
