@@ -1,7 +1,6 @@
 """Who the authoriser lets in, and with what context; everything else is refused alike."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,14 +18,6 @@ from tests.unit.running import PROGRAM, SIGNING, Running, forget
 
 ANNA = "mem_01ARZ3NDEKTSV4RRFFQ69G5FAV"
 REFUSED = {"isAuthorized": False}
-
-
-@pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    deployed = Running().deploy(monkeypatch)
-    deployed.establish()
-    yield deployed
-    forget()
 
 
 def clients(running: Running) -> Clients:

@@ -1,25 +1,16 @@
 """The clients function as it runs: keys that are shown once, rotation without downtime, and rights that never grow."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from loyalty.clients.credentials import hashed
 from loyalty.clients.roles import ROLES
-from tests.unit.running import PROGRAM, Response, Running, forget
+from tests.unit.running import PROGRAM, Response, Running
 
 LIST, CREATE = "GET /v1/clients", "POST /v1/clients"
 ROTATE, REVOKE = "POST /v1/clients/{id}/rotate", "DELETE /v1/clients/{id}"
 READ = "GET /v1/program"
-
-
-@pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    deployed = Running().deploy(monkeypatch)
-    deployed.establish()
-    yield deployed
-    forget()
 
 
 @pytest.fixture

@@ -280,6 +280,13 @@ def test_an_offline_hold_is_captured_only_by_who_shows_its_allowance() -> None:
     assert done(state, capture(5, 1, allowed=False)).detail["points"] == 1
 
 
+def test_an_offline_hold_is_released_only_by_who_may_for_its_points_may_be_spent_already() -> None:
+    state = wallet(holds={4: Hold(LATER, True, {0: 8}), 5: Hold(LATER, False, {0: 8})})
+    assert refused(state, lambda change: commands.release(change, 4, allowed=False)).code == "HOLD_ALLOWANCE_INVALID"
+    assert done(state, release(4)).detail["points"] == 8
+    assert done(state, lambda change: commands.release(change, 5, allowed=False)).detail["points"] == 8
+
+
 def test_an_offline_hold_that_lapsed_is_not_active_whether_or_not_a_sweep_has_run() -> None:
     state = wallet(holds={4: Hold(NOW, True, {0: 8})})
     swept = done(state, commands.expire).state

@@ -1,7 +1,6 @@
 """Ingest, recover and publish as they run: late, out of order, more than once, and with poison among them."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from functions.recover import handler as recover
 from loyalty.errors import Problem, Unavailable
 from loyalty.runtime import wiring
 from loyalty.table import keys
-from tests.unit.running import PROGRAM, Running, forget
+from tests.unit.running import PROGRAM, Running
 
 ENVELOPE = {"program": PROGRAM, "client": "cli_1", "store": ""}
 PURCHASE: dict[str, Any] = {
@@ -26,14 +25,6 @@ PURCHASE: dict[str, Any] = {
 RETURN: dict[str, Any] = {"type": "return", "source": "pos", "order_id": "1", "return_id": "r1", "lines": [{"line": 2}]}
 Aside = list[tuple[dict[str, Any], str]]
 Told = list[tuple[str, dict[str, Any]]]
-
-
-@pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    deployed = Running().deploy(monkeypatch)
-    deployed.establish()
-    yield deployed
-    forget()
 
 
 @pytest.fixture

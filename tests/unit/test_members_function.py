@@ -1,6 +1,5 @@
 """The members function as it runs: who may do what to whom, what is stored, and how its answers look."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,19 +8,11 @@ from loyalty.ledger.chain import Chain
 from loyalty.programs.store import ProgramStore
 from loyalty.runtime import wiring
 from loyalty.table import keys
-from tests.unit.running import PROGRAM, Response, Running, forget
+from tests.unit.running import PROGRAM, Response, Running
 
 ENROL, FIND, GET, CHANGE = "POST /v1/members", "GET /v1/members", "GET /v1/members/{id}", "PATCH /v1/members/{id}"
 TOKENS = "POST /v1/members/{id}/tokens"
 NOBODY = "mem_01ARZ3NDEKTSV4RRFFQ69G5FAV"
-
-
-@pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    deployed = Running().deploy(monkeypatch)
-    deployed.establish()
-    yield deployed
-    forget()
 
 
 @pytest.fixture

@@ -1,22 +1,13 @@
 """The program function as it runs: the policy of the caller's programme, replaced under its version."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from loyalty.programs.policy import check
-from tests.unit.running import PROGRAM, Response, Running, forget
+from tests.unit.running import PROGRAM, Response, Running
 
 SHOW, REPLACE = "GET /v1/program", "PUT /v1/program"
-
-
-@pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    deployed = Running().deploy(monkeypatch)
-    deployed.establish()
-    yield deployed
-    forget()
 
 
 @pytest.fixture

@@ -1,22 +1,13 @@
 """The functions that spend points as they run: whose key counts for whom, and who may let go of what is held."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.unit.running import Response, Running, forget
+from tests.unit.running import Response, Running
 
 REDEEM, ALLOW = "POST /v1/members/{id}/redemptions", "POST /v1/holds"
 HOLD, CAPTURE, RELEASE = "POST /v1/members/{id}/holds", "POST /v1/holds/{id}/capture", "POST /v1/holds/{id}/release"
-
-
-@pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    deployed = Running().deploy(monkeypatch)
-    deployed.establish()
-    yield deployed
-    forget()
 
 
 @pytest.fixture
@@ -49,3 +40,29 @@ def test_a_key_that_a_member_used_is_still_its_shops_own(running: Running, shop:
     again = post(running, said["token"], REDEEM, {"points": 30}, "order-7", member)
     assert again.body["id"] == by_member.body["id"]
     assert again.headers["idempotency-replayed"] == "true"
+
+
+def test_what_a_till_may_spend_offline_is_let_go_by_who_shows_the_allowance(
+    running: Running, shop: str, member: str
+) -> None:
+    held = post(running, shop, ALLOW, {"member": member, "points": 60}, "day").body
+    hold, other = held["hold"]["id"], running.key("till")
+    assert post(running, other, RELEASE, {}, "r1", hold).code == "HOLD_ALLOWANCE_INVALID"
+    assert post(running, other, RELEASE, {"allowance": "forged"}, "r2", hold).code == "HOLD_ALLOWANCE_INVALID"
+    settled = post(running, shop, CAPTURE, {"points": 50, "final": False, "allowance": held["allowance"]}, "s", hold)
+    assert settled.body["hold"]["left"] == 10
+    let_go = post(running, shop, RELEASE, {"allowance": held["allowance"]}, "r3", hold)
+    assert (let_go.status, let_go.body["balance"]["available"]) == (201, 50)
+
+
+def test_who_may_correct_balances_lets_go_of_a_hold_whose_allowance_is_lost(
+    running: Running, shop: str, member: str
+) -> None:
+    hold = post(running, shop, ALLOW, {"member": member, "points": 60}, "day").body["hold"]["id"]
+    let_go = post(running, running.key("operator"), RELEASE, {}, "r1", hold)
+    assert (let_go.status, let_go.body["balance"]["available"]) == (201, 100)
+
+
+def test_a_hold_without_an_allowance_is_let_go_by_any_till(running: Running, shop: str, member: str) -> None:
+    hold = post(running, shop, HOLD, {"points": 60}, "h", member).body["hold"]["id"]
+    assert post(running, running.key("till"), RELEASE, {}, "r1", hold).status == 201

@@ -1,7 +1,6 @@
 """The submit function as it runs: what reaches the ingest queue, under whose name, and what never does."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from loyalty.earning.intake import item_of
 from loyalty.errors import Unavailable
 from loyalty.runtime import outbound
 from loyalty.runtime.http import MAX_BODY
-from tests.unit.running import PROGRAM, Response, Running, forget
+from tests.unit.running import PROGRAM, Response, Running
 
 BATCHES = "POST /v1/batches"
 PURCHASE: dict[str, Any] = {
@@ -38,13 +37,9 @@ ANNA = "mem_01ARZ3NDEKTSV4RRFFQ69G5FAV"
 Sent = list[tuple[str, dict[str, Any]]]
 
 
-@pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+@pytest.fixture(autouse=True)
+def _ingest_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INGEST_QUEUE_URL", "https://queue")
-    deployed = Running().deploy(monkeypatch)
-    deployed.establish()
-    yield deployed
-    forget()
 
 
 @pytest.fixture
