@@ -206,7 +206,8 @@ class Till:
                 self.api.call("POST", f"{hold}/capture", body, key=spent["key"])
                 captures += 1
             if allowance["left"]:
-                self.api.call("POST", f"{hold}/release", {}, key=f"rest-{allowance['hold']}")
+                body = {"allowance": allowance["allowance"]}
+                self.api.call("POST", f"{hold}/release", body, key=f"rest-{allowance['hold']}")
             del self.journal.kept["allowances"][card]
             self.journal.save()
         sales = self.journal.kept["sales"]

@@ -21,7 +21,8 @@ _PROBLEMS = (
     "ACCOUNT_CLOSED",
     "ACCOUNT_BUSY",
 )
-_SETTLING = ("HOLD_NOT_FOUND", "HOLD_NOT_ACTIVE", "ACCOUNT_CLOSED", "ACCOUNT_BUSY")
+_SETTLING = ("HOLD_NOT_FOUND", "HOLD_NOT_ACTIVE", "HOLD_ALLOWANCE_INVALID", "ACCOUNT_CLOSED", "ACCOUNT_BUSY")
+_CORRECTS = "adjustments:write"
 
 
 def hold(request: Request) -> Answer:
@@ -48,20 +49,25 @@ def capture(request: Request) -> Answer:
     body = request.body(CaptureRequest)
     cause = request.cause()
     place = request.located("hld", "HOLD_NOT_FOUND")
-    program, hold_id = request.caller.program, request.params["id"]
-    allowed = body.allowance is not None and tokens().check_allowance(
-        body.allowance, program=program, hold_id=hold_id, now=request.now
-    )
-    chain = Chain(program, place.account, place.wallet)
+    chain = Chain(request.caller.program, place.account, place.wallet)
+    allowed = _allowed(request, body.allowance)
     return posted(wallets().capture(chain, place.number, body.points, body.final, allowed, cause, request.now))
 
 
 def release(request: Request) -> Answer:
-    request.body(ReleaseRequest)
+    body = request.body(ReleaseRequest)
     cause = request.cause()
     place = request.located("hld", "HOLD_NOT_FOUND")
     chain = Chain(request.caller.program, place.account, place.wallet)
-    return posted(wallets().release(chain, place.number, cause, request.now))
+    allowed = _CORRECTS in request.caller.scopes or _allowed(request, body.allowance)
+    return posted(wallets().release(chain, place.number, cause, request.now, allowed))
+
+
+def _allowed(request: Request, allowance: str | None) -> bool:
+    """Whether the caller showed the allowance of the hold that the path names."""
+    return allowance is not None and tokens().check_allowance(
+        allowance, program=request.caller.program, hold_id=request.params["id"], now=request.now
+    )
 
 
 def _minutes(program: str, asked: int | None) -> int:
@@ -75,9 +81,7 @@ def _minutes(program: str, asked: int | None) -> int:
 OPERATIONS = {
     "POST /v1/holds": Operation(allow, EntryView, AllowanceRequest, 201, _PROBLEMS),
     "POST /v1/members/{id}/holds": Operation(hold, EntryView, HoldRequest, 201, _PROBLEMS),
-    "POST /v1/holds/{id}/capture": Operation(
-        capture, EntryView, CaptureRequest, 201, (*_SETTLING, "HOLD_EXCEEDED", "HOLD_ALLOWANCE_INVALID")
-    ),
+    "POST /v1/holds/{id}/capture": Operation(capture, EntryView, CaptureRequest, 201, (*_SETTLING, "HOLD_EXCEEDED")),
     "POST /v1/holds/{id}/release": Operation(release, EntryView, ReleaseRequest, 201, _SETTLING),
 }
 

@@ -31,13 +31,18 @@ class AllowanceRequest(HoldRequest):
     settle_minutes: Annotated[int, Meta(ge=1, le=43_200)] = 1_440
 
 
+Allowance = Annotated[str, Meta(max_length=2_048, description="The signed text that an offline hold came with")]
+
+
 class CaptureRequest(Body):
     """Spend from a hold. Without ``points`` all of it; ``final`` gives what is then left back to the member."""
 
     points: Points | None = None
     final: bool = True
-    allowance: Annotated[str, Meta(max_length=2_048)] | None = None
+    allowance: Allowance | None = None
 
 
 class ReleaseRequest(Body):
-    """Nothing needs to be said; the path names the hold."""
+    """The path names the hold. An offline one is given up by who shows its allowance, or by who may correct balances."""
+
+    allowance: Allowance | None = None

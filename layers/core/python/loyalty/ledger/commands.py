@@ -140,9 +140,7 @@ def capture(draft: Draft, number: int, points: int | None, final: bool, allowed:
     ``allowed`` says that the caller showed the allowance of an offline hold.
     """
     begin(draft, "captured")
-    hold = _held(draft, number)
-    if hold.offline and not allowed:
-        raise Refused("HOLD_ALLOWANCE_INVALID", "This hold backs an offline allowance: send the allowance with it")
+    hold = _held(draft, number, allowed)
     held = hold.points
     points = held if points is None else points
     _above_zero(points)
@@ -161,10 +159,13 @@ def capture(draft: Draft, number: int, points: int | None, final: bool, allowed:
     draft.settle()
 
 
-def release(draft: Draft, number: int) -> None:
-    """Give all that hold ``number`` still has back to the lots it came from."""
+def release(draft: Draft, number: int, allowed: bool = True) -> None:
+    """Give all that hold ``number`` still has back to the lots it came from.
+
+    ``allowed`` as in ``capture``: a till without a network may have given these points out already.
+    """
     begin(draft, "released")
-    points = _held(draft, number).points
+    points = _held(draft, number, allowed).points
     draft.unhold("released", number)
     draft.detail |= {"points": points, "hold": number}
     draft.settle()
@@ -249,12 +250,14 @@ def spent_parts(moves: Iterable[Move]) -> list[Part]:
     return parts
 
 
-def _held(draft: Draft, number: int) -> Hold:
+def _held(draft: Draft, number: int, allowed: bool) -> Hold:
     hold = draft.state.holds.get(number)
     if hold is None:
         if number >= draft.number:
             raise NotFound("HOLD_NOT_FOUND", "There is no such hold")
         raise Refused("HOLD_NOT_ACTIVE", "The hold has been captured, released, or has lapsed")
+    if hold.offline and not allowed:
+        raise Refused("HOLD_ALLOWANCE_INVALID", "This hold backs an offline allowance: send the allowance with it")
     return hold
 
 

@@ -83,9 +83,11 @@ class Wallets:
 
         return self._settle_hold(chain, number, decide, cause, now)
 
-    def release(self, chain: Chain, number: int, cause: Cause, now: int) -> Posted:
+    def release(self, chain: Chain, number: int, cause: Cause, now: int, allowed: bool = True) -> Posted:
+        """Give back what a hold still has; ``allowed`` as in ``capture``."""
+
         def decide(draft: Draft) -> None:
-            commands.release(draft, number)
+            commands.release(draft, number, allowed)
 
         return self._settle_hold(chain, number, decide, cause, now)
 
