@@ -123,7 +123,7 @@ def check(items: Iterable[Item], *, orders_complete: bool = True) -> dict[str, B
             chains[pk].append(item)
         elif letter == "O" and item["sk"]["S"] == "ORDER":
             orders[program, unquote(rest[0]), unquote(rest[1])] = item
-        elif letter == "X":
+        elif letter == "X" and len(rest) == 3:  # account, wallet, number: of a redemption, not of an enrolment
             claims.add(pk)
     terms = {key: json.loads(item["body"]["S"]) for key, item in orders.items()}
     books = {pk: _chain(pk, rows, terms) for pk, rows in chains.items()}
