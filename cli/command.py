@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from cli import clients, members, program
@@ -47,7 +48,7 @@ def main(
     run: Run = session.arguments.run
     try:
         return run(session, session.arguments) or 0
-    except CommandError as error:
+    except (CommandError, BotoCoreError, ClientError) as error:  # the latter two: AWS said no, or nothing
         session.said.print(str(error), markup=False)
         return 2
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from moto import mock_aws
 from rich.console import Console
 
 from cli.command import main
@@ -111,6 +112,17 @@ def test_a_policy_that_was_read_can_be_changed_and_put_back(product: Product, ca
     assert product.run("program", "put", str(file), "--version", "1") == 2
     assert "PROGRAM_VERSION_CONFLICT" in capsys.readouterr().err
     assert product.run("program", "put", str(tmp_path / "none.json")) == 2
+
+
+def test_what_aws_refuses_is_a_message_and_no_traceback(product: Product, capsys: Capture) -> None:
+    with mock_aws():
+        for command in (
+            ["redrive", "--stack", "loyalty-none"],
+            ["verify", "--program", "alpha", "--stack", "s", "--table", "none"],
+        ):
+            assert main(command, {}, product.gateway) == 2
+            assert "Traceback" not in (said := capsys.readouterr().err)
+            assert said
 
 
 def test_a_mistake_in_the_arguments_is_explained(capsys: Capture) -> None:
