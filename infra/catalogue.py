@@ -78,8 +78,8 @@ class Function:
     name: str
     does: str
     trigger: Trigger
-    memory_mb: int
-    timeout_s: int
+    memory_mb: int = 512
+    timeout_s: int = 10
     table: tuple[Access, ...] = ()
     signs: bool = False
     """Reads the secret that signs tokens and allowances."""
@@ -103,8 +103,6 @@ _ACCOUNT = Access((GET,), (MEMBERS, POLICIES))
 """A wallet is opened by its first entry, for a member that there is."""
 _FIND = Access((GET,), (IDENTITIES,))
 
-_API = {"memory_mb": 512, "timeout_s": 10}
-
 _SWAGGER = "node_modules/swagger-ui-dist"
 
 CATALOGUE: tuple[Function, ...] = (
@@ -112,7 +110,6 @@ CATALOGUE: tuple[Function, ...] = (
         "authorize",
         "Who is calling, and what they may do",
         Authorizer(),
-        **_API,
         table=(Access((GET,), (CLIENTS,)),),
         signs=True,
     ),
@@ -120,7 +117,6 @@ CATALOGUE: tuple[Function, ...] = (
         "earn",
         "Points from purchases and events",
         Http(),
-        **_API,
         table=(_LEDGER, _ACCOUNT, _FIND, Access((PUT, DELETE), (ORDERS,))),
         finds_members=True,
     ),
@@ -128,31 +124,27 @@ CATALOGUE: tuple[Function, ...] = (
         "reverse",
         "Returns of purchases",
         Http(),
-        **_API,
         table=(_LEDGER, _ACCOUNT, Access((GET, PUT, DELETE), (ORDERS,))),
     ),
     Function(
         "redeem",
         "Spending points, and giving a redemption back",
         Http(),
-        **_API,
         table=(_LEDGER, _ACCOUNT, Access((PUT,), (CLAIMS,))),
     ),
     Function(
         "hold",
         "Setting points aside, capturing and releasing them",
         Http(),
-        **_API,
         table=(_LEDGER, _ACCOUNT, _FIND),
         signs=True,
         finds_members=True,
     ),
-    Function("adjust", "Corrections, transfers and expiry, by operators", Http(), **_API, table=(_LEDGER, _ACCOUNT)),
+    Function("adjust", "Corrections, transfers and expiry, by operators", Http(), table=(_LEDGER, _ACCOUNT)),
     Function(
         "members",
         "Members, their identities, their tokens",
         Http(),
-        **_API,
         table=(
             _LEDGER,
             Access((QUERY, GET, PUT), (MEMBERS,)),
@@ -175,13 +167,10 @@ CATALOGUE: tuple[Function, ...] = (
         "clients",
         "Tills, shops, operators, auditors and their keys",
         Http(),
-        **_API,
         table=(Access((QUERY, GET, PUT), (CLIENTS,)),),
     ),
-    Function("program", "The programme's policy", Http(), **_API, table=(Access((GET, PUT), (POLICIES,)),)),
-    Function(
-        "submit", "Batches of tills that were offline, onto the ingest queue", Http(), **_API, sends_to_ingest=True
-    ),
+    Function("program", "The programme's policy", Http(), table=(Access((GET, PUT), (POLICIES,)),)),
+    Function("submit", "Batches of tills that were offline, onto the ingest queue", Http(), sends_to_ingest=True),
     Function(
         "docs",
         "The page that shows this API",

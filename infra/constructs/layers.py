@@ -116,7 +116,7 @@ class DependencyBundling(_Bundling):
         target = Path(output_dir) / "python"
         quietly = ["--quiet", "--disable-pip-version-check", "--no-compile"]
         built_for = ["--platform", _PLATFORM, "--python-version", _VERSION, "--implementation", "cp"]
-        locked = ["--only-binary=:all:", "--no-deps", "--require-hashes", "--requirement", self.lock]
+        locked = ["--only-binary=:all:", "--no-deps", "--require-hashes", "--requirement", str(self.lock)]
         subprocess.run(
             [sys.executable, "-m", "pip", "install", *quietly, *built_for, *locked, "--target", target], check=True
         )

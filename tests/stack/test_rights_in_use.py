@@ -117,8 +117,9 @@ def _live(day: Day) -> None:
     day.ask("till", "POST /v1/redemptions/{id}/cancel", {}, id=spent)
     first = day.ask("till", "POST /v1/members/{id}/holds", {"points": 5}, id=ada).body["hold"]["id"]
     day.ask("till", "POST /v1/holds/{id}/capture", {"points": 5}, id=first)
-    offline = day.ask("till", "POST /v1/holds", {"identity": PHONE, "points": 5}).body["hold"]["id"]
-    day.ask("till", "POST /v1/holds/{id}/release", {}, id=offline)
+    offline = day.ask("till", "POST /v1/holds", {"identity": PHONE, "points": 5}).body
+    shown = {"allowance": offline["allowance"]}
+    day.ask("till", "POST /v1/holds/{id}/release", shown, id=offline["hold"]["id"])
     day.ask("operator", "POST /v1/members/{id}/transfers", {"to": ben, "points": 5, "reason": "gift"}, id=ada)
     day.ask("operator", "POST /v1/members/{id}/expirations", {}, id=ada)
 
