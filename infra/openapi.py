@@ -73,8 +73,9 @@ def document() -> dict[str, Any]:
             "version": VERSION,
             "description": (
                 "Points that are right to the last one. Send `Authorization: Bearer <client key or member token>`; "
-                "every call is bound to the token's programme. A POST that moves points carries an `Idempotency-Key`: the "
-                "same key with the same body gives the first answer again, marked `Idempotency-Replayed: true`."
+                "every call is bound to the token's programme. A POST that moves points carries an "
+                "`Idempotency-Key`: the same key with the same body gives the first answer again, marked "
+                "`Idempotency-Replayed: true`."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
