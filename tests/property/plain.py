@@ -226,17 +226,17 @@ class PlainAccount:
         self._may_leave(points)
         self.holds[number] = HeldBack(deadline, offline, self.take(points))
 
-    def _held(self, hold: int) -> HeldBack:
+    def _held(self, hold: int, allowed: bool) -> HeldBack:
         self.usable()
         if hold not in self.holds:
             raise No("HOLD_NOT_ACTIVE" if hold in self.gone_holds else "HOLD_NOT_FOUND")
+        if self.holds[hold].offline and not allowed:
+            raise No("HOLD_ALLOWANCE_INVALID")
         return self.holds[hold]
 
     def capture(self, hold: int, points: int | None, final: bool, allowed: bool, number: int) -> tuple[int, int, int]:
         """(points spent, given back, still held)."""
-        held = self._held(hold)
-        if held.offline and not allowed:
-            raise No("HOLD_ALLOWANCE_INVALID")
+        held = self._held(hold, allowed)
         wanted = held.points if points is None else points
         if wanted > held.points:
             raise No("HOLD_EXCEEDED", available=held.points, missing_points=wanted - held.points)
@@ -248,8 +248,8 @@ class PlainAccount:
         self.moment(self.now)
         return wanted, back, self.holds[hold].points if hold in self.holds else 0
 
-    def release(self, hold: int) -> int:
-        points = self._held(hold).points
+    def release(self, hold: int, allowed: bool) -> int:
+        points = self._held(hold, allowed).points
         self._let_go(hold)
         self.moment(self.now)
         return points

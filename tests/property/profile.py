@@ -23,3 +23,8 @@ settings.register_profile(
 
 def load() -> None:
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", DEFAULT))
+
+
+def examples(times: float) -> int:
+    """So many times as many examples as the profile tries of a simple property."""
+    return int(settings().max_examples * times)

@@ -24,6 +24,7 @@ from loyalty.errors import Conflict, Problem
 from loyalty.ledger.chain import Cause, Chain, canonical
 from loyalty.ledger.service import Posted
 from tests.property.plain import No, Packet, PlainAccount, PlainOrder, PlainTerms
+from tests.property.profile import examples
 from tests.property.world import BEGINNING, EVENTS, PROGRAM, World, policy
 from tests.simulation.dynamodb import TABLE, Client
 
@@ -457,14 +458,14 @@ class LedgerMachine(RuleBasedStateMachine):
         self._attempt(lambda cause, now: wallets.capture(where, hold, points, final, allowed, cause, now), expect)
 
     @precondition(_any_holds)
-    @rule(index=any_index)
-    def release(self, index: int) -> None:
+    @rule(index=any_index, allowed=st.sampled_from([True, True, False]))
+    def release(self, index: int, allowed: bool) -> None:
         where, hold = self._pick_hold(index)
 
         def expect(plain: Plain) -> dict[str, object]:
-            return {"points": self._account(plain, where).release(hold), "hold": hold}
+            return {"points": self._account(plain, where).release(hold, allowed), "hold": hold}
 
-        self._attempt(lambda cause, now: self.world.wallets.release(where, hold, cause, now), expect)
+        self._attempt(lambda cause, now: self.world.wallets.release(where, hold, cause, now, allowed), expect)
 
     # ---- what operators do
 
@@ -695,7 +696,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 TestLedgerMachine = LedgerMachine.TestCase
 TestLedgerMachine.settings = settings(
-    max_examples=200,
+    max_examples=examples(2),
     stateful_step_count=40,
     phases=[Phase.generate, Phase.shrink],  # explaining a failure takes minutes and says little about a long story
 )

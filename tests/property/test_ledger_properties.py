@@ -14,6 +14,7 @@ from loyalty.ledger import account
 from loyalty.ledger.account import Draft, State
 from loyalty.ledger.chain import Cause, Chain
 from loyalty.programs.terms import Program
+from tests.property.profile import examples
 from tests.property.world import BEGINNING, PROGRAM, World, policy
 
 DAY = 86_400
@@ -88,7 +89,7 @@ def returned_in_parts(story: Story, backs: list[Return]) -> None:
     refusal(lambda: story.back(Return()))  # the rest, if any is left
 
 
-@settings(max_examples=250)
+@settings(max_examples=examples(2.5))
 @given(policies, gifts, orders, orders, st.lists(returns, max_size=6))
 def test_i5_a_purchase_wholly_returned_leaves_the_account_as_it_was_remainders_included(
     program: Program, before: list[tuple[int, int]], earlier: list[Line], lines: list[Line], backs: list[Return]
@@ -105,7 +106,7 @@ def test_i5_a_purchase_wholly_returned_leaves_the_account_as_it_was_remainders_i
     assert story.state() == was
 
 
-@settings(max_examples=250)
+@settings(max_examples=examples(2.5))
 @given(policies, gifts, orders, orders, st.lists(returns, max_size=6), st.integers(0, 3_000), st.integers(0, 40))
 def test_i5_many_partial_returns_equal_one_whatever_was_spent_and_expired_before(
     program: Program,
@@ -181,7 +182,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(1.5))
 @given(policies, steps)
 def test_i7_whether_a_sweep_has_run_changes_no_answer_and_no_account(
     program: Program, story_steps: list[tuple[str, int, int]]

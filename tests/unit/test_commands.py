@@ -40,8 +40,8 @@ def capture(number: int, points: int | None, *, final: bool = False, allowed: bo
     return lambda change: commands.capture(change, number, points, final, allowed)
 
 
-def release(number: int) -> Callable[[Draft], object]:
-    return lambda change: commands.release(change, number)
+def release(number: int, *, allowed: bool = True) -> Callable[[Draft], object]:
+    return lambda change: commands.release(change, number, allowed)
 
 
 def adjust(points: int, expiry: int = LATER) -> Callable[[Draft], object]:
@@ -287,11 +287,20 @@ def test_an_offline_hold_is_released_only_by_who_may_for_its_points_may_be_spent
     assert done(state, lambda change: commands.release(change, 5, allowed=False)).detail["points"] == 8
 
 
+def test_an_offline_hold_is_released_only_by_who_shows_its_allowance() -> None:
+    state = wallet(holds={4: Hold(LATER, True, {0: 8}), 5: Hold(LATER, False, {0: 7})})
+    assert refused(state, release(4, allowed=False)).code == "HOLD_ALLOWANCE_INVALID"
+    assert done(state, release(4, allowed=True)).detail["points"] == 8
+    assert done(state, release(5, allowed=False)).detail["points"] == 7
+
+
 def test_an_offline_hold_that_lapsed_is_not_active_whether_or_not_a_sweep_has_run() -> None:
     state = wallet(holds={4: Hold(NOW, True, {0: 8})})
     swept = done(state, commands.expire).state
     assert refused(state, capture(4, 1, allowed=False)).code == "HOLD_NOT_ACTIVE"
     assert refused(swept, capture(4, 1, allowed=False)).code == "HOLD_NOT_ACTIVE"
+    assert refused(state, release(4, allowed=False)).code == "HOLD_NOT_ACTIVE"
+    assert refused(swept, release(4, allowed=False)).code == "HOLD_NOT_ACTIVE"
 
 
 def test_what_a_final_capture_gives_back_repays_arrears() -> None:
