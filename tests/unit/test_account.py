@@ -326,6 +326,30 @@ def test_a_full_set_of_lots_merges_the_two_closest_under_the_later_expiry() -> N
     assert change.moves[1:] == [["merged", "l", expiries[20], 0, -1], ["merged", "l", close, 0, 1]]
 
 
+def test_points_of_every_day_still_expire_though_there_are_more_days_than_lots() -> None:
+    life = 5 * MAX_LOTS
+    state, expired = wallet(at=NOW), 0
+    for day in range(4 * life):
+        change = Draft(state, NOW + DAY * day)
+        change.settle()
+        change.put("earned", NOW + DAY * (day + life), 0, 1)
+        change.settle()
+        state = change.state
+        expired -= sum(move[4] for move in change.moves if move[0] == "expired" and move[1] == "l")
+        assert expired <= max(0, day + 1 - life)
+    assert expired > 0.9 * 3 * life
+
+
+def test_merging_gives_the_fewest_points_the_shortest_time() -> None:
+    lots = {(NOW + DAY * (2 * day + 1), 0): 100 for day in range(MAX_LOTS)}
+    few = NOW + DAY * 7
+    lots[few, 0] = 3
+    change = draft(wallet(lots))
+    change.put("earned", NOW + DAY * 500, 0, 1)
+    change.settle()
+    assert change.moves[1:] == [["merged", "l", few, 0, -3], ["merged", "l", few + 2 * DAY, 0, 3]]
+
+
 def test_merged_pending_lots_begin_with_the_earlier_and_end_with_the_later() -> None:
     lots = {(NOW + DAY * (2 * day + 3), NOW + day + 1): 1 for day in range(MAX_LOTS)}
     change = draft(wallet(lots))
