@@ -453,6 +453,13 @@ BUSY: Final[Sequence[Story]] = (
         expect=lambda world: _each_key_once(world, 8, 92),
     ),
     Story(
+        "far-behind-and-ahead",
+        [[redeem(1, "slow")], [redeem(1, "slow"), *(redeem(1, f"more-{number}") for number in range(7))]],
+        FUNDED,
+        skews={"w1": 120},
+        expect=lambda world: _each_key_once(world, 8, 92),
+    ),
+    Story(
         "far-behind-purchase",
         [[buy("o1", 1000, key="k")], [buy("o1", 1000, key="k"), *(redeem(1, f"m-{number}") for number in range(7))]],
         FUNDED,

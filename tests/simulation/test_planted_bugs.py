@@ -83,6 +83,10 @@ def _newest_references_trusted_however_far_the_head_moved(patch: Patch) -> None:
     patch.setattr(service, "_may_hide_more", lambda state, now: False)
 
 
+def _clocks_taken_to_agree(patch: Patch) -> None:
+    patch.setattr(service, "UNCERTAIN_SECONDS", 0)
+
+
 def _retry_under_a_new_number_without_checking(patch: Patch) -> None:
     append = LedgerStore.append
 
@@ -260,6 +264,7 @@ BUGS = (
         _same_key(7),
         "I3",
     ),
+    Planted("clocks taken to agree", _clocks_taken_to_agree, ALL["far-behind-and-ahead"], "I3"),
     Planted(
         "retry under a new number without checking",
         _retry_under_a_new_number_without_checking,

@@ -7,7 +7,7 @@ table's stream is fed to its consumers, every record at least twice; then everyt
 stored items, and every answer that was given against what is stored.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
@@ -99,7 +99,7 @@ class Services:
             return member or ""
 
         earning = Earning(ledger, orders, policy_of)
-        intake = Intake(earning, orders, policy_of, account_of)
+        intake = Intake(earning, orders, account_of)
         return cls(Wallets(ledger), earning, intake, HeadStore(table), ledger.store)
 
 
@@ -234,7 +234,7 @@ def give_back(order: str, key: str, amount: int | None = None, *, account: str =
     """A return by amount, in minor units; of all that is left without one."""
 
     def send(to: Services, cause: Cause, now: int) -> Posted:
-        return to.earning.take_back(PROGRAM, source, order, Return(amount=amount), cause, now)
+        return to.earning.take_back(PROGRAM, source, order, lambda _: Return(amount=amount), cause, now)
 
     return Request("return", key, wallet_of(account), (source, order, amount), send)
 
@@ -323,15 +323,16 @@ class World:
         services = Services.on(self.simulation.client, self.simulation.together, self.scenario.policy)
         waiting: dict[str, list[Request]] = {}
 
-        def work(name: str, left: list[Request]) -> None:
+        def work(skew: int, left: list[Request]) -> None:
             while left:
-                answer = self._settle(services, left[0])
+                answer = self._settle(services, left[0], skew)
                 self.answers.append(answer)
                 left.pop(0)
 
         def writer(name: str, requests: Sequence[Request]) -> None:
             waiting[name] = list(requests)
-            self.simulation.spawn(name, lambda: work(name, waiting[name]))
+            skew = self.scenario.skews.get(name.rstrip("+"), 0)
+            self.simulation.spawn(name, lambda: work(skew, waiting[name]))
 
         def follow(name: str) -> None:
             if name.startswith("stream"):
@@ -350,11 +351,11 @@ class World:
         for number in range(1, self.scenario.consumers + 1):
             self.simulation.spawn(f"stream{number}", consume)
 
-    def _settle(self, services: Services, request: Request) -> Answer:
+    def _settle(self, services: Services, request: Request, skew: int) -> Answer:
         self.operations += 1
         for _ in range(SENDINGS):
             try:
-                answer = request.send(services, request.cause, self.simulation.now())
+                answer = request.send(services, request.cause, self.simulation.now() + skew)
                 return Answer(request, told=answer) if isinstance(answer, str) else Answer(request, answer)
             except Unavailable:
                 continue
@@ -498,6 +499,8 @@ class Story:
     faults: Faults = NO_FAULTS
     ticks: Sequence[int] = ()
     later: Sequence[int] = ()
+    skews: Mapping[str, int] = field(default_factory=dict)
+    """By writer (w1, w2, …), how far its clock is ahead, in seconds."""
     retried: bool = True
     consumers: int = 0
     polls: int = 3
