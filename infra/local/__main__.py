@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,8 @@ from infra.local.api import ApiError
 from infra.local.place import REGION, STACK, LocalError, Place, at, default_folder, read_json, write_json
 
 LOADED: Final = f"/{STACK}/examples"
-SETTLE_SECONDS: Final = 120
+PATIENCE_SECONDS: Final = 60
+"""So long a function that follows the table may take over one batch."""
 
 out = Console(highlight=False, soft_wrap=True)
 
@@ -49,19 +50,17 @@ def up(place: Place, purchases: Path = examples.FILE) -> None:
 
 
 def fill(place: Place, tokens: Mapping[str, str], purchases: Path) -> dict[str, Any]:
-    """Post the purchases of a file unless they are posted; what that took, ``{"digest", "reads", "writes",
-    "seconds"}``.
+    """Post the purchases of a file unless they are posted; what that took, ``{"digest", "reads", "writes"}``.
 
     That they are is noted where they are, so the note is lost together with them. Posting them again would change
     nothing either: it only takes its time.
     """
     ssm = deploy.client(place, "ssm")
     stamp, baskets = examples.digest(purchases), examples.read(purchases)
-    try:
-        load: dict[str, Any] = json.loads(ssm.get_parameter(Name=LOADED)["Parameter"]["Value"])
-    except ssm.exceptions.ParameterNotFound:
-        load = {}
-    if load.get("digest") == stamp:
+    load: dict[str, Any] = {"digest": "", "reads": 0.0, "writes": 0.0}
+    with suppress(ssm.exceptions.ParameterNotFound):
+        load |= json.loads(ssm.get_parameter(Name=LOADED)["Parameter"]["Value"])
+    if load["digest"] == stamp:
         out.print(f"  purchases              {len(baskets):,}, posted before")
         return load
     households = sorted({basket.household for basket in baskets})
@@ -70,25 +69,24 @@ def fill(place: Place, tokens: Mapping[str, str], purchases: Path) -> dict[str, 
         enrolling = progress.add_task(f"{'members':<21}", total=len(households))
         posting = progress.add_task(f"{'purchases':<21}", total=len(baskets), start=False)
         examples.enrol(place.api_url, tokens["operator"], households, lambda: progress.advance(enrolling))
-        progress.start_task(posting)
-        before, began = capacity(place), time.monotonic()
-        examples.post(place.api_url, tokens["till"], baskets, lambda: progress.advance(posting))
-        seconds = time.monotonic() - began
         delivered(place)
-        after = capacity(place)
-    load = {
-        "digest": stamp,
-        "reads": after["reads"] - before["reads"],
-        "writes": after["writes"] - before["writes"],
-        "seconds": round(seconds, 1),
-    }
-    ssm.put_parameter(Name=LOADED, Value=json.dumps(load), Type="String", Overwrite=True)
+        progress.start_task(posting)
+        before = capacity(place)
+        try:
+            examples.post(place.api_url, tokens["till"], baskets, lambda: progress.advance(posting))
+            delivered(place)
+            load["digest"] = stamp
+        finally:  # what an interrupted run has used is part of what it took
+            after = capacity(place)
+            load["reads"] += after["reads"] - before["reads"]
+            load["writes"] += after["writes"] - before["writes"]
+            ssm.put_parameter(Name=LOADED, Value=json.dumps(load), Type="String", Overwrite=True)
     return load
 
 
 def delivered(place: Place) -> None:
     """Return when every function that follows the table has taken every record; LocalError when one does not."""
-    if not emulator.settle(place, SETTLE_SECONDS):
+    if not emulator.settle(place, PATIENCE_SECONDS):
         raise LocalError(f"A function that follows the table does not get on; what it says is in {place.log}")
 
 

@@ -91,16 +91,21 @@ def stop(place: Place) -> bool:
     return True
 
 
-def settle(place: Place, seconds: float) -> bool:
-    """Wait until the functions that follow the table have taken every record; whether they have, in ``seconds``."""
-    deadline = time.monotonic() + seconds
+def settle(place: Place, patience: float) -> bool:
+    """Wait until the functions that follow the table have taken every record; whether they have. False when, for
+    ``patience`` seconds, none was taken.
+    """
+    least, deadline = None, time.monotonic() + patience
     while True:
         said = about(place)
         if said is None:
             raise LocalError("The emulator does not run")
-        if said["backlog"] == 0:
+        left = int(said["backlog"])
+        if left == 0:
             return True
-        if time.monotonic() > deadline:
+        if least is None or left < least:
+            least, deadline = left, time.monotonic() + patience
+        elif time.monotonic() > deadline:
             return False
         time.sleep(0.1)
 
