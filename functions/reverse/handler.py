@@ -3,10 +3,12 @@
 Trigger: POST /v1/purchases/{source}/{order_id}/returns. Output: the entry, 201. Failure: a problem; safe to send again.
 """
 
+from functools import partial
+
 from loyalty.earning.requests import ReturnRequest, named, return_of
 from loyalty.ledger.views import EntryView
 from loyalty.runtime.http import Answer, Operation, Request, posted, serve
-from loyalty.runtime.wiring import earning, policy
+from loyalty.runtime.wiring import earning
 from loyalty.shapes import seconds
 
 
@@ -15,9 +17,8 @@ def take_back(request: Request) -> Answer:
     request.at_store(body.store)
     cause = request.cause(seconds(body.occurred_at) if body.occurred_at else None)
     program = request.caller.program
-    back = return_of(body, policy(program).currency)
     source, order_id = named(request.params["source"], request.params["order_id"])
-    return posted(earning().take_back(program, source, order_id, back, cause, request.now))
+    return posted(earning().take_back(program, source, order_id, partial(return_of, body), cause, request.now))
 
 
 OPERATIONS = {

@@ -384,7 +384,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 "order": key[1],
             }
 
-        self._attempt(lambda cause, now: self.world.earning.take_back(PROGRAM, *key, back, cause, now), expect)
+        self._attempt(
+            lambda cause, now: self.world.earning.take_back(PROGRAM, *key, lambda _: back, cause, now), expect
+        )
 
     # ---- spending
 

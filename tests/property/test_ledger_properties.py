@@ -60,7 +60,7 @@ class Story:
         return int(posted.entry.detail["points"])
 
     def back(self, back: Return, order: str = "1") -> None:
-        self.world.earning.take_back(PROGRAM, "pos", order, back, self.cause(), self.now)
+        self.world.earning.take_back(PROGRAM, "pos", order, lambda _: back, self.cause(), self.now)
 
     def state(self, now: int | None = None) -> dict[str, Any]:
         """The account now, without the marks of when and why."""

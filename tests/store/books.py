@@ -101,7 +101,7 @@ class Books:
         self, order_id: str, *lines: ReturnLine, amount: int | None = None, ref: str = "", source: str = "till"
     ) -> Posted:
         cause = self.cause(ref, "return", order_id, [str(line) for line in lines], amount)
-        return self.earning.take_back(PROGRAM, source, order_id, Return(lines, amount), cause, self.now)
+        return self.earning.take_back(PROGRAM, source, order_id, lambda _: Return(lines, amount), cause, self.now)
 
     def redeem(self, chain: Chain, points: int, ref: str = "") -> Posted:
         return self.wallets.redeem(chain, points, "", self.cause(ref, "redeem", points), self.now)

@@ -6,6 +6,7 @@ is kept beside the order's key; whichever of the two is written last finds the o
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,7 +18,6 @@ from loyalty.earning.service import Earning, content_of, order_ref, recorded_oth
 from loyalty.earning.store import OrderStore
 from loyalty.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from loyalty.ledger.chain import Cause, fingerprint
-from loyalty.programs.terms import Program
 from loyalty.shapes import seconds
 
 
@@ -36,12 +36,10 @@ class Intake:
         self,
         earning: Earning,
         orders: OrderStore,
-        program: Callable[[str], Program],
         account_of: Callable[[str, str | None, str | None], str],
     ) -> None:
         self._earning = earning
         self._orders = orders
-        self._program = program
         self._account_of = account_of
 
     def take(self, sender: Sender, item: dict[str, Any], now: int) -> str:
@@ -103,11 +101,10 @@ class Intake:
         return "known" if done.replayed else "posted"
 
     def _return(self, sender: Sender, item: BatchReturn, now: int) -> str:
-        back = return_of(item, self._program(sender.program).currency)
         ref = f"r#{item.source}#{item.order_id}#{item.return_id}"
         occurred = seconds(item.occurred_at) if item.occurred_at else now
         cause = Cause(ref, _fingerprint(item), sender.client, occurred)
-        done = self._earning.take_back(sender.program, item.source, item.order_id, back, cause, now)
+        done = self._earning.take_back(sender.program, item.source, item.order_id, partial(return_of, item), cause, now)
         return "known" if done.replayed else "posted"
 
 

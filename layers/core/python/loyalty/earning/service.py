@@ -96,8 +96,13 @@ class Earning:
             raise NotFound("PURCHASE_NOT_FOUND", "There is no such purchase in this programme")
         return order
 
-    def take_back(self, program: str, source: str, order_id: str, back: Return, cause: Cause, now: int) -> Posted:
-        """Return a purchase, whole or in part: the order's next version and the entry in one transaction (I5)."""
+    def take_back(
+        self, program: str, source: str, order_id: str, back: Callable[[str], Return], cause: Cause, now: int
+    ) -> Posted:
+        """Return a purchase, whole or in part: the order's next version and the entry in one transaction (I5).
+
+        ``back`` is told the order's currency, which need not be the policy's any more.
+        """
         check_occurred(self._program(program), cause.occurred, now)
         for _ in range(MAX_TRIES):
             order = self.standing(program, source, order_id)
@@ -107,7 +112,7 @@ class Earning:
                 return Posted(opened.done, replayed=True)
             if order.version == 1 and not self.complete(program, order, now).replayed:
                 continue  # its entry was missing; now it stands, and the head has moved
-            after, amount = take_back(order, back)
+            after, amount = take_back(order, back(order.currency))
             try:
                 return self._ledger.commit(opened, _reverse(after, amount), [self._orders.put_of(program, after)])
             except ExtraRefused:

@@ -67,7 +67,7 @@ def earning() -> Earning:
 def intake() -> "Intake":
     from loyalty.earning.intake import Intake
 
-    return Intake(earning(), OrderStore(table()), policy, account_of)
+    return Intake(earning(), OrderStore(table()), account_of)
 
 
 @cache
