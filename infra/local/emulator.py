@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,6 +89,8 @@ def stop(place: Place) -> bool:
         if time.monotonic() > deadline:
             raise LocalError(f"The emulator, process {pid}, does not end; its log is {place.log}")
         time.sleep(0.05)
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGTERM)  # a function that was still running when the emulator let go of it
     return True
 
 
