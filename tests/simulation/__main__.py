@@ -1,6 +1,7 @@
-"""``python -m tests.simulation STORY [SCHEDULE]``: run one story again along a recorded schedule, and tell it.
+"""``PYTHONPATH=.:layers/core/python python -m tests.simulation STORY [SCHEDULE]``: run one story again along a recorded
+schedule, and tell it.
 
-Without a schedule the first moves are taken; without a story the stories are listed.
+Without a schedule the first moves are taken; without a story of that name the stories are listed.
 """
 
 import sys
@@ -10,7 +11,7 @@ from tests.simulation.stories import ALL
 
 
 def main(arguments: list[str]) -> int:
-    if not arguments:
+    if not arguments or arguments[0] not in ALL:
         sys.stdout.write("\n".join(ALL) + "\n")
         return 2
     schedule = [int(choice) for choice in arguments[1].split(",")] if len(arguments) > 1 else []

@@ -37,7 +37,7 @@ class Found(AssertionError):  # what a simulator is for
         super().__init__(
             f"{scenario.name}: {type(cause).__name__}: {cause}\n"
             f"seed: {seed}\nschedule: {self.schedule}\n{steps}\n"
-            f"again: python -m tests.simulation {scenario.name} {','.join(map(str, self.schedule))}"
+            f"again: PYTHONPATH=.:layers/core/python python -m tests.simulation {scenario.name} {','.join(map(str, self.schedule))}"
         )
 
 

@@ -188,7 +188,7 @@ def _replay(books: Books, line: Line, orders: dict[tuple[str, str, str], dict[st
     change = line.total("l", *_whys(line)) + line.total("h", *_whys(line)) - line.total("a", *_whys(line))
     _require(after - before == change, "I1", where, f"balances changed by {after - before}, moves by {change}")
     books.recent = [*books.recent, [digest(line.ref)[:8], at]][-_MAX_RECENT:]
-    _settled(books, at, where)
+    _settled(books, line, where)
     _same_state(books, line, where)
 
 
@@ -300,15 +300,21 @@ def _balanced(line: Line, where: str) -> None:
         _require(_soonest((into[2], 0)) >= _soonest((out[2], 0)), "I9", where, "merging shortened the life of points")
 
 
-def _settled(books: Books, at: int, where: str) -> None:
-    """Whatever the entry did, it left nothing undone that time had made true."""
+def _settled(books: Books, line: Line, where: str) -> None:
+    """Whatever the entry did, it left nothing undone that time had made true.
+
+    A hold may be over when it is written, if its request was under way for as long as it was to last; it then counts
+    as available at once, and lapses with the next entry.
+    """
+    at = line.state["t"]
     if books.status == "closed":
         _require(not books.lots and not books.holds and not books.arrears, "I1", where, "closed with points left")
     for expiry, start in books.lots:
         _require(not 0 < expiry <= at, "I7", where, f"a lot that expired at {expiry} is still there at {at}")
         _require(not 0 < start <= at, "I7", where, f"a lot that began at {start} is still pending at {at}")
     for number, held in books.holds.items():
-        _require(held.deadline > at, "I7", where, f"hold {number} should have lapsed at {held.deadline}")
+        over = held.deadline <= at and number != line.number
+        _require(not over, "I7", where, f"hold {number} should have lapsed at {held.deadline}")
     active = sum(points for (_, start), points in books.lots.items() if not start)
     _require(
         not (books.arrears and active), "I2", where, f"{active} points available beside {books.arrears} in arrears"

@@ -11,7 +11,7 @@ from tests.tally import tried
 SEEDS = 60
 ONE_DEATH = Faults((Fault.LOSE, Fault.KILL_AFTER), 1)
 """The two that tell a caller nothing of a write that took effect."""
-WITH_A_DEATH = ("redeem-redeem", "same-key-twice", "same-order-two-keys", "capture-release", "cancel-redeem")
+WITH_A_DEATH = ("redeem-redeem", "same-key-twice", "capture-release", "cancel-redeem")
 
 
 def _named(story: Story) -> str:
