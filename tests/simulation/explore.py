@@ -37,7 +37,8 @@ class Found(AssertionError):  # what a simulator is for
         super().__init__(
             f"{scenario.name}: {type(cause).__name__}: {cause}\n"
             f"seed: {seed}\nschedule: {self.schedule}\n{steps}\n"
-            f"again: PYTHONPATH=.:layers/core/python python -m tests.simulation {scenario.name} {','.join(map(str, self.schedule))}"
+            "again: PYTHONPATH=.:layers/core/python python -m tests.simulation "
+            f"{scenario.name} {','.join(map(str, self.schedule))}"
         )
 
 
