@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Final, NamedTuple
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -47,7 +48,8 @@ class Seen(NamedTuple):
 class Page:
     """One page of a running browser."""
 
-    def __init__(self, to: BinaryIO, of: BinaryIO) -> None:
+    def __init__(self, to: BinaryIO, of: BinaryIO, log: Path) -> None:
+        self._log = log
         self._to = to
         self._of = of
         self._number = 0
@@ -101,7 +103,7 @@ class Page:
         message = bytearray()
         while (byte := self._of.read(1)) != b"\0":
             if not byte:
-                raise EOFError("the browser has ended")
+                raise EOFError(f"the browser has ended: {self._log.read_text(errors='replace')[-2000:]}")
             message += byte
         return bytes(message)
 
@@ -131,9 +133,17 @@ def find() -> str:
 
 
 @contextmanager
-def page(folder: Path) -> Iterator[Page]:
-    """A page of a fresh browser, whose files lie in ``folder``; it is gone when the block ends."""
+def page() -> Iterator[Page]:
+    """A page of a fresh browser; it and its files are gone when the block ends. BrowserMissing when there is none."""
     program = find()
+    # Not below a test's own folder: the name of a socket in it may have 107 characters, and no more.
+    files = TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
+    with files as folder, _running(program, Path(folder)) as opened:
+        yield opened
+
+
+@contextmanager
+def _running(program: str, folder: Path) -> Iterator[Page]:
     ours_read, theirs_write = os.pipe()
     theirs_read, ours_write = os.pipe()
     # Chromium reads commands from descriptor 3 and writes answers to 4.
@@ -153,7 +163,7 @@ def page(folder: Path) -> Iterator[Page]:
     os.close(theirs_write)
     try:
         with os.fdopen(ours_read, "rb") as of, os.fdopen(ours_write, "wb") as to:
-            opened = Page(to, of)
+            opened = Page(to, of, folder / "chromium.log")
             yield opened
             opened.close()
     finally:

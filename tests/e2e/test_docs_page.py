@@ -18,9 +18,9 @@ SCREENSHOT: Final = "LOYALTY_DOCS_SCREENSHOT"
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[browser.Page]:
+def page() -> Iterator[browser.Page]:
     try:
-        with browser.page(tmp_path) as opened:
+        with browser.page() as opened:
             yield opened
     except browser.BrowserMissing as missing:
         pytest.fail(str(missing), pytrace=False)
