@@ -26,6 +26,16 @@ def _typed(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_ids)
+def test_every_fence_that_opens_is_closed(page: Path) -> None:
+    opened = ""
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if match := re.fullmatch(r" *```(\w*)", line):
+            assert bool(opened) != bool(match[1]), line
+            opened = match[1]
+    assert not opened
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_ids)
 def test_every_make_target_exists(page: Path) -> None:
     named = re.findall(r"(?:^|[;&|]\s*)make ((?:[a-z]+ ?)+)(?= |$|[A-Z;)#])", _typed(page), re.MULTILINE)
     assert {target for targets in named for target in targets.split()} <= TARGETS
