@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-_FENCE: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE: Final = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
 class Command(NamedTuple):
@@ -17,7 +17,8 @@ class Command(NamedTuple):
 
 def blocks(page: Path, language: str) -> list[str]:
     """The page's fenced blocks of one language."""
-    return [body for name, body in _FENCE.findall(page.read_text(encoding="utf-8")) if name == language]
+    found = FENCE.findall(page.read_text(encoding="utf-8"))
+    return [re.sub(f"^{indent}", "", body, flags=re.MULTILINE) for indent, name, body in found if name == language]
 
 
 def commands(page: Path) -> list[Command]:

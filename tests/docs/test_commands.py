@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from cli.command import parser
-from tests.docs.console import ROOT, blocks, commands, pages
+from tests.docs.console import FENCE, ROOT, blocks, commands, pages
 
 PAGES = pages()
 TARGETS = set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -20,7 +20,7 @@ _ids = [str(page.relative_to(ROOT)) for page in PAGES]
 
 def _typed(page: Path) -> str:
     """All that the page says one can type: its sessions, its shell blocks, and what stands in backquotes."""
-    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
     sessions = [command.text for command in commands(page)]
     return "\n".join([*sessions, *blocks(page, "sh"), *re.findall(r"`([^`\n]+)`", text)])
 
@@ -73,7 +73,7 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=_ids)
 def test_every_link_leads_somewhere(page: Path) -> None:
-    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         link = urlsplit(target)
         if link.scheme:
