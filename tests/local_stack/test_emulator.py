@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -140,3 +141,22 @@ def test_an_emulator_that_cannot_start_points_at_its_log(place: Place) -> None:
         other.listen()
         with pytest.raises(LocalError, match=r"ended at once; its log is .*emulator\.log"):
             emulator.start(place)
+
+
+@pytest.mark.parametrize(
+    ("backlogs", "taken"), [([5, 4, 6, 3, 0], True), ([0], True), ([5, 4, 4, 4], False), ([5, 6, 7], False)]
+)
+def test_waiting_goes_on_as_long_as_records_are_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, backlogs: list[int], taken: bool
+) -> None:
+    moments = iter(range(100))  # a second for every look at the clock
+    said = iter(backlogs)
+    monkeypatch.setattr(emulator, "about", lambda _place: {"backlog": next(said)})
+    clock = SimpleNamespace(monotonic=lambda: next(moments), sleep=lambda _seconds: None)
+    monkeypatch.setattr("infra.local.emulator.time", clock)
+    assert emulator.settle(Place(tmp_path, 1), patience=1.5) is taken
+
+
+def test_waiting_for_an_emulator_that_has_ended_says_so(tmp_path: Path, unused_port: int) -> None:
+    with pytest.raises(LocalError, match="does not run"):
+        emulator.settle(Place(tmp_path, unused_port), patience=1)
