@@ -14,7 +14,10 @@ from tests.e2e.stack import ALPHA, Stack
 
 @pytest.fixture
 def environment(stack: Stack, tmp_path: Path) -> dict[str, str]:
-    """What `make up` would have left for the command line, with a programme of these tests alone."""
+    """What `make up` would have left for the command line, with a programme of these tests alone, and nothing set
+    aside by other tests.
+    """
+    stack.client("sqs").purge_queue(QueueUrl=stack.outputs["IngestDeadLetterUrl"])
     tokens = stack.add({**ALPHA, "program": "outside"}).tokens
     told = {"api_url": stack.url, "region": "us-east-1", "table": stack.outputs["TableName"], "tokens": tokens}
     (tmp_path / "stack.json").write_text(json.dumps(told))
