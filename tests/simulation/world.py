@@ -45,8 +45,8 @@ SENDER: Final = Sender(PROGRAM, "cli_till", "")
 StreamRecord = dict[str, Any]
 Refusal = Callable[[dict[str, Any], Problem], None]
 ONE_PER_HUNDRED: Final = Rate(1, 100)
-SENDINGS: Final = 6
-"""How often a writer sends one request before it gives up."""
+SENDINGS: Final = 8
+"""How often a writer sends one request before it gives up: more often than a run has faults."""
 
 
 def in_turn(first: Callable[[], _A], second: Callable[[], _B]) -> tuple[_A, _B]:
