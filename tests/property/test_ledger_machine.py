@@ -40,7 +40,7 @@ amounts = st.sampled_from(["some", "some", "some", "all", "one more"])
 any_index = st.integers(0, 10**6)
 lines = st.lists(st.tuples(st.integers(0, 9_000), st.integers(0, 4)), min_size=1, max_size=3)
 deadlines = st.sampled_from([60, 3_600, 2 * DAY, 40 * DAY])
-expiries = st.sampled_from([0, 1, 40, 75])
+expiries = st.sampled_from([0, 1, 2, 3, 40, 75])
 """Days from now, 0 for good."""
 policies = st.builds(
     PlainTerms,
@@ -437,6 +437,14 @@ class LedgerMachine(RuleBasedStateMachine):
     def _pick_hold(self, index: int) -> tuple[Chain, int]:
         """A hold that is or, less often, was."""
         return self._pick(index, lambda account: sorted(account.holds) * 3 + sorted(account.gone_holds))
+
+    @precondition(lambda self: self.plain.orders)
+    @rule(index=any_index)
+    def spend_everything_and_bring_a_purchase_back(self, index: int) -> None:
+        """What leads to arrears, which what comes next repays."""
+        key = sorted(self.plain.orders)[index % len(self.plain.orders)]
+        self.redeem(CHAINS.index(self.plain.purchases[key][0]), 1, "all")
+        self.give_back(index, "rest", Fraction(1), 0)
 
     def _any_holds(self) -> bool:
         return any(account.holds or account.gone_holds for account in self.plain.accounts.values())
