@@ -2,14 +2,16 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.docs.console import ROOT, Command, commands
-from tests.e2e.stack import Stack
+from tests.e2e.stack import ALPHA, Stack
 from tests.tally import tried
 
+PATH = "/usr/local/bin:/usr/bin:/bin"
 _MARK = "\x1e"
 _CHANGING = (
     (re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}"), "ULID"),
@@ -32,7 +34,7 @@ def _typed(typed: list[Command], folder: Path) -> list[list[str]]:
         ["bash", "--norc", "-s"],
         input=script,
         cwd=folder,
-        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LOYALTY_LOCAL": str(folder / ".local"), "LANG": "C.UTF-8"},
+        env={"PATH": f"{folder / 'bin'}:{PATH}", "LOYALTY_LOCAL": str(folder / ".local"), "LANG": "C.UTF-8"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -45,10 +47,14 @@ def _typed(typed: list[Command], folder: Path) -> list[list[str]]:
 def test_the_tutorial_answers_as_it_says(stack: Stack, tmp_path: Path) -> None:
     local = tmp_path / ".local"
     local.mkdir()
-    tokens = stack.programmes["alpha"].tokens
+    tokens = stack.add({**ALPHA, "program": "tutorial"}).tokens
     (local / "stack.json").write_text(json.dumps({"api_url": stack.url, "tokens": tokens}))
     (tmp_path / ".venv").symlink_to(sys.prefix)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
+    if shutil.which("curl", path=PATH) is None:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "python3").symlink_to(sys.executable)
+        (tmp_path / "bin" / "curl").symlink_to(Path(__file__).with_name("curl.py"))
     typed = commands(ROOT / "docs" / "tutorial.md")
     answers = _typed(typed, tmp_path)
     for command, answer in zip(typed, answers, strict=True):
