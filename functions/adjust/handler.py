@@ -13,7 +13,7 @@ from loyalty.runtime.wiring import policy, wallets
 from loyalty.shapes import seconds
 
 LONGEST = 50 * 366 * 86_400
-_PROBLEMS = ("MEMBER_NOT_FOUND", "ACCOUNT_CLOSED", "ACCOUNT_BUSY")
+_PROBLEMS = ("MEMBER_NOT_FOUND", "WALLET_NOT_FOUND", "ACCOUNT_CLOSED", "ACCOUNT_BUSY")
 
 
 def adjust(request: Request) -> Answer:

@@ -77,7 +77,7 @@ def _chain(request: Request) -> Chain:
     return Chain(request.caller.program, request.member(), wallet)
 
 
-_OF_MEMBER = ("MEMBER_NOT_FOUND", "AUTH_MEMBER_FORBIDDEN")
+_OF_MEMBER = ("MEMBER_NOT_FOUND", "WALLET_NOT_FOUND", "AUTH_MEMBER_FORBIDDEN")
 OPERATIONS = {
     "GET /v1/members/{id}/balance": Operation(balance, BalanceView, problems=_OF_MEMBER, query={"wallet": Wallet}),
     "GET /v1/members/{id}/entries": Operation(

@@ -15,6 +15,7 @@ from loyalty.runtime.wiring import account_of, allowance_of, policy, tokens, wal
 
 _PROBLEMS = (
     "MEMBER_NOT_FOUND",
+    "WALLET_NOT_FOUND",
     "POINTS_INSUFFICIENT",
     "HOLD_LIMIT_REACHED",
     "ACCOUNT_FROZEN",

@@ -43,6 +43,6 @@ class CaptureRequest(Body):
 
 
 class ReleaseRequest(Body):
-    """The path names the hold. An offline one is given up by who shows its allowance, or by who may correct balances."""
+    """The path names the hold. An offline one is given up by who shows its allowance, or may correct balances."""
 
     allowance: Allowance | None = None

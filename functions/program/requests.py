@@ -12,7 +12,11 @@ Minutes = Annotated[int, Meta(ge=1, le=43_200)]
 Day = Annotated[str, Meta(pattern=r"^[0-9]{2}-[0-9]{2}$(?!\n)", description="MM-DD", examples=["12-31"])]
 
 
-class EarnRate(Body):
+class Shown(Body, omit_defaults=False):
+    """Part of a document that is read as well as written: whole, with its defaults."""
+
+
+class EarnRate(Shown):
     """``rate`` is points per whole unit of the currency, exact."""
 
     rate: Annotated[
@@ -20,41 +24,41 @@ class EarnRate(Body):
     ] = "1"
 
 
-class NoExpiry(Body, tag_field="kind", tag="none"):
+class NoExpiry(Shown, tag_field="kind", tag="none"):
     """Points last for good."""
 
 
-class RollingExpiry(Body, tag_field="kind", tag="rolling"):
+class RollingExpiry(Shown, tag_field="kind", tag="rolling"):
     """Points last so many months from the day they begin, to the end of that day, month, quarter or year."""
 
     months: Annotated[int, Meta(ge=1, le=120)]
     rounding: Literal["day", "month", "quarter", "year"] = "month"
 
 
-class FixedDatesExpiry(Body, tag_field="kind", tag="fixed_dates"):
+class FixedDatesExpiry(Shown, tag_field="kind", tag="fixed_dates"):
     """Points last until the next of these days, that day included."""
 
     dates: Annotated[list[Day], Meta(min_length=1, max_length=12)]
 
 
-class Immediate(Body, tag_field="kind", tag="immediate"):
+class Immediate(Shown, tag_field="kind", tag="immediate"):
     """Points can be spent at once."""
 
 
-class Delay(Body, tag_field="kind", tag="delay"):
+class Delay(Shown, tag_field="kind", tag="delay"):
     """Points can be spent from the start of the day so many days after the purchase."""
 
     days: Annotated[int, Meta(ge=1, le=90)]
 
 
-class HoldTerms(Body):
+class HoldTerms(Shown):
     """How long a hold lasts when the caller does not say, and at most."""
 
     default_minutes: Minutes = 60
     max_minutes: Minutes = 10_080
 
 
-class Policy(Body):
+class Policy(Shown):
     """A programme's policy, whole: what is left out takes its default. ``events`` are bonus points by type of event."""
 
     program: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}$(?!\n)", description="The caller's own")]

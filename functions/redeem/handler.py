@@ -34,6 +34,7 @@ OPERATIONS = {
         201,
         (
             "MEMBER_NOT_FOUND",
+            "WALLET_NOT_FOUND",
             "POINTS_INSUFFICIENT",
             "ACCOUNT_FROZEN",
             "ACCOUNT_CLOSED",

@@ -6,6 +6,7 @@ Trigger: POST /v1/purchases/{source}/{order_id}/returns. Output: the entry, 201.
 from functools import partial
 
 from loyalty.earning.requests import ReturnRequest, named, return_of
+from loyalty.earning.service import return_ref
 from loyalty.ledger.views import EntryView
 from loyalty.runtime.http import Answer, Operation, Request, posted, serve
 from loyalty.runtime.wiring import earning
@@ -18,7 +19,8 @@ def take_back(request: Request) -> Answer:
     cause = request.cause(seconds(body.occurred_at) if body.occurred_at else None)
     program = request.caller.program
     source, order_id = named(request.params["source"], request.params["order_id"])
-    return posted(earning().take_back(program, source, order_id, partial(return_of, body), cause, request.now))
+    twin = return_ref(source, order_id, request.key())
+    return posted(earning().take_back(program, source, order_id, partial(return_of, body), cause, request.now, twin))
 
 
 OPERATIONS = {

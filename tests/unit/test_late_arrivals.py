@@ -180,6 +180,41 @@ def test_a_waiting_return_of_more_than_was_bought_goes_aside_and_waits_no_longer
     assert not [item for item in running.engine.items() if item[keys.TYPE]["S"] == keys.type_wait]
 
 
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_a_return_tried_over_http_and_handed_in_again_in_a_batch_counts_once(
+    running: Running, anna: str, aside: Aside, *, batch_first: bool
+) -> None:
+    till = running.key("till", name="Till 4")
+    client = till.split(".")[1]
+    order = {**PURCHASE, "member": anna, "lines": [{"amount": "12.00", "quantity": 2}]}
+    deliver(batch(order))
+    back = [{"line": 1, "quantity": 1}]
+
+    def over_http(key: str) -> bool:
+        answer = running.call(
+            till,
+            "POST /v1/purchases/{source}/{order_id}/returns",
+            {"lines": back},
+            params={"source": "pos", "order_id": "1"},
+            headers={"Idempotency-Key": key},
+        )
+        assert answer.status == 201
+        return answer.headers.get("idempotency-replayed") == "true"
+
+    def in_a_batch() -> None:
+        assert deliver(batch({**RETURN, "lines": back}, client=client)) == []
+
+    if batch_first:
+        in_a_batch()
+        assert over_http("r1")
+    else:
+        assert not over_http("r1")
+        in_a_batch()
+    assert (available(running, anna), aside) == (6, [])
+    assert not over_http("another-return")
+    assert available(running, anna) == 0
+
+
 def test_an_order_whose_entry_a_crash_left_out_gets_it_once(running: Running, anna: str, aside: Aside) -> None:
     deliver(batch({**PURCHASE, "member": anna}))
     order = next(item for item in running.engine.items() if item[keys.TYPE]["S"] == keys.type_order)

@@ -14,10 +14,10 @@ from msgspec import Struct
 
 from loyalty.earning.purchase import Order
 from loyalty.earning.requests import BatchItem, BatchPurchase, BatchReturn, purchase_of, return_of, who
-from loyalty.earning.service import Earning, content_of, order_ref, recorded_otherwise
+from loyalty.earning.service import Earning, content_of, order_ref, recorded_otherwise, return_ref
 from loyalty.earning.store import OrderStore
 from loyalty.errors import Conflict, Forbidden, Invalid, NotFound, Problem
-from loyalty.ledger.chain import Cause, fingerprint
+from loyalty.ledger.chain import Cause, fingerprint, key_ref
 from loyalty.shapes import seconds
 
 
@@ -101,10 +101,13 @@ class Intake:
         return "known" if done.replayed else "posted"
 
     def _return(self, sender: Sender, item: BatchReturn, now: int) -> str:
-        ref = f"r#{item.source}#{item.order_id}#{item.return_id}"
+        ref = return_ref(item.source, item.order_id, item.return_id)
         occurred = seconds(item.occurred_at) if item.occurred_at else now
         cause = Cause(ref, _fingerprint(item), sender.client, occurred)
-        done = self._earning.take_back(sender.program, item.source, item.order_id, partial(return_of, item), cause, now)
+        # A return that was first tried over HTTP, without an answer, comes under that try's key.
+        twin = key_ref(sender.client, item.return_id)
+        back = partial(return_of, item)
+        done = self._earning.take_back(sender.program, item.source, item.order_id, back, cause, now, twin)
         return "known" if done.replayed else "posted"
 
 

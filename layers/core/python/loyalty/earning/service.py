@@ -16,7 +16,7 @@ from loyalty.earning.store import OrderStore
 from loyalty.errors import Conflict, Invalid, NotFound, Refused
 from loyalty.ledger import commands
 from loyalty.ledger.account import Draft
-from loyalty.ledger.chain import Cause, Chain, fingerprint
+from loyalty.ledger.chain import Cause, Chain, Entry, fingerprint
 from loyalty.ledger.service import ExtraRefused, Ledger, Opened, Posted, busy
 from loyalty.programs.terms import Program
 
@@ -97,11 +97,20 @@ class Earning:
         return order
 
     def take_back(
-        self, program: str, source: str, order_id: str, back: Callable[[str], Return], cause: Cause, now: int
+        self,
+        program: str,
+        source: str,
+        order_id: str,
+        back: Callable[[str], Return],
+        cause: Cause,
+        now: int,
+        twin: str = "",
     ) -> Posted:
         """Return a purchase, whole or in part: the order's next version and the entry in one transaction (I5).
 
-        ``back`` is told the order's currency, which need not be the policy's any more.
+        ``back`` is told the order's currency, which need not be the policy's any more. ``twin`` is the reference under
+        which the same return may have come on another way: a till that got no answer hands it in again in a batch.
+        Whichever of the two is second finds the first, or the order's version has moved on and it looks again.
         """
         check_occurred(self._program(program), cause.occurred, now)
         for _ in range(MAX_TRIES):
@@ -112,12 +121,22 @@ class Earning:
                 return Posted(opened.done, replayed=True)
             if order.version == 1 and not self.complete(program, order, now).replayed:
                 continue  # its entry was missing; now it stands, and the head has moved
+            if twin and order.version > 1 and (done := self._returned(chain, twin, order)) is not None:
+                return Posted(done, replayed=True)
             after, amount = take_back(order, back(order.currency))
             try:
                 return self._ledger.commit(opened, _reverse(after, amount), [self._orders.put_of(program, after)])
             except ExtraRefused:
                 continue  # another return of the same order was first: look again at what is left
         raise busy()
+
+    def _returned(self, chain: Chain, ref: str, order: Order) -> Entry | None:
+        """The return of this order that came under ``ref``."""
+        number = self._ledger.store.find(chain, ref)
+        entry = None if number is None else self._ledger.store.entry(chain, number)
+        if entry is None or entry.kind != "reversed":
+            return None
+        return entry if (entry.detail["source"], entry.detail["order"]) == (order.source, order.order_id) else None
 
     def bonus(
         self, program: str, account: str, wallet: str, event: str, occurred: int, cause: Cause, now: int
@@ -136,6 +155,11 @@ class Earning:
             draft.detail |= {"event": event, "points": points}
 
         return self._ledger.post(Chain(program, account, wallet), cause, now, decide)
+
+
+def return_ref(source: str, order_id: str, return_id: str) -> str:
+    """The reference of a return that came in a batch."""
+    return f"r#{source}#{order_id}#{return_id}"
 
 
 def order_ref(source: str, order_id: str) -> str:

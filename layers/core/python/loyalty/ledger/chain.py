@@ -84,6 +84,11 @@ def fingerprint(*parts: object) -> str:
     return digest(json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False))[:22]
 
 
+def key_ref(client: str, key: str) -> str:
+    """The reference of a request that a client sent under an idempotency key."""
+    return f"k#{client}#{key}"
+
+
 def tag(ref: str) -> str:
     """Short form of a reference, kept in the state for the newest entries (48 bits; a match is always looked up)."""
     return digest(ref)[:TAG_LENGTH]

@@ -15,7 +15,7 @@ import msgspec
 
 from loyalty.errors import Conflict, Corrupt, Forbidden, Invalid, NotFound, Problem
 from loyalty.ids import Located, is_account, locate
-from loyalty.ledger.chain import Cause, fingerprint
+from loyalty.ledger.chain import Cause, fingerprint, key_ref
 from loyalty.ledger.service import Posted
 from loyalty.ledger.views import entry_view
 from loyalty.routes import Route, routes_of
@@ -101,7 +101,9 @@ class Request:
             body = msgspec.structs.replace(body, member=account, identity=None)
         content = "" if body is None else msgspec.json.encode(body).decode()
         return Cause(
-            ref=f"{'m' if self.caller.member else 'k'}#{self.caller.client}#{self.key()}",
+            ref=f"m#{self.caller.client}#{self.key()}"
+            if self.caller.member
+            else key_ref(self.caller.client, self.key()),
             fingerprint=fingerprint(self.route.key, self.params, content),
             actor=self.caller.client,
             occurred=self.now if occurred is None else occurred,
@@ -247,7 +249,8 @@ def _permit(request: Request, limiter: Limiter, moment: float) -> None:
     caller = request.caller
     if not caller.program or scope not in caller.scopes:
         raise Forbidden("AUTH_SCOPE_MISSING", f"This needs the scope {scope}")
-    wait = limiter.wait(caller.client, caller.limit, moment)
+    # A member spends a share of its own: no member can use up the share of the shop that gave it its token.
+    wait = limiter.wait(caller.member or caller.client, caller.limit, moment)
     if wait:
         raise Conflict(
             "REQUEST_RATE_LIMITED", f"This client may send {caller.limit} requests a second", retry_after=wait

@@ -5,10 +5,14 @@ throttling.
 """
 
 from math import ceil
+from typing import Final
+
+MOST_BUCKETS: Final = 10_000
+"""So many callers are remembered; then all begin anew."""
 
 
 class Limiter:
-    """A token bucket a client: ``rate`` requests a second, twice that in a burst."""
+    """A token bucket a caller: ``rate`` requests a second, twice that in a burst."""
 
     def __init__(self) -> None:
         self._buckets: dict[str, tuple[float, float]] = {}
@@ -19,6 +23,8 @@ class Limiter:
         """
         if rate <= 0:
             return 0
+        if len(self._buckets) >= MOST_BUCKETS:
+            self._buckets.clear()
         tokens, last = self._buckets.get(client, (2.0 * rate, moment))
         tokens = min(2.0 * rate, tokens + max(0.0, moment - last) * rate)
         if tokens < 1:
