@@ -12,20 +12,26 @@ import time
 from pathlib import Path
 
 
+def living(group: int) -> list[int]:
+    """The processes of a group, where the system lists them; one that nobody has waited for is none."""
+    found: list[int] = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, of_group, *_ = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(of_group) == group and state != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
 def ended(group: int) -> bool:
-    """Whether no process of the group is left; one that nobody has waited for is none."""
+    """Whether no process of the group is left."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
         return True
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(fields[2]) == group and fields[0] != "Z":
-            return False
-    return Path("/proc/self/stat").exists()
+    return Path("/proc/self/stat").exists() and not living(group)
 
 
 def main(group: int, folder: Path) -> None:

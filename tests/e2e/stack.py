@@ -2,12 +2,13 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from infra.local.place import ROOT, Place
 from loyalty.clients.bootstrap import ensure_client, ensure_program
 from loyalty.clients.service import NewClient
 from loyalty.table.client import Table
+from tests.e2e import guard as guards
 from tests.e2e.calls import Api
 
 SETTLE_SECONDS: Final = 120
@@ -152,10 +154,21 @@ def deployed() -> Iterator[Stack]:
         if stack is not None:
             for client in stack._clients.values():  # noqa: SLF001 - its own module
                 client.close()
+        _end_functions(place)
         emulator.stop(place)
         if guard is not None:
             guard.communicate()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_functions(place: Place) -> None:
+    """The emulator waits for each of its functions in turn; after a race there are scores of them."""
+    said = emulator.about(place)
+    if said is not None and emulator.settle(place, SETTLE_SECONDS):
+        for process in guards.living(os.getpgid(said["pid"])):
+            if process != said["pid"]:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
 
 
 def _guard(place: Place) -> "subprocess.Popen[bytes]":
