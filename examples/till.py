@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import secrets
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -197,10 +198,26 @@ class Till:
         return True
 
     def settle(self) -> tuple[int, int]:
-        """Back online: capture what was spent offline, hand in the sales; (captures, sales)."""
+        """Back online: hand in the sales, capture what was spent offline; (captures, sales)."""
+        sales = self.journal.kept["sales"]
+        for first in range(0, len(sales), 100):
+            self.api.call("POST", "/v1/batches", {"items": sales[first : first + 100]})
+        count = len(sales)
+        self.journal.kept["sales"] = []
+        self.journal.save()
         captures = 0
         for card, allowance in list(self.journal.kept["allowances"].items()):
-            hold = f"/v1/holds/{allowance['hold']}"
+            captures += self._settled(allowance)
+            del self.journal.kept["allowances"][card]
+            self.journal.save()
+        return captures, count
+
+    def _settled(self, allowance: Json) -> int:
+        """Captures made on one allowance. A refusal, such as of a hold that lapsed, must not stop the others: somebody
+        reads it, and it is the shop's loss.
+        """
+        hold, captures = f"/v1/holds/{allowance['hold']}", 0
+        try:
             for spent in allowance["spent"]:
                 body = {"points": spent["points"], "final": False, "allowance": allowance["allowance"]}
                 self.api.call("POST", f"{hold}/capture", body, key=spent["key"])
@@ -208,15 +225,9 @@ class Till:
             if allowance["left"]:
                 body = {"allowance": allowance["allowance"]}
                 self.api.call("POST", f"{hold}/release", body, key=f"rest-{allowance['hold']}")
-            del self.journal.kept["allowances"][card]
-            self.journal.save()
-        sales = self.journal.kept["sales"]
-        for first in range(0, len(sales), 100):
-            self.api.call("POST", "/v1/batches", {"items": sales[first : first + 100]})
-        count = len(sales)
-        self.journal.kept["sales"] = []
-        self.journal.save()
-        return captures, count
+        except Refused as refusal:
+            print(f"hold {allowance['hold']}: {refusal}", file=sys.stderr)
+        return captures
 
     def balance(self, member: str) -> Json:
         return dict(self.api.call("GET", f"/v1/members/{member}/balance")["balance"])
