@@ -125,10 +125,12 @@ def test_what_is_no_json_object_is_refused(running: Running, sent: Sent, raw: st
 
 
 def test_a_batch_too_large_for_a_message_is_refused_whole(running: Running, sent: Sent) -> None:
-    lines = [{"amount": 1, "product": "p" * 60, "category": "c" * 60}] * 255
-    items = [{**PURCHASE, "order_id": str(number), "lines": [*lines]} for number in range(6)]
-    while len(json.dumps({"items": items})) < MAX_BODY - 50:  # it grows by who sends it
-        items[0]["lines"].append({"amount": 1})
+    line = {"amount": 1, "product": "p" * 60, "category": "c" * 60}
+    items: list[dict[str, Any]] = [{**PURCHASE, "order_id": str(number), "lines": [line] * 250} for number in range(6)]
+    for more in (line, {"amount": 1}):
+        room = MAX_BODY - len(json.dumps({"items": items}))
+        for number in range(room // len(json.dumps([more]))):
+            items[number % 6]["lines"] = [*items[number % 6]["lines"], more]
     assert len(json.dumps({"items": items})) <= MAX_BODY
     refused(running.call(running.key("till"), BATCHES, {"items": items}), 413, "REQUEST_TOO_LARGE")
     assert not sent
