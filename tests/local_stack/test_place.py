@@ -32,6 +32,8 @@ def test_without_a_wish_a_place_gets_two_free_ports_from_the_default_on(tmp_path
     assert made.port >= DEFAULT_PORT
     for port in (made.port, made.api_port):
         with socket.socket() as probe:
+            # Nobody listens there; what an earlier listener's last connections left behind does not count.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
 
 

@@ -215,9 +215,10 @@ class PlainAccount:
             raise No("REDEMPTION_ALREADY_CANCELLED")
         self.given_back.add(spent)
         back = [Packet(packet.points, packet.expiry) for packet in self.spent[spent]]
+        points = sum(packet.points for packet in back)  # before arrears take their share of these very packets
         self.packets += back
         self.moment(self.now)
-        return sum(packet.points for packet in back)
+        return points
 
     def hold(self, points: int, deadline: int, offline: bool, number: int) -> None:
         self.usable()
