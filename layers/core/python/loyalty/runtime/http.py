@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from loyalty.errors import Conflict, Corrupt, Forbidden, Invalid, NotFound, Problem
+from loyalty.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from loyalty.ids import Located, is_account, locate
 from loyalty.ledger.chain import Cause, fingerprint, key_ref
 from loyalty.ledger.service import Posted
@@ -189,7 +189,7 @@ def serve(function: str, operations: Mapping[str, Operation]) -> LambdaHandler:
             outcome = str(answer.status)
         except Problem as problem:
             answer, outcome = problem_answer(problem), problem.code
-        except (Corrupt, Exception) as error:  # noqa: BLE001 - the caller gets a clear answer and the alarm gets the place
+        except Exception as error:  # noqa: BLE001 - the caller gets a clear answer and the alarm gets the place
             observability.failure(key, error, **further)
             answer, outcome = problem_answer(_INTERNAL), _INTERNAL.code
         observability.record(
