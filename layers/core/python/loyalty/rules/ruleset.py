@@ -1,0 +1,211 @@
+"""A rule set as it was checked: everything the engine needs, and nothing of how it was written. Plain data, kept as
+JSON; the YAML it came from is kept beside it.
+
+Days are proleptic ordinals in the zone of the store (of the programme where there is none), points are whole points
+unless a docstring says exact, money is in minor units of the programme's currency.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from loyalty.errors import Corrupt
+from loyalty.rules.tree import Node, Type
+
+FORMAT = 1
+LAST_DAY = 3_652_059
+"""Ordinal of 9999-12-31: a window that does not end."""
+BASE_RULE = "base"
+EVENT_SCALE = 1000
+"""Scale of every number that a rule set declares: three decimal places."""
+
+On = Literal["order", "line", "event"]
+Rounding = Literal["carry", "down", "up", "nearest"]
+"""``carry``: down, and what is left over is carried to the member's next award of the rule."""
+Period = Literal["day", "week", "month", "quarter", "year", "total"]
+
+
+class Names(Struct, frozen=True):
+    """What members and marketers read."""
+
+    en: str
+    zh: str
+
+
+class Cap(Struct, frozen=True):
+    """At most so many ``points``, and so many ``times``, per member and period; 0 is no bound."""
+
+    period: Period
+    points: int = 0
+    times: int = 0
+
+
+class Pending(Struct, frozen=True):
+    """``immediate``; ``delay``: spendable from the start of the day so many ``days`` later; ``on_event``: once an event
+    that activates it says so.
+    """
+
+    kind: Literal["immediate", "delay", "on_event"]
+    days: int = 0
+
+
+class Rule(Struct, frozen=True):
+    """One rule. ``earn`` of a rule that speaks of ``base`` is what is earned in all under it: its award is what lies
+    above the base. Any other earns beside the base. ``on`` line: condition and earning are worked out for each line.
+    """
+
+    id: str
+    names: Names
+    on: On
+    earn: Node
+    when: Node | None = None
+    over_base: bool = False
+    """``earn`` speaks of ``base``, so base is taken off."""
+    scale: int = 1
+    """Scale of ``earn`` (of what lies above the base where ``over_base``); 0 when it is a ratio."""
+    windows: tuple[tuple[int, int], ...] = ((1, LAST_DAY),)
+    """(first day, last day), apart from each other, in order."""
+    group: str = ""
+    """Stacking group; "" is the outermost."""
+    priority: int = 0
+    """Higher comes first; ties by id."""
+    order_cap: int = 0
+    """Points from one order or event at most; 0 is no bound."""
+    caps: tuple[Cap, ...] = ()
+    campaign: str = ""
+    """Whose budget pays; "" is none."""
+    pending: Pending | None = None
+    """None: as the programme's policy says."""
+    expiry: Mapping[str, object] | None = None
+    """An expiry of the policy's form; None: as the programme's policy says."""
+    rounding: Rounding = "carry"
+    on_return: Literal["share", "whole"] = "share"
+    """``whole``: the first return of anything it was earned by takes all of it back."""
+    when_text: str = ""
+    earn_text: str = ""
+    """As written, for explanations."""
+
+
+class Group(Struct, frozen=True):
+    """How the rules and groups within it stack: all of them (``sum``), the one that gives most (``best``), the first by
+    priority that gives anything (``first``); ``exclusive``: all of them, and where they give anything, whatever stands
+    beside this group with a lower priority gives nothing. ``within`` "" is the outermost group, a ``sum``.
+    """
+
+    id: str
+    stacking: Literal["sum", "best", "first", "exclusive"]
+    within: str = ""
+    priority: int = 0
+
+
+class Campaign(Struct, frozen=True):
+    """A budget in points; ``money`` says what it was written as, in minor units, where it was written as money."""
+
+    id: str
+    points: int
+    money: int = 0
+
+
+class Day(Struct, frozen=True):
+    """A named day of the calendar: the days it falls on, in order."""
+
+    id: str
+    names: Names
+    days: tuple[int, ...]
+
+
+class Store(Struct, frozen=True):
+    """What a store's number stands for."""
+
+    id: str
+    region: str = ""
+    zone: str = ""
+    """IANA name; "" is the programme's."""
+
+
+class Event(Struct, frozen=True):
+    """Something members do. ``fields`` have the type of their declaration; ``once`` names the fields that make it one
+    and the same event, so that it counts once for a member; ``activates`` and ``cancels`` name the type of event whose
+    pending points it decides on.
+    """
+
+    type: str
+    fields: Mapping[str, Type] = {}
+    once: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    streak: bool = False
+    """Days in a row are counted."""
+    activates: str = ""
+    cancels: str = ""
+
+
+class RuleSet(Struct, frozen=True):
+    """All of it. ``rules`` are in the order of their ids; ``rules[base]`` is the base rule, on each line."""
+
+    program: str
+    name: str
+    currency: str
+    timezone: str
+    rules: tuple[Rule, ...]
+    base: int
+    groups: tuple[Group, ...] = ()
+    campaigns: tuple[Campaign, ...] = ()
+    calendar: tuple[Day, ...] = ()
+    stores: tuple[Store, ...] = ()
+    events: tuple[Event, ...] = ()
+    member_attributes: Mapping[str, Type] = {}
+    line_attributes: Mapping[str, Type] = {}
+    point_cost: tuple[int, int] = (0, 1)
+    """What one point costs, in minor units, as an exact fraction."""
+    guard_percent: int = 0
+    """A publish is refused when its backtest changes the points given by more than this; 0 is no guard."""
+    format: int = FORMAT
+
+    @property
+    def event_fields(self) -> dict[str, Type]:
+        """The fields of all types of event together."""
+        return {name: kind for event in self.events for name, kind in event.fields.items()}
+
+    @property
+    def speaks_of_member(self) -> bool:
+        """Whether anything in it needs the member's document, and not just the account."""
+        return _mentions(self, ("member.",)) - _FROM_ACCOUNT != set()
+
+
+_FROM_ACCOUNT = {"member.id", "member.purchases", "member.first_purchase", "member.days_since_purchase"}
+
+
+def _mentions(rules: RuleSet, prefixes: tuple[str, ...]) -> set[str]:
+    found: set[str] = set()
+
+    def walk(value: object) -> None:
+        if isinstance(value, dict):
+            if value.get("n") == "field" and str(value["name"]).startswith(prefixes):
+                found.add(str(value["name"]))
+            for part in value.values():
+                walk(part)
+        elif isinstance(value, list):
+            for part in value:
+                walk(part)
+
+    for rule in rules.rules:
+        walk(msgspec.to_builtins((rule.when, rule.earn)))
+    return found
+
+
+def encode(rules: RuleSet) -> bytes:
+    """Canonical JSON: equal rule sets give equal bytes."""
+    return msgspec.json.encode(rules, order="sorted")
+
+
+def decode(data: bytes) -> RuleSet:
+    """Inverse of ``encode``; Corrupt for anything else."""
+    try:
+        rules = msgspec.json.decode(data, type=RuleSet)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise Corrupt("the stored rule set cannot be read") from error
+    if rules.format != FORMAT:
+        raise Corrupt(f"rule set of format {rules.format}")
+    return rules
