@@ -30,6 +30,7 @@ MAX_TRANSACTION_ITEMS = 100
 TABLE = "simulated"
 _CONDITIONAL = {"ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues"}
 _SUPPORTED = {
+    "BatchGetItem": {"RequestItems"},
     "GetItem": {"TableName", "Key", "ConsistentRead", "ProjectionExpression", "ExpressionAttributeNames"},
     "Query": {
         "TableName", "IndexName", "KeyConditionExpression", "FilterExpression", "ProjectionExpression", "Select",
@@ -71,6 +72,8 @@ class Call:
 
     @property
     def can_be_stale(self) -> bool:
+        if self.operation == "BatchGetItem":  # its keys lie in many partitions: what it misses is not simulated
+            return False
         return not self.writes and not self.request.get("ConsistentRead", False)
 
     def perform(self, lag: int = 0) -> Response:
@@ -90,6 +93,9 @@ class Call:
                 ((kind, action),) = entry.items()
                 parts.append(f"{kind} {_key_label(action.get('Key') or action.get('Item', {}))}")
             return f"TransactWriteItems({', '.join(parts)})"
+        if self.operation == "BatchGetItem":
+            wanted = [key for asked in request["RequestItems"].values() for key in asked["Keys"]]
+            return f"BatchGetItem({', '.join(map(_key_label, wanted))})"
         if self.operation == "Query":
             values = sorted(
                 str(next(iter(value.values()))) for value in request.get("ExpressionAttributeValues", {}).values()
@@ -239,6 +245,7 @@ class Engine:
         if operation not in _SUPPORTED or unsupported:
             raise NotImplementedError(f"{operation} {sorted(unsupported)} is not simulated")
         handler: Callable[[Request, int], _Answer] = {
+            "BatchGetItem": self._batch_get,
             "GetItem": self._get,
             "Query": self._query,
             "PutItem": self._put,
@@ -252,7 +259,8 @@ class Engine:
         if detail != "NONE":
             units = consumed()
             shown = units if detail == "INDEXES" else [_total(entry) for entry in units]
-            response["ConsumedCapacity"] = shown if operation == "TransactWriteItems" else shown[0]
+            several = operation in ("TransactWriteItems", "BatchGetItem")
+            response["ConsumedCapacity"] = shown if several else shown[0]
         response["ResponseMetadata"] = wire.metadata(200)
         return response
 
@@ -286,6 +294,30 @@ class Engine:
             return {}, consumed
         shown = item if paths is None else expressions.project(item, paths)
         return {"Item": wire.copy_item(shown)}, consumed
+
+    def _batch_get(self, request: Request, lag: int) -> _Answer:
+        """Items of one table in the order of their keys: no caller may rely on any order. All are processed at once."""
+        ((table, asked),) = request["RequestItems"].items()
+        if set(asked) - {"Keys", "ConsistentRead"}:
+            raise NotImplementedError(f"BatchGetItem with {sorted(asked)} is not simulated")
+        schema = self._schema("BatchGetItem", table)
+        wanted = [_read_key(key, schema) for key in asked["Keys"]]
+        if not 1 <= len(wanted) <= MAX_TRANSACTION_ITEMS:
+            raise Malformed("Member must have length between 1 and 100")
+        if len(set(wanted)) < len(wanted):
+            raise Malformed("Provided list of item keys contains duplicates")
+        items = [
+            item for pk, sk in sorted(wanted) if (item := self._partition(table, pk, lag).items.get(sk)) is not None
+        ]
+        consistent = bool(asked.get("ConsistentRead", False))
+        response = {"Responses": {table: [wire.copy_item(item) for item in items]}, "UnprocessedKeys": {}}
+        missing = len(wanted) - len(items)
+
+        def consumed() -> list[dict[str, Any]]:
+            sizes = [*map(wire.item_bytes, items), *[0] * missing]
+            return [wire.capacity(table, sum(wire.read_units(size, consistent=consistent) for size in sizes))]
+
+        return response, consumed
 
     def _query(self, request: Request, lag: int) -> _Answer:
         table = request["TableName"]
@@ -509,6 +541,9 @@ class Client:
 
     def get_item(self, **request: Any) -> Response:
         return self._call("GetItem", request)
+
+    def batch_get_item(self, **request: Any) -> Response:
+        return self._call("BatchGetItem", request)
 
     def query(self, **request: Any) -> Response:
         return self._call("Query", request)

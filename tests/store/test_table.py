@@ -210,3 +210,16 @@ def test_a_table_that_is_not_there_is_an_error(table: "tuple[DynamoDBClient, str
     with pytest.raises(ClientError) as refused:
         rows.get(("p", "s"))
     assert refused.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+def test_a_batch_gives_what_there_is_of_more_than_one_request_may_ask_for(rows: Table) -> None:
+    written = {
+        (f"p{number % 7}", f"s{number:03d}"): item(f"p{number % 7}", f"s{number:03d}", n=number)
+        for number in range(120)
+    }
+    for one in written.values():
+        rows.put(one)
+    wanted = [*written, ("p0", "nothing"), *written]
+    assert rows.batch_get(wanted) == written
+    assert rows.batch_get([("p", "nothing")]) == {}
+    assert rows.batch_get([]) == {}

@@ -23,6 +23,10 @@ def test_every_partition_begins_with_its_programme() -> None:
         keys.client_partition("acme"),
         keys.client("acme", "till")[0],
         keys.policy("acme")[0],
+        keys.backtest("acme", "sim")[0],
+        keys.latest_backtest("acme", "rls")[0],
+        keys.backtest_rules("acme", "sim", 0)[0],
+        keys.backtest_shard("acme", "sim", 3)[0],
     ]
     assert {partition.split("#")[0] for partition in partitions} == {"acme"}
     assert all(partition.startswith("acme#") for partition in partitions)
@@ -40,6 +44,10 @@ def test_the_keys_are_those_that_stored_rows_have() -> None:
     assert keys.head("acme", ACCOUNT, "points") == ("acme#H#07", f"{ACCOUNT}#points")
     assert keys.client("acme", "till") == ("acme#C", "till")
     assert keys.policy("acme") == ("acme#P", "POLICY")
+    assert keys.backtest("acme", "sim") == ("acme#S", "sim")
+    assert keys.latest_backtest("acme", "rls") == ("acme#S", "LATEST#rls")
+    assert keys.backtest_rules("acme", "sim", 0) == ("acme#S#sim", "RULES#00")
+    assert keys.backtest_shard("acme", "sim", 3) == ("acme#S#sim", "SHARD#03")
 
 
 def test_a_chain_is_read_back_from_its_partition() -> None:

@@ -1,6 +1,6 @@
 """The table as the stores see it: plain items in and out, and DynamoDB's errors as a few exceptions of ours."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Thread
 from typing import Any, Final, Protocol, TypeVar
 
@@ -18,6 +18,7 @@ class DynamoDB(Protocol):
     """The part of botocore's low-level client that the product uses."""
 
     def get_item(self, **request: Any) -> dict[str, Any]: ...
+    def batch_get_item(self, **request: Any) -> dict[str, Any]: ...
     def query(self, **request: Any) -> dict[str, Any]: ...
     def put_item(self, **request: Any) -> dict[str, Any]: ...
     def delete_item(self, **request: Any) -> dict[str, Any]: ...
@@ -30,6 +31,8 @@ class Together(Protocol):
     def __call__(self, first: Callable[[], _A], second: Callable[[], _B]) -> tuple[_A, _B]: ...
 
 
+_BATCH: Final = 100
+_FRUITLESS: Final = 3
 _RETRYABLE: Final = frozenset(
     {
         "InternalServerError",
@@ -102,6 +105,26 @@ class Table:
     def get(self, key: keys.Key, *, consistent: bool = True) -> Item | None:
         answer = self._call(self._client.get_item, Key=_wire_key(key), ConsistentRead=consistent)
         return _plain(answer.get("Item"))
+
+    def batch_get(self, wanted: Iterable[keys.Key]) -> dict[keys.Key, Item]:
+        """Those of the items that there are, a hundred a round trip, read eventually consistently. Unavailable when the
+        table keeps leaving some of them for later.
+        """
+        left = [*dict.fromkeys(wanted)]
+        found: dict[keys.Key, Item] = {}
+        fruitless = 0
+        while left:
+            batch, left = left[:_BATCH], left[_BATCH:]
+            request = {self._name: {"Keys": [_wire_key(key) for key in batch], "ConsistentRead": False}}
+            answer = self._call(self._client.batch_get_item, table=False, RequestItems=request)
+            items = answer["Responses"].get(self._name, [])
+            found |= {(item[keys.PK]["S"], item[keys.SK]["S"]): _plain_item(item) for item in items}
+            later = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])
+            left += [(key[keys.PK]["S"], key[keys.SK]["S"]) for key in later]
+            fruitless = 0 if len(later) < len(batch) else fruitless + 1
+            if fruitless == _FRUITLESS:
+                raise _unavailable()
+        return found
 
     def put(self, item: Item, condition: Condition | None = None) -> None:
         """Write one item; ConditionFailed carries what stands there already."""

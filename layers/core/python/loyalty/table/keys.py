@@ -15,6 +15,9 @@ except an order's source and number, which are free text and are percent-encoded
 | head of a chain, as last published | ``{program}#H#{shard}`` | ``{account}#{wallet}`` |
 | client | ``{program}#C`` | ``{client}`` |
 | policy | ``{program}#P`` | ``POLICY`` |
+| backtest | ``{program}#S`` | ``{simulation}`` |
+| newest finished backtest of a rule set | ``{program}#S`` | ``LATEST#{rule set}`` |
+| rules of a backtest, and what its shards have found | ``{program}#S#{simulation}`` | ``RULES#{nn}``, ``SHARD#{nn}`` |
 """
 
 from urllib.parse import quote
@@ -38,6 +41,7 @@ type_identity = "identity"
 type_head = "head"
 type_client = "client"
 type_program = "program"
+type_backtest = "backtest"
 
 Key = tuple[str, str]
 """A primary key: (pk, sk)."""
@@ -120,3 +124,32 @@ def client(program: str, client_id: str) -> Key:
 
 def policy(program: str) -> Key:
     return f"{program}#P", "POLICY"
+
+
+BACKTEST_RULES_PREFIX = "RULES#"
+BACKTEST_SHARD_PREFIX = "SHARD#"
+
+
+def backtest_partition(program: str) -> str:
+    return f"{program}#S"
+
+
+def backtest(program: str, simulation: str) -> Key:
+    return backtest_partition(program), simulation
+
+
+def latest_backtest(program: str, rule_set: str) -> Key:
+    return backtest_partition(program), f"LATEST#{rule_set}"
+
+
+def backtest_parts(program: str, simulation: str) -> str:
+    """Partition of what belongs to one backtest."""
+    return f"{program}#S#{simulation}"
+
+
+def backtest_rules(program: str, simulation: str, chunk: int) -> Key:
+    return backtest_parts(program, simulation), f"{BACKTEST_RULES_PREFIX}{chunk:02d}"
+
+
+def backtest_shard(program: str, simulation: str, shard: int) -> Key:
+    return backtest_parts(program, simulation), f"{BACKTEST_SHARD_PREFIX}{shard:02d}"
