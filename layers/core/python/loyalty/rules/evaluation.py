@@ -63,3 +63,10 @@ class Evaluator(Protocol):
     def evaluate(self, facts: Facts) -> Evaluation:
         """Work out every rule in force. Fills in the base places of ``facts``; raises nothing."""
         ...
+
+
+class Loaded(NamedTuple):
+    """A published version of a rule set, ready to be asked."""
+
+    version: int
+    evaluator: Evaluator

@@ -8,6 +8,8 @@ import json
 import sys
 from typing import Final
 
+from loyalty.runtime.config import config
+
 NAMESPACE: Final = "Loyalty"
 
 
@@ -32,6 +34,30 @@ def record(operation: str, outcome: str, *, now_ms: int, milliseconds: int, **fu
             "operation": operation,
             "outcome": outcome,
             "ms": milliseconds,
+            **further,
+        }
+    )
+
+
+def count(metric: str, *, now_ms: int, times: int = 1, **further: str | int) -> None:
+    """Count something that people should hear of, such as ``RulesDegraded``; ``further`` says where, and holds nothing
+    personal. The metric's one dimension is the stage, so that an alarm adds up all functions and rules.
+    """
+    write(
+        {
+            "_aws": {
+                "Timestamp": now_ms,
+                "CloudWatchMetrics": [
+                    {
+                        "Namespace": NAMESPACE,
+                        "Dimensions": [["stage"]],
+                        "Metrics": [{"Name": metric, "Unit": "Count"}],
+                    }
+                ],
+            },
+            "level": "WARN",
+            "stage": config().stage,
+            metric: times,
             **further,
         }
     )
