@@ -10,7 +10,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from loyalty.rules.tree import Scope, Type
+from loyalty.rules.ruleset import EVENT_SCALE
+from loyalty.rules.tree import Field, Scope, Type
 
 
 class Fact(Struct, frozen=True):
@@ -159,3 +160,18 @@ def _declared(prefix: str, types: Mapping[str, Type] | None, scope: Scope) -> li
 
 BASE: Final = 0
 """Place of ``base`` and of ``line.base``."""
+
+
+def field(place: Place, exponent: int, base_scale: int) -> Field:
+    """The node of a fact, in a programme whose currency has so many decimal ``exponent`` places, and whose base rule
+    earns in 1/``base_scale`` points: its scale is the one that values are handed over in.
+    """
+    fact = place.fact
+    scale = 1
+    if fact.money:
+        scale = 10**exponent
+    elif fact.name in ("base", "line.base"):
+        scale = base_scale
+    elif fact.type == "number" and place.index >= len(ORDER if fact.scope == _O else LINE):
+        scale = EVENT_SCALE
+    return Field(fact.name, fact.scope, place.index, fact.type, scale)

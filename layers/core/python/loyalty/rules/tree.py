@@ -7,7 +7,8 @@ scale 100, so its values are cents, but ``amount >= 50`` compares with 50 euros.
 NULL follows SQL: a comparison with it is neither true nor false, and a rule counts when its condition is true.
 """
 
-from typing import Literal
+from math import gcd, lcm
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -190,3 +191,44 @@ Node = (
     | Call
     | Aggregate
 )
+
+MAX_SCALE: Final = 10**9
+"""Largest scale of a numeric expression."""
+LIMIT: Final = 10**15
+"""Largest number an expression may come to, in whole units; one that gives more than this fails."""
+
+
+def scale_of(node: Node) -> int:
+    """Scale of a numeric expression: its value is an integer number of 1/scale. 0 for a ratio; 1 for what is no number.
+
+    A constant divisor goes into the scale: ``amount / 3`` of cents counts in 1/300. Any other makes a ratio.
+    """
+    match node:
+        case Field(scale=scale):
+            return scale
+        case Number(den=den):
+            return den
+        case Negative(item=item) | Call(name="abs" | "nullif", args=(item, *_)):
+            return scale_of(item)
+        case Arithmetic(op=op, left=left, right=right):
+            return _scale_of_arithmetic(op, left, right)
+        case Case(whens=whens, otherwise=otherwise):
+            return lcm(scale_of(otherwise), *(scale_of(value) for _, value in whens))
+        case Call(name="least" | "greatest" | "coalesce", args=args):
+            return lcm(*(scale_of(item) for item in args))
+        case Aggregate(name="sum" | "min" | "max", value=value) if value is not None:
+            return scale_of(value)
+        case _:
+            return 1
+
+
+def _scale_of_arithmetic(op: str, left: Node, right: Node) -> int:
+    scale = scale_of(left)
+    if op == "*":
+        return scale * scale_of(right)
+    if op != "/":
+        return lcm(scale, scale_of(right))
+    if not isinstance(right, Number) or scale == 0:
+        return 0
+    # (v / scale) / (num / den) = v * den / (scale * num), and what den and scale share falls out.
+    return abs(right.num) * (scale // gcd(scale, right.den))
