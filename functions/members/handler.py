@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from functions.members import accounts
 from functions.members.requests import ChangeRequest, Cursor, EnrolmentRequest, Limit, TokenRequest
-from loyalty.clients.roles import LIST_MEMBERS
+from loyalty.clients.roles import LIST_MEMBERS, WRITE_IDENTITIES, WRITE_STANDING
 from loyalty.errors import Forbidden
 from loyalty.ids import ulid
 from loyalty.ledger.views import iso
@@ -54,7 +54,13 @@ def get(request: Request) -> Answer:
 
 def change(request: Request) -> Answer:
     body = request.body(ChangeRequest)
-    wanted = Change(body.add_identities, body.remove_identities, body.attributes, body.language)
+    if body.add_identities or body.remove_identities:
+        request.may(WRITE_IDENTITIES, "add_identities" if body.add_identities else "remove_identities")
+    if body.tier is not None or body.segments is not None:
+        request.may(WRITE_STANDING, "tier" if body.tier is not None else "segments")
+    wanted = Change(
+        body.add_identities, body.remove_identities, body.attributes, body.language, body.tier, body.segments
+    )
     after = members().change(request.caller.program, request.member(), wanted, if_match(request), request.now)
     return Answer(200, member_view(after), etag(after.version))
 
@@ -85,7 +91,7 @@ OPERATIONS = {
         change,
         MemberView,
         ChangeRequest,
-        problems=(*_TAKEN, "MEMBER_NOT_FOUND", "MEMBER_VERSION_CONFLICT"),
+        problems=(*_TAKEN, "MEMBER_NOT_FOUND", "MEMBER_VERSION_CONFLICT", "AUTH_SCOPE_MISSING"),
         headers={"If-Match": IfMatch},
     ),
     "POST /v1/members/{id}/tokens": Operation(token, TokenView, TokenRequest, 201, ("MEMBER_NOT_FOUND",)),

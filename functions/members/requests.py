@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from loyalty.members.member import MAX_ATTRIBUTES, MAX_IDENTITIES
+from loyalty.members.member import MAX_ATTRIBUTES, MAX_IDENTITIES, MAX_SEGMENTS
 from loyalty.members.tokens import DEFAULT_TTL, MAX_TTL, MIN_TTL
 from loyalty.shapes import Body, Identity, Reason, Wallet
 
@@ -15,6 +15,10 @@ Kind = Literal["member", "employee", "supplier", "household", "pool"]
 Language = Annotated[
     str,
     Meta(pattern=r"^([a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3})?$(?!\n)", description="BCP 47", examples=["en", "zh-Hant"]),
+]
+Standing = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$(?!\n)", examples=["gold"])]
+Tier = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_-]{0,32}$(?!\n)", description="Empty for none", examples=["gold"])
 ]
 Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most; 50 when left out")]
 Cursor = Annotated[
@@ -32,12 +36,17 @@ class EnrolmentRequest(Body):
 
 
 class ChangeRequest(Body):
-    """What is to be different; what is left out stays. An attribute set to null is removed."""
+    """What is to be different; what is left out stays. An attribute set to null is removed.
+
+    Identities need the scope ``identities:write``, tier and segments ``standing:write``.
+    """
 
     add_identities: Identities = ()
     remove_identities: Identities = ()
     attributes: Annotated[dict[Name, Value | None], Meta(max_length=MAX_ATTRIBUTES)] = field(default_factory=dict)
     language: Language | None = None
+    tier: Tier | None = None
+    segments: Annotated[tuple[Standing, ...], Meta(max_length=MAX_SEGMENTS)] | None = None
 
 
 class TokenRequest(Body):

@@ -20,7 +20,8 @@ def take_back(request: Request) -> Answer:
     program = request.caller.program
     source, order_id = named(request.params["source"], request.params["order_id"])
     twin = return_ref(source, order_id, request.key())
-    return posted(earning().take_back(program, source, order_id, partial(return_of, body), cause, request.now, twin))
+    back, store = partial(return_of, body), request.caller.store
+    return posted(earning().take_back(program, source, order_id, back, cause, request.now, twin, store))
 
 
 OPERATIONS = {

@@ -503,13 +503,14 @@ class TestMembers:
         other = {"identities": [f"card:{secrets.token_hex(6)}"]}
         till.post("/v1/members", other, key=key).expect(409, "IDEMPOTENCY_KEY_REUSED")
 
-    def test_a_change_goes_by_the_version_it_has_seen(self, till: Api, enrol: Enrol) -> None:
+    def test_a_change_goes_by_the_version_it_has_seen(self, till: Api, shop: Api, enrol: Enrol) -> None:
         old, new = f"card:{secrets.token_hex(6)}", f"card:{secrets.token_hex(6)}"
         member = enrol(identities=[old], attributes={"tier_wish": "gold", "newsletter": True})
         path = f"/v1/members/{member}"
         seen = till.get(path).headers["etag"]
         body = {"add_identities": [new], "remove_identities": [old], "attributes": {"newsletter": None}}
-        changed = till.call("PATCH", path, body, headers={"If-Match": seen})
+        till.call("PATCH", path, body, headers={"If-Match": seen}).expect(403, "AUTH_SCOPE_MISSING")
+        changed = shop.call("PATCH", path, body, headers={"If-Match": seen})
         assert changed.expect(200)["attributes"] == {"tier_wish": "gold"}
         assert changed.headers["etag"] != seen
         till.call("PATCH", path, {"language": "de"}, headers={"If-Match": seen}).expect(412, "MEMBER_VERSION_CONFLICT")

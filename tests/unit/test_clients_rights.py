@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from loyalty.clients import credentials
 from loyalty.clients.client import Client, new_id
 from loyalty.clients.credentials import ClientKey
-from loyalty.clients.roles import LIST_MEMBERS, MEMBER_SCOPES, ROLES, narrowed
+from loyalty.clients.roles import MEMBER_SCOPES, ROLES, WITHIN_ROUTES, narrowed
 from loyalty.errors import Invalid
 from loyalty.routes import ROUTES
 
@@ -32,26 +32,26 @@ def client(role: str = "till", **further: object) -> Client:
 
 
 def test_operators_may_do_all_that_any_route_asks() -> None:
-    assert ROLES["operator"] == {route.scope for route in ROUTES if route.scope} | {LIST_MEMBERS}
+    assert ROLES["operator"] == {route.scope for route in ROUTES if route.scope} | WITHIN_ROUTES
 
 
 def test_auditors_change_nothing() -> None:
     assert {scope.split(":")[1] for scope in ROLES["auditor"]} == {"read", "list", "verify"}
 
 
-def test_shops_may_do_what_tills_may_and_speak_for_members() -> None:
-    assert ROLES["shop"] - ROLES["till"] == {"tokens:write"}
+def test_shops_may_do_what_tills_may_and_speak_for_members_and_know_them() -> None:
+    assert ROLES["shop"] - ROLES["till"] == {"tokens:write", "identities:write"}
     assert ROLES["till"] < ROLES["shop"] < ROLES["operator"]
 
 
 @pytest.mark.parametrize("role", ["till", "shop", "auditor"])
 def test_only_operators_touch_clients_policies_and_balances_by_hand(role: str) -> None:
-    kept = {"clients:write", "program:write", "adjustments:write", "transfers:write", "accounts:write"}
+    kept = {"clients:write", "program:write", "adjustments:write", "transfers:write", "accounts:write", "standing:write"}
     assert not ROLES[role] & kept
 
 
 def test_a_members_token_reads_and_redeems_and_nothing_else() -> None:
-    assert {"members:read", "balance:read", "redemptions:write"} == MEMBER_SCOPES
+    assert {"members:read", "balance:read", "quotes:read", "redemptions:write"} == MEMBER_SCOPES
 
 
 def test_scopes_can_be_narrowed_never_widened() -> None:

@@ -21,6 +21,11 @@ def till(running: Running) -> str:
 
 
 @pytest.fixture
+def shop(running: Running) -> str:
+    return running.key("shop")
+
+
+@pytest.fixture
 def operator(running: Running) -> str:
     return running.key("operator")
 
@@ -247,11 +252,11 @@ def test_tills_and_shops_see_whom_they_name_and_no_list(running: Running, role: 
     refused(running.call(running.key(role), FIND), 403, "AUTH_SCOPE_MISSING")
 
 
-def test_a_change_adds_and_removes_identities_and_attributes_at_once(running: Running, till: str) -> None:
-    member = enrol(running, till, "card:1", "phone:+4915112345678", attributes={"a": 1, "b": "x"}).body["id"]
+def test_a_change_adds_and_removes_identities_and_attributes_at_once(running: Running, shop: str) -> None:
+    member = enrol(running, shop, "card:1", "phone:+4915112345678", attributes={"a": 1, "b": "x"}).body["id"]
     done = change(
         running,
-        till,
+        shop,
         member,
         '"1"',
         add_identities=["card:2"],
@@ -262,9 +267,30 @@ def test_a_change_adds_and_removes_identities_and_attributes_at_once(running: Ru
     assert (done.status, done.headers["etag"]) == (200, '"2"')
     assert done.body["identities"] == ["phone", "card"]
     assert (done.body["attributes"], done.body["language"]) == ({"b": "x", "c": False}, "fr")
-    assert running.call(till, FIND, query={"identity": "card:2"}).status == 200
-    assert running.call(till, FIND, query={"identity": "card:1"}).status == 404
-    assert enrol(running, till, "card:1").status == 201
+    assert running.call(shop, FIND, query={"identity": "card:2"}).status == 200
+    assert running.call(shop, FIND, query={"identity": "card:1"}).status == 404
+    assert enrol(running, shop, "card:1").status == 201
+
+
+@pytest.mark.parametrize("which", ["add_identities", "remove_identities"])
+def test_a_till_enrols_but_does_not_change_who_is_who(running: Running, till: str, which: str) -> None:
+    member = enrol(running, till, "card:1", "card:2").body["id"]
+    refused(change(running, till, member, **{which: ["card:2"]}), 403, "AUTH_SCOPE_MISSING", which)
+    assert change(running, till, member, attributes={"a": 1}).status == 200
+
+
+def test_operators_set_a_members_standing_and_nobody_else_does(running: Running, shop: str, operator: str) -> None:
+    member = enrol(running, shop, "card:1").body
+    assert not {"tier", "segments"} & set(member)
+    refused(change(running, shop, member["id"], tier="gold"), 403, "AUTH_SCOPE_MISSING", "tier")
+    refused(change(running, shop, member["id"], segments=["vip"]), 403, "AUTH_SCOPE_MISSING", "segments")
+    done = change(running, operator, member["id"], tier="gold", segments=["vip", "early", "vip"])
+    assert (done.body["tier"], done.body["segments"]) == ("gold", ["early", "vip"])
+    assert change(running, shop, member["id"], language="fr").body["tier"] == "gold"
+    gone = change(running, operator, member["id"], tier="", segments=[])
+    assert not {"tier", "segments"} & set(gone.body)
+    refused(change(running, operator, member["id"], tier="gold card"), 400, "REQUEST_INVALID", "tier")
+    refused(change(running, operator, member["id"], segments=["a#b"]), 400, "REQUEST_INVALID", "segments[0]")
 
 
 def test_a_stale_change_is_refused(running: Running, till: str) -> None:
@@ -276,36 +302,36 @@ def test_a_stale_change_is_refused(running: Running, till: str) -> None:
         assert change(running, till, member, right, attributes={"seen": seen}).status == 200
 
 
-def test_a_change_of_nothing_changes_nothing(running: Running, till: str) -> None:
-    member = enrol(running, till, "card:1", attributes={"a": 1}).body["id"]
+def test_a_change_of_nothing_changes_nothing(running: Running, shop: str) -> None:
+    member = enrol(running, shop, "card:1", attributes={"a": 1}).body["id"]
     before = running.engine.fingerprint()
-    done = change(running, till, member, add_identities=["card:1"], attributes={"a": 1, "b": None})
+    done = change(running, shop, member, add_identities=["card:1"], attributes={"a": 1, "b": None})
     assert (done.status, done.headers["etag"]) == (200, '"1"')
     assert running.engine.fingerprint() == before
 
 
-def test_an_identity_of_another_member_is_not_taken_over(running: Running, till: str) -> None:
-    member = enrol(running, till, "card:1").body["id"]
-    enrol(running, till, "card:2")
+def test_an_identity_of_another_member_is_not_taken_over(running: Running, shop: str) -> None:
+    member = enrol(running, shop, "card:1").body["id"]
+    enrol(running, shop, "card:2")
     before = running.engine.fingerprint()
-    done = change(running, till, member, add_identities=["card:1", "card:3", "card:2"])
+    done = change(running, shop, member, add_identities=["card:1", "card:3", "card:2"])
     refused(done, 409, "MEMBER_IDENTITY_TAKEN", "add_identities[2]")
     assert running.engine.fingerprint() == before
-    refused(change(running, till, member, remove_identities=["card:2"]), 400, "REQUEST_INVALID", "remove_identities[0]")
+    refused(change(running, shop, member, remove_identities=["card:2"]), 400, "REQUEST_INVALID", "remove_identities[0]")
 
 
-def test_the_last_identity_stays(running: Running, till: str) -> None:
-    member = enrol(running, till, "card:1").body["id"]
-    refused(change(running, till, member, remove_identities=["card:1"]), 400, "REQUEST_INVALID", "remove_identities")
-    assert change(running, till, member, remove_identities=["card:1"], add_identities=["card:2"]).status == 200
+def test_the_last_identity_stays(running: Running, shop: str) -> None:
+    member = enrol(running, shop, "card:1").body["id"]
+    refused(change(running, shop, member, remove_identities=["card:1"]), 400, "REQUEST_INVALID", "remove_identities")
+    assert change(running, shop, member, remove_identities=["card:1"], add_identities=["card:2"]).status == 200
 
 
-def test_a_member_keeps_within_its_bounds(running: Running, till: str) -> None:
-    member = enrol(running, till, "card:1", attributes={f"a{number}": 1 for number in range(20)}).body["id"]
-    refused(change(running, till, member, attributes={"b": 1}), 400, "REQUEST_INVALID", "attributes")
-    assert change(running, till, member, attributes={"b": 1, "a1": None}).status == 200
+def test_a_member_keeps_within_its_bounds(running: Running, shop: str) -> None:
+    member = enrol(running, shop, "card:1", attributes={f"a{number}": 1 for number in range(20)}).body["id"]
+    refused(change(running, shop, member, attributes={"b": 1}), 400, "REQUEST_INVALID", "attributes")
+    assert change(running, shop, member, attributes={"b": 1, "a1": None}).status == 200
     more = [f"card:{number}" for number in range(2, 12)]
-    refused(change(running, till, member, add_identities=more), 400, "REQUEST_INVALID", "add_identities")
+    refused(change(running, shop, member, add_identities=more), 400, "REQUEST_INVALID", "add_identities")
 
 
 def test_a_members_token_opens_that_member_alone(running: Running, till: str) -> None:

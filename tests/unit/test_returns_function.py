@@ -1,4 +1,4 @@
-"""Returns as they run: what comes back counts in the currency it was bought in."""
+"""Returns as they run: in the currency of the purchase, and at the store that sold."""
 
 from typing import Any
 
@@ -31,3 +31,21 @@ def test_an_order_is_returned_in_its_own_currency_after_the_programmes_has_chang
     assert bring_back(running, till, "r1", amount="2.50").body["purchase"]["amount"] == 250
     assert bring_back(running, till, "r2", lines=[{"line": 1, "amount": "5"}]).body["purchase"]["amount"] == 500
     assert bring_back(running, till, "r3", amount="1.005").code == "REQUEST_INVALID"
+
+
+def test_a_client_of_a_store_takes_back_what_its_store_sold_and_what_none_did(running: Running) -> None:
+    shop, bound = running.key("shop"), running.key("till", name="till 319", store="319")
+    running.call(shop, "POST /v1/members", {"identities": ["card:1"]})
+    for number, store in enumerate(("320", "319", ""), start=1):
+        sale = SALE | {"order_id": str(number), "store": store}
+        assert running.call(shop, BUY, sale, headers={"Idempotency-Key": f"k{number}"}).status == 201
+
+    def back(number: int) -> Response:
+        place = {"source": "pos", "order_id": str(number)}
+        headers = {"Idempotency-Key": f"r{number}"}
+        return running.call(bound, BACK, {"store": "319"}, params=place, headers=headers)
+
+    before = running.engine.fingerprint()
+    assert (back(1).status, back(1).code) == (403, "AUTH_STORE_FORBIDDEN")
+    assert running.engine.fingerprint() == before
+    assert [back(2).status, back(3).status] == [201, 201]

@@ -63,7 +63,11 @@ Reason = Annotated[
         description="Why, for whoever reads the ledger, in one line; nothing personal",
     ),
 ]
-Label = Annotated[str, Meta(pattern=r"^[ -~]{0,64}$(?!\n)", description="Printable ASCII")]
+Label = Annotated[
+    str,
+    Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f]{0,64}$(?!\n)", description="Any script, in one line", examples=["dairy"]),
+]
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)", description="A name that a rule set declares")]
 
 
 def seconds(moment: datetime) -> int:

@@ -1,4 +1,4 @@
-"""What each role may do. Pure; the scopes are those of ``loyalty.routes``, and ``members:list``.
+"""What each role may do. Pure; the scopes are those of ``loyalty.routes``, and those that one part of a route needs.
 
 ====================  ====  ====  ========  =======  ======
 scope                 till  shop  operator  auditor  member
@@ -11,6 +11,9 @@ redemptions:write     x     x     x                  x
 redemptions:cancel    x     x     x
 members:read          x     x     x         x        x
 members:write         x     x     x
+identities:write            x     x
+standing:write                    x
+quotes:read           x     x     x                  x
 balance:read          x     x     x         x        x
 tokens:write                x     x
 members:list                      x         x
@@ -34,6 +37,12 @@ from loyalty.errors import Invalid
 
 LIST_MEMBERS: Final = "members:list"
 """Beside members:read: to see all members, not just the one who is named."""
+WRITE_IDENTITIES: Final = "identities:write"
+"""Beside members:write: to give a member another identity, or take one, for who holds a member's card is the member."""
+WRITE_STANDING: Final = "standing:write"
+"""Beside members:write: to set a member's tier and segments, which rules pay for."""
+WITHIN_ROUTES: Final = frozenset({LIST_MEMBERS, WRITE_IDENTITIES, WRITE_STANDING})
+"""Scopes that no route asks for as a whole."""
 
 _TILL: Final = frozenset(
     {
@@ -46,14 +55,17 @@ _TILL: Final = frozenset(
         "members:read",
         "members:write",
         "balance:read",
+        "quotes:read",
     }
 )
-_SHOP: Final = _TILL | {"tokens:write"}
+_SHOP: Final = _TILL | {"tokens:write", WRITE_IDENTITIES}
 _AUDITOR: Final = frozenset(
     {"members:read", LIST_MEMBERS, "balance:read", "ledger:verify", "clients:read", "program:read"}
 )
 _OPERATOR: Final = (
-    _SHOP | _AUDITOR | {"accounts:write", "adjustments:write", "transfers:write", "clients:write", "program:write"}
+    _SHOP
+    | _AUDITOR
+    | {"accounts:write", "adjustments:write", "transfers:write", "clients:write", "program:write", WRITE_STANDING}
 )
 ROLES: Final[dict[str, frozenset[str]]] = {
     "till": _TILL,
@@ -62,7 +74,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "auditor": _AUDITOR,
 }
 MEMBER_ROLE: Final = "member"
-MEMBER_SCOPES: Final = frozenset({"members:read", "balance:read", "redemptions:write"})
+MEMBER_SCOPES: Final = frozenset({"members:read", "balance:read", "redemptions:write", "quotes:read"})
 
 
 def narrowed(role: str, scopes: Iterable[str]) -> frozenset[str]:

@@ -107,7 +107,7 @@ class Intake:
         # A return that was first tried over HTTP, without an answer, comes under that try's key.
         twin = key_ref(sender.client, item.return_id)
         back = partial(return_of, item)
-        done = self._earning.take_back(sender.program, item.source, item.order_id, back, cause, now, twin)
+        done = self._earning.take_back(sender.program, item.source, item.order_id, back, cause, now, twin, sender.store)
         return "known" if done.replayed else "posted"
 
 

@@ -3,7 +3,8 @@
 Amounts are minor units of the order's currency.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -12,8 +13,14 @@ from loyalty.errors import Invalid, Refused
 from loyalty.values import Rate
 
 
+Attribute = str | int | bool
+_NONE: Final[Mapping[str, Attribute]] = {}
+
+
 class Line(Struct, frozen=True):
-    """One line of an order: ``quantity`` pieces for ``amount`` in all, and how much of both has been returned."""
+    """One line of an order: ``quantity`` pieces for ``amount`` in all, how much of both has been returned, and what
+    rules may read of the goods.
+    """
 
     amount: int
     quantity: int = 1
@@ -21,6 +28,10 @@ class Line(Struct, frozen=True):
     category: str = ""
     returned: int = 0
     returned_quantity: int = 0
+    department: str = ""
+    brand: str = ""
+    margin: str = ""
+    attributes: Mapping[str, Attribute] = _NONE
 
 
 class Purchase(Struct, frozen=True):
@@ -35,6 +46,7 @@ class Purchase(Struct, frozen=True):
     occurred: int
     store: str
     channel: str
+    payment: str = ""
 
 
 class OrderTerms(Struct, frozen=True):

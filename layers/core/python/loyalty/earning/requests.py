@@ -1,8 +1,9 @@
 """What tills and shops send about orders, and what it means. The same shapes over HTTP and in the ingest queue."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
-from msgspec import Meta, ValidationError, convert
+from msgspec import Meta, ValidationError, convert, field
 
 from loyalty.earning.purchase import Line, Purchase, Return, ReturnLine
 from loyalty.errors import Invalid, NotFound
@@ -15,6 +16,7 @@ from loyalty.shapes import (
     Label,
     MemberId,
     Moment,
+    Name,
     OrderId,
     Source,
     StoreId,
@@ -24,6 +26,18 @@ from loyalty.shapes import (
 from loyalty.values import parse_amount
 
 Quantity = Annotated[int, Meta(ge=0, le=100_000, description="Pieces; 0 for a line that only carries an amount")]
+Value = (
+    Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f]{0,64}$(?!\n)")]
+    | Annotated[int, Meta(ge=-(10**12), le=10**12)]
+    | bool
+)
+"""A fact that a rule set declares: a text, a whole number (one with a fraction as a text, "1.5"), true or false; a date
+as a text, "2026-11-11".
+"""
+Attributes = Annotated[
+    dict[Name, Value],
+    Meta(max_length=10, description="What the rule set declares of lines; anything else is kept and not read"),
+]
 LineNumber = Annotated[int, Meta(ge=1, le=500, description="Which line of the purchase, from 1")]
 
 
@@ -34,6 +48,10 @@ class PurchaseLine(Body):
     quantity: Quantity = 1
     product: Label = ""
     category: Label = ""
+    department: Label = ""
+    brand: Label = ""
+    margin: Label = ""
+    attributes: Attributes = field(default_factory=dict)
 
 
 class PurchaseRequest(Body):
@@ -49,6 +67,7 @@ class PurchaseRequest(Body):
     store: StoreId = ""
     channel: Channel = "store"
     wallet: Wallet = "points"
+    payment: Label = ""
 
 
 class ReturnedLine(Body):
@@ -105,18 +124,30 @@ def purchase_of(request: PurchaseRequest, account: str) -> Purchase:
         account=account,
         wallet=request.wallet,
         currency=request.currency,
-        lines=tuple(
-            Line(
-                parse_amount(line.amount, request.currency, f"lines[{position}].amount"),
-                line.quantity,
-                line.product,
-                line.category,
-            )
-            for position, line in enumerate(request.lines)
-        ),
+        lines=lines_of(request.lines, request.currency),
         occurred=seconds(request.occurred_at),
         store=request.store,
         channel=request.channel,
+        payment=request.payment,
+    )
+
+
+def lines_of(lines: Sequence[PurchaseLine], currency: str, within: str = "") -> tuple[Line, ...]:
+    """The lines in minor units; Invalid names the amount that is wrong, ``within`` the part of the body that holds
+    them.
+    """
+    return tuple(
+        Line(
+            parse_amount(line.amount, currency, f"{within}lines[{position}].amount"),
+            line.quantity,
+            line.product,
+            line.category,
+            department=line.department,
+            brand=line.brand,
+            margin=line.margin,
+            attributes=line.attributes,
+        )
+        for position, line in enumerate(lines)
     )
 
 

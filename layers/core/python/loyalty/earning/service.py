@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from loyalty.earning.purchase import Order, OrderTerms, Purchase, Return, take_back
 from loyalty.earning.store import OrderStore
-from loyalty.errors import Conflict, Invalid, NotFound, Refused
+from loyalty.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from loyalty.ledger import commands
 from loyalty.ledger.account import Draft
 from loyalty.ledger.chain import Cause, Chain, Entry, fingerprint
@@ -105,16 +105,21 @@ class Earning:
         cause: Cause,
         now: int,
         twin: str = "",
+        store: str = "",
     ) -> Posted:
         """Return a purchase, whole or in part: the order's next version and the entry in one transaction (I5).
 
         ``back`` is told the order's currency, which need not be the policy's any more. ``twin`` is the reference under
         which the same return may have come on another way: a till that got no answer hands it in again in a batch.
         Whichever of the two is second finds the first, or the order's version has moved on and it looks again.
+        ``store`` is the one that the caller belongs to, empty for none: it takes back its own orders only, and those
+        of no store.
         """
         check_occurred(self._program(program), cause.occurred, now)
         for _ in range(MAX_TRIES):
             order = self.standing(program, source, order_id)
+            if store and order.store not in ("", store):
+                raise Forbidden("AUTH_STORE_FORBIDDEN", f"The order is of another store than {store}", field="order_id")
             chain = Chain(program, order.account, order.wallet)
             opened = self._ledger.open(chain, cause, now)
             if opened.done is not None:

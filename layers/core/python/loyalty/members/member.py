@@ -10,6 +10,7 @@ from loyalty.errors import Invalid
 
 MAX_IDENTITIES: Final = 10
 MAX_ATTRIBUTES: Final = 20
+MAX_SEGMENTS: Final = 20
 KINDS: Final = ("member", "employee", "supplier", "household", "pool")
 ANONYMOUS: Final = frozenset({"household", "pool"})
 """Kinds that are reached by their id alone; all others are recognised by at least one identity."""
@@ -30,6 +31,8 @@ class Member(Struct, frozen=True):
     enrolled: int
     changed: int
     version: int = 1
+    tier: str = ""
+    segments: tuple[str, ...] = ()
 
 
 class Enrolment(Struct, frozen=True):
@@ -42,12 +45,14 @@ class Enrolment(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """What is to be different. ``attributes`` set to None are removed; ``language`` None is left as it is."""
+    """What is to be different. ``attributes`` set to None are removed; None for any other is left as it is."""
 
     add: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
     attributes: Mapping[str, Attribute | None] = field(default_factory=dict)
     language: str | None = None
+    tier: str | None = None
+    segments: tuple[str, ...] | None = None
 
 
 def check(member: Member, named: str) -> Member:
@@ -89,6 +94,8 @@ def changed(member: Member, add: tuple[Known, ...], remove: tuple[Known, ...], c
         identities=identities,
         attributes=attributes,
         language=member.language if change.language is None else change.language,
+        tier=member.tier if change.tier is None else change.tier,
+        segments=member.segments if change.segments is None else tuple(sorted(set(change.segments))),
     )
     if after == member:
         return member
@@ -100,7 +107,7 @@ def changed(member: Member, add: tuple[Known, ...], remove: tuple[Known, ...], c
 
 def encode(member: Member) -> dict[str, Any]:
     """Compact JSON data of a member."""
-    return {
+    data: dict[str, Any] = {
         "k": member.kind,
         "i": [list(one) for one in member.identities],
         "a": dict(member.attributes),
@@ -108,6 +115,11 @@ def encode(member: Member) -> dict[str, Any]:
         "e": member.enrolled,
         "c": member.changed,
     }
+    if member.tier:
+        data["t"] = member.tier
+    if member.segments:
+        data["s"] = list(member.segments)
+    return data
 
 
 def decode(member_id: str, data: dict[str, Any], version: int) -> Member:
@@ -121,4 +133,6 @@ def decode(member_id: str, data: dict[str, Any], version: int) -> Member:
         enrolled=data["e"],
         changed=data["c"],
         version=version,
+        tier=data.get("t", ""),
+        segments=tuple(data.get("s", ())),
     )

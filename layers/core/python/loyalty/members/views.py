@@ -16,6 +16,8 @@ class MemberView(Struct, frozen=True, omit_defaults=True):
     enrolled_at: str
     changed_at: str
     language: str | UnsetType = UNSET
+    tier: str | UnsetType = UNSET
+    segments: list[str] | UnsetType = UNSET
 
 
 class MembersView(Struct, frozen=True, omit_defaults=True):
@@ -44,4 +46,6 @@ def member_view(member: Member) -> MemberView:
         enrolled_at=iso(member.enrolled),
         changed_at=iso(member.changed),
         language=member.language or UNSET,
+        tier=member.tier or UNSET,
+        segments=list(member.segments) or UNSET,
     )

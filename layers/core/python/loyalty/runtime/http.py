@@ -134,6 +134,11 @@ class Request:
         if self.caller.store and store != self.caller.store:
             raise Forbidden("AUTH_STORE_FORBIDDEN", f"This client belongs to store {self.caller.store}", field="store")
 
+    def may(self, scope: str, field: str) -> None:
+        """Forbidden when the caller lacks a scope that one ``field`` of the body needs beside the route's own."""
+        if scope not in self.caller.scopes:
+            raise Forbidden("AUTH_SCOPE_MISSING", f"{field} needs the scope {scope}", field=field)
+
     def limit(self, default: int, most: int) -> int:
         """The page size asked for in the query."""
         text = self.query.get("limit", str(default))
