@@ -169,9 +169,14 @@ class RuleSet(Struct, frozen=True):
         return {name: kind for event in self.events for name, kind in event.fields.items()}
 
     @property
+    def spoken_of_member(self) -> frozenset[str]:
+        """The facts of the member's document that anything in it speaks of, by name."""
+        return frozenset(_mentions(self, ("member.",)) - _FROM_ACCOUNT)
+
+    @property
     def speaks_of_member(self) -> bool:
         """Whether anything in it needs the member's document, and not just the account."""
-        return _mentions(self, ("member.",)) - _FROM_ACCOUNT != set()
+        return bool(self.spoken_of_member)
 
 
 _FROM_ACCOUNT = {"member.id", "member.purchases", "member.first_purchase", "member.days_since_purchase"}

@@ -15,6 +15,11 @@ except an order's source and number, which are free text and are percent-encoded
 | head of a chain, as last published | ``{program}#H#{shard}`` | ``{account}#{wallet}`` |
 | client | ``{program}#C`` | ``{client}`` |
 | policy | ``{program}#P`` | ``POLICY`` |
+| which rule set is in force | ``{program}#R`` | ``CURRENT`` |
+| rule set, with its source | the same | ``D#{rule set}`` |
+| published version | the same | ``V#{version, 9 digits}`` |
+| what is too long for them | the same | ``B#{digest}#{part, 2 digits}`` |
+| budget of a campaign | ``{program}#B`` | ``{campaign}`` |
 | backtest | ``{program}#S`` | ``{simulation}`` |
 | newest finished backtest of a rule set | ``{program}#S`` | ``LATEST#{rule set}`` |
 | rules of a backtest, and what its shards have found | ``{program}#S#{simulation}`` | ``RULES#{nn}``, ``SHARD#{nn}`` |
@@ -41,7 +46,9 @@ type_identity = "identity"
 type_head = "head"
 type_client = "client"
 type_program = "program"
+type_rules = "rules"
 type_backtest = "backtest"
+type_budget = "budget"
 
 Key = tuple[str, str]
 """A primary key: (pk, sk)."""
@@ -126,6 +133,14 @@ def policy(program: str) -> Key:
     return f"{program}#P", "POLICY"
 
 
+def budget_partition(program: str) -> str:
+    return f"{program}#B"
+
+
+def budget(program: str, campaign: str) -> Key:
+    return budget_partition(program), campaign
+
+
 BACKTEST_RULES_PREFIX = "RULES#"
 BACKTEST_SHARD_PREFIX = "SHARD#"
 
@@ -153,3 +168,35 @@ def backtest_rules(program: str, simulation: str, chunk: int) -> Key:
 
 def backtest_shard(program: str, simulation: str, shard: int) -> Key:
     return backtest_parts(program, simulation), f"{BACKTEST_SHARD_PREFIX}{shard:02d}"
+
+
+CURRENT_RULES = "CURRENT"
+RULE_SET_PREFIX = "D#"
+VERSION_PREFIX = "V#"
+
+
+def rules_partition(program: str) -> str:
+    """All about a programme's rule sets: few items, rarely written, read by running copies when they start."""
+    return f"{program}#R"
+
+
+def rule_set(program: str, rule_set_id: str) -> Key:
+    """In the order of age, for ids are made of the time."""
+    return rules_partition(program), f"{RULE_SET_PREFIX}{rule_set_id}"
+
+
+def rules_version(program: str, version: int) -> Key:
+    return rules_partition(program), f"{VERSION_PREFIX}{version:09d}"
+
+
+def rules_current(program: str) -> Key:
+    return rules_partition(program), CURRENT_RULES
+
+
+def rules_blob(program: str, digest: str, part: int) -> Key:
+    """Part of a text that is named by its digest."""
+    return rules_partition(program), f"{rules_blob_prefix(digest)}{part:02d}"
+
+
+def rules_blob_prefix(digest: str) -> str:
+    return f"B#{digest}#"
