@@ -3,13 +3,14 @@
 import json
 from unittest import mock
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loyalty.errors import Corrupt
 from loyalty.ledger import account
-from loyalty.ledger.account import MAX_LAPSED, MAX_LOTS, Balance, Draft, Hold, Move, State
+from loyalty.ledger.account import MAX_LAPSED, MAX_LOTS, WAITING, Balance, Draft, Hold, Move, State
 from loyalty.values import Rate
 from tests.unit.states import NOW, draft, wallet
 
@@ -110,24 +111,56 @@ FULL = wallet(
     lapsed={100: 5},
     at=77,
 )
+COUNTING = msgspec.structs.replace(
+    FULL,
+    lots={**FULL.lots, (0, WAITING): 3, (500, WAITING): 4},
+    status="frozen",
+    kind="household",
+    purchases=9,
+    first=719_000,
+    last=719_160,
+    counted=719_164,
+    counters={"tea:tm": 2, "lunch:pm": 60},
+    streaks={"walk": (719_162, 4), "check_in": (719_163, 12)},
+)
 
 
-def test_the_stored_form_is_the_one_that_stored_entries_have() -> None:
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        (1, '{"v":1,"k":"member","s":"open","t":77,%s'),
+        (2, '{"v":2,"t":77,%s'),
+    ],
+)
+def test_the_stored_form_is_the_one_that_stored_entries_have(schema: int, text: str) -> None:
     # Entries written by earlier versions hold this text under their hashes; a change needs a new schema number.
-    assert json.dumps(FULL.encode(), separators=(",", ":")) == (
-        '{"v":1,"k":"member","s":"open","t":77,'
+    text %= (
         '"l":[100,0,20,5,100],"n":[100,5,3,40],'
         '"h":[[3,800,1,[[0,2],[400,1]]],[12,900,0,[[500,7]]]],'
         '"a":4,"r":{"base":[1,2]},"z":[[100,5]],"c":["aaaaaaaa",0]}'
     )
+    assert json.dumps(FULL.encode(schema), separators=(",", ":")) == text
+    assert State.decode(10, json.loads(text)) == FULL
+
+
+def test_the_stored_form_of_counts_is_the_one_that_stored_entries_have() -> None:
+    assert json.dumps(COUNTING.encode(), separators=(",", ":")) == (
+        '{"v":2,"k":"household","s":"frozen","t":77,'
+        '"l":[100,0,20,5,100],"n":[100,5,3,40],"w":[100,0,3,5,4],'
+        '"h":[[3,800,1,[[0,2],[400,1]]],[12,900,0,[[500,7]]]],'
+        '"a":4,"r":{"base":[1,2]},"z":[[100,5]],'
+        '"p":[9,3,160],"u":[-1,"lunch:pm",60,"tea:tm",2],"e":["check_in",0,12,"walk",1,4],"c":["aaaaaaaa",0]}'
+    )
 
 
 def test_what_is_empty_is_left_out_of_the_stored_form() -> None:
-    assert wallet(at=77).encode() == {"v": 1, "k": "member", "s": "open", "t": 77, "c": ["aaaaaaaa", 0]}
+    assert wallet(at=77).encode() == {"v": 2, "t": 77, "c": ["aaaaaaaa", 0]}
+    assert wallet(at=77).encode(1) == {"v": 1, "k": "member", "s": "open", "t": 77, "c": ["aaaaaaaa", 0]}
 
 
-def test_a_state_comes_back_from_its_stored_form_with_all_it_has() -> None:
-    assert State.decode(10, json.loads(json.dumps(FULL.encode()))) == FULL
+@pytest.mark.parametrize("state", [FULL, COUNTING])
+def test_a_state_comes_back_from_its_stored_form_with_all_it_has(state: State) -> None:
+    assert State.decode(10, json.loads(json.dumps(state.encode()))) == state
 
 
 def test_equal_states_have_the_same_stored_form_however_they_came_about() -> None:
@@ -135,15 +168,26 @@ def test_equal_states_have_the_same_stored_form_however_they_came_about() -> Non
     turned.remainders, turned.lapsed = dict(FULL.remainders), dict(FULL.lapsed)
     turned.holds[3] = Hold(800, True, {400: 1, 0: 2})
     assert json.dumps(turned.encode()) == json.dumps(FULL.encode())
+    turned = msgspec.structs.replace(
+        COUNTING,
+        counters=dict(reversed(COUNTING.counters.items())),
+        streaks=dict(reversed(COUNTING.streaks.items())),
+    )
+    assert json.dumps(turned.encode()) == json.dumps(COUNTING.encode())
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 3, "1", None])
 def test_a_schema_that_this_code_does_not_know_is_corrupt(version: object) -> None:
     with pytest.raises(Corrupt, match="schema"):
         State.decode(1, {**FULL.encode(), "v": version})
 
 
 def test_a_copy_shares_nothing_with_its_original() -> None:
+    copy = COUNTING.copy()
+    assert copy == COUNTING
+    applied(copy, ["e", "c", 719_164, "lunch:pm", 1], ["e", "k", "walk", 719_164, 1], ["e", "p", -1, 0])
+    assert (COUNTING.counters, COUNTING.purchases) == ({"tea:tm": 2, "lunch:pm": 60}, 9)
+    assert COUNTING.streaks == {"walk": (719_162, 4), "check_in": (719_163, 12)}
     copy = FULL.copy()
     assert copy == FULL
     applied(copy, ["e", "l", 1, 0, 1], ["e", "h", 3, 0, 1], ["e", "a", 1], ["e", "r", "x", 1, 2], ["e", "z", 101, 1])

@@ -97,11 +97,46 @@ def test_entries_are_numbered_without_gaps() -> None:
 def test_the_stored_text_is_the_one_that_stored_entries_have() -> None:
     # Entries written by earlier versions must verify for ever: text and hash of this one may never change.
     assert ENTRIES[0].body == (
-        '{"k":"opened","f":"print-0","a":"till","o":1800000000,"p":"","m":[["opened","s","open"]],"d":{},'
-        '"s":{"v":1,"k":"member","s":"open","t":1800000000,"c":["gnrwvi1S",0]}}'
+        '{"k":"opened","f":"print-0","o":0,"p":"","m":[["","s","open"]],"d":{},'
+        '"s":{"v":2,"t":1800000000,"c":["gnrwvi1S",0]}}'
     )
+    assert ENTRIES[4].body == (
+        f'{{"k":"redeemed","f":"print-4","o":36,"p":"{ENTRIES[3].hash}",'
+        '"m":[["lapsed","h",4,1800000900,-20],["lapsed","l",1800000900,0,20],["spent","l",1800000900,0,-100]],'
+        '"d":{"points":100},"s":{"v":2,"t":1800000040,"l":[900,0,50,2000001,23],"r":{"base":[9,20]},'
+        '"c":["gnrwvi1S_7RwoHFL6WcV4wA9hvjE3Amjnm5TsikE",40,30,20,10,0]}}'
+    )
+
+
+OLD = Stored(
+    1,
+    "k#till#0",
+    '{"k":"opened","f":"print-0","a":"till","o":1800000000,"p":"","m":[["opened","s","open"]],"d":{},'
+    '"s":{"v":1,"k":"member","s":"open","t":1800000000,"c":["gnrwvi1S",0]}}',
     # SHA-256 over each part with its length in 8 bytes before it: worked out with sha256sum and base64.
-    assert ENTRIES[0].hash == "gNiBxkp-7SMJMYhEVtLqA9OX9fiXr0MPIBH7GskgK6U"
+    "gNiBxkp-7SMJMYhEVtLqA9OX9fiXr0MPIBH7GskgK6U",
+)
+"""An entry as the first schema had it."""
+
+
+def test_an_entry_of_the_first_schema_is_read_and_verified_and_goes_on_in_the_second() -> None:
+    old = chains.read(CHAIN, *OLD)
+    assert (old.schema, old.actor, old.occurred, old.moves) == (1, "till", NOW, [["opened", "s", "open"]])
+    change = Draft(old.state, NOW + 10)
+    commands.earn_awards(change, [commands.Award("base", Rate(5, 2))], 739_000, visit=True)
+    entry = chains.seal(CHAIN, old, change, Cause("k#till#1", "print-1", "till", NOW))
+    assert verify([OLD, Stored(2, entry.ref, entry.body, entry.hash)]) is None
+    assert chains.rebuild([old, entry]) == entry.state
+    assert (entry.schema, entry.state.purchases) == (2, 1)
+
+
+def test_an_actor_is_written_down_where_the_reference_does_not_name_it() -> None:
+    for ref, actor in [("o#till#1", "till"), ("k#till#1", "till2"), ("k#a#b#1", "a#b"), ("open", "till")]:
+        change = Draft(State(), NOW)
+        commands.open_account(change, "member")
+        entry = chains.seal(CHAIN, None, change, Cause(ref, "print", actor, NOW))
+        assert f'"a":"{actor}"' in entry.body
+        assert chains.read(CHAIN, 1, ref, entry.body, entry.hash).actor == actor
 
 
 def test_the_newest_references_travel_in_the_state() -> None:
@@ -244,7 +279,7 @@ def test_an_entry_of_another_chain_is_found() -> None:
     "change",
     [
         lambda body: body["s"]["l"].extend([1, 9]) if "l" in body["s"] else body["s"].update(l=[3600, 0, 9]),
-        lambda body: body["s"].update(k="supplier" if body["s"]["k"] != "supplier" else "member", a=3),
+        lambda body: body["s"].update(k="supplier", a=3),
         lambda body: body["m"].append(["spent", "l", 0, 0, -1]),
         lambda body: body["m"].append(["spent", "h", 1, 0, -1]),
         lambda body: body["m"].append(["repaid", "a", -1]),
@@ -266,7 +301,7 @@ def test_an_entry_rewritten_with_a_new_hash_is_found_by_what_its_moves_give(
 
 @pytest.mark.parametrize("number", range(1, LAST))
 def test_an_entry_rewritten_without_a_flaw_of_its_own_is_found_by_the_one_after_it(number: int) -> None:
-    finding = verify(resealed(number, lambda body: body.update(a="somebody else")))
+    finding = verify(resealed(number, lambda body: body.update(f="somebody else")))
     assert finding == Finding(number, "rewritten: the next entry names another hash for it")
 
 
@@ -278,15 +313,15 @@ def test_an_entry_rewritten_with_another_hash_before_it_is_found_by_both_neighbo
 
 def test_the_last_entry_rewritten_is_found_by_what_was_published() -> None:
     published = (LAST, STORED[-1].hash)
-    assert first_wrong(resealed(LAST, lambda body: body.update(a="somebody else")), published) == LAST
+    assert first_wrong(resealed(LAST, lambda body: body.update(f="somebody else")), published) == LAST
     assert first_wrong(resealed(LAST, lambda body: body.update(p="")), published) == LAST
 
 
 def test_what_was_published_tells_which_of_the_last_two_was_rewritten() -> None:
     last_but_one = (LAST - 1, STORED[-2].hash)
     assert first_wrong(resealed(LAST, lambda body: body.update(p="")), last_but_one) == LAST
-    assert first_wrong(resealed(LAST - 1, lambda body: body.update(a="x")), last_but_one) == LAST - 1
-    assert first_wrong(resealed(LAST - 1, lambda body: body.update(a="x")), (LAST, STORED[-1].hash)) == LAST - 1
+    assert first_wrong(resealed(LAST - 1, lambda body: body.update(f="x")), last_but_one) == LAST - 1
+    assert first_wrong(resealed(LAST - 1, lambda body: body.update(f="x")), (LAST, STORED[-1].hash)) == LAST - 1
 
 
 def test_a_first_entry_that_names_a_hash_before_it_is_found() -> None:
@@ -323,12 +358,12 @@ def test_the_first_wrong_entry_is_named_even_when_more_are_wrong() -> None:
     ]
     assert first_wrong(wrong) == 3
     assert first_wrong(wrong, (LAST, STORED[-1].hash)) == 3
-    gone = [stored for stored in resealed(4, lambda body: body.update(a="x")) if stored.number != 6]
+    gone = [stored for stored in resealed(4, lambda body: body.update(f="x")) if stored.number != 6]
     assert first_wrong(gone) == 4
 
 
 def test_a_rewritten_entry_before_an_unreadable_one_is_named() -> None:
-    rewritten = resealed(4, lambda body: body.update(a="x"))
+    rewritten = resealed(4, lambda body: body.update(f="x"))
     rewritten[5] = rewritten[5]._replace(body="x")
     assert first_wrong(rewritten) == 4
 

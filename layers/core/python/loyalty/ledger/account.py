@@ -14,13 +14,25 @@ Moves (``why`` is the reason in the vocabulary of docs/concepts.md):
 ``[why, "z", expiry, delta]``               memory of what a lot lost by expiring; no balance
 ``[why, "r", rule, num, den]``              what rounding left over under a rule, as the exact fraction
 ``[why, "s", status]``                      open, frozen, closed
+``[why, "p", delta, day]``                  purchases that stand; the day one was made on, 0 for one that came back
+``[why, "c", day, counter, delta, …]``      counters, counted on that day
+``[why, "k", event, day, length]``          days in a row on which an event happened, up to that day
 ==========================================  ==========================================================
 
 Times are whole seconds since 1970, UTC. An ``expiry`` of 0 is never; a ``start`` of 0 has begun, any other makes the
-lot pending.
+lot pending: until that moment, or with ``WAITING`` until an event decides. Days are proleptic ordinals in whatever zone
+the caller reckons in.
+
+**Counters** say how much of a cap is used. The last letter of a counter's name is its period: ``d`` day, ``w`` week
+(Monday to Sunday), ``m`` month, ``q`` quarter, ``y`` year, ``t`` for good; the letter before says what it counts, ``p``
+points or ``t`` times. The days that counts are made on never go back: what happened before the day of the last count
+(``State.counted``) counts on that day. So only the periods of that one day are open, no count is ever added to a period
+that is over, and a counter is dropped when its period ends: however late and in whatever order things are reported, no
+period ever counts more than its cap, and nothing has to be remembered of past periods.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from itertools import pairwise
 from math import gcd
 from typing import Any, Final, TypeVar
@@ -30,13 +42,17 @@ from msgspec import Struct, field
 from loyalty.errors import Corrupt
 from loyalty.values import Rate
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 MAX_LOTS: Final = 36
 MAX_HOLDS: Final = 20
 MAX_LAPSED: Final = 3
 MAX_RECENT: Final = 6
+MAX_STREAKS: Final = 8
 TAG_LENGTH: Final = 8
 """Characters of a reference's short form."""
+
+WAITING: Final = -1
+"""Start of a lot that is pending until an event decides on it; it expires as any other."""
 
 Move = list[Any]
 LotKey = tuple[int, int]
@@ -45,12 +61,28 @@ Part = tuple[int, int]
 """(expiry of the lot, points taken from it)."""
 
 _NEVER: Final = 1 << 62
-_K = TypeVar("_K", LotKey, int)
+_SECONDS_A_DAY: Final = 86_400
+_DAY_ZERO: Final = 719_163
+"""Ordinal of 1970-01-01."""
+_K = TypeVar("_K", LotKey, int, str)
 
 
 def expiry_order(expiry: int) -> int:
     """Sort key: soonest first, never last."""
     return expiry or _NEVER
+
+
+def period_end(period: str, day: int) -> int:
+    """The last day of the period that ``day`` is in, by the period's letter; 0 for the one that does not end."""
+    if period == "t":
+        return 0
+    if period == "d":
+        return day
+    if period == "w":
+        return day + -day % 7
+    this = date.fromordinal(day)
+    month = {"m": this.month, "q": (this.month + 2) // 3 * 3, "y": 12}[period]
+    return date(this.year + month // 12, month % 12 + 1, 1).toordinal() - 1 if this.year < 9999 else day
 
 
 class Hold(Struct):
@@ -88,6 +120,18 @@ class State(Struct):
     lapsed: dict[int, int] = field(default_factory=dict)
     recent: tuple[tuple[str, int], ...] = ()
     """(tag of the reference, time recorded) of the newest entries, newest last."""
+    purchases: int = 0
+    """Purchases that have not been returned wholly."""
+    first: int = 0
+    """Day of the first purchase, returned or not; 0 when there was none."""
+    last: int = 0
+    """Day of the last one."""
+    counted: int = 0
+    """Day that counts are made on, at the earliest; 0 before the first count."""
+    counters: dict[str, int] = field(default_factory=dict)
+    """What is used in the periods of ``counted``; zeros are left out."""
+    streaks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By event: the last day on which it happened, and for how many days in a row it had by then."""
 
     def copy(self) -> "State":
         return State(
@@ -101,7 +145,29 @@ class State(Struct):
             dict(self.remainders),
             dict(self.lapsed),
             self.recent,
+            self.purchases,
+            self.first,
+            self.last,
+            self.counted,
+            dict(self.counters),
+            dict(self.streaks),
         )
+
+    def used(self, counter: str, day: int) -> tuple[int, int]:
+        """(last day of the period, how much is used of it) for something that happened on ``day``."""
+        period = counter[-1]
+        end = period_end(period, max(day, self.counted))
+        current = self.counted != 0 and period_end(period, self.counted) == end
+        return end, self.counters.get(counter, 0) if current else 0
+
+    def streak(self, event: str, day: int) -> int:
+        """On how many days in a row the event has happened, when it happens on ``day``, that day included. A day that
+        is reported late counts up to itself, and does not join what came after it to what came before.
+        """
+        last, length = self.streaks.get(event, (0, 0))
+        if day > last:
+            return length + 1 if day == last + 1 else 1
+        return max(1, length - (last - day))
 
     def balance(self) -> Balance:
         """Sums by state as they stand; settle first to have them as of a time."""
@@ -112,18 +178,27 @@ class State(Struct):
             arrears=self.arrears,
         )
 
-    def encode(self) -> dict[str, Any]:
-        """Plain JSON data, the same for equal states: empty parts are left out, the rest is sorted.
+    def encode(self, schema: int = SCHEMA) -> dict[str, Any]:
+        """Plain JSON data, the same for equal states: empty parts are left out, the rest is sorted. Of a schema before
+        this one only to verify the entries that it was written in.
 
-        Times of lots and references are written as differences, so that an account with a lot for each of 24 months
-        still fits into one write unit of 1 KB.
+        Times of lots and references are written as differences, days as differences from the day of the state, so that
+        an account with a lot for each of 24 months, two counters and a remainder still fits into one write unit of
+        1 KB.
         """
-        data: dict[str, Any] = {"v": SCHEMA, "k": self.kind, "s": self.status, "t": self.at}
+        data: dict[str, Any] = {"v": schema}
+        if schema == 1 or self.kind != "member":
+            data["k"] = self.kind
+        if schema == 1 or self.status != "open":
+            data["s"] = self.status
+        data["t"] = self.at
         lots = sorted(self.lots.items())
         if active := [(expiry, points) for (expiry, start), points in lots if not start]:
             data["l"] = _packed(active, 1)
-        if pending := [(expiry, start, points) for (expiry, start), points in lots if start]:
+        if pending := [(expiry, start, points) for (expiry, start), points in lots if start > 0]:
             data["n"] = _packed(pending, 2)
+        if waiting := [(expiry, points) for (expiry, start), points in lots if start == WAITING]:
+            data["w"] = _packed(waiting, 1)
         if self.holds:
             data["h"] = [
                 [number, hold.deadline, int(hold.offline), sorted(hold.parts.items())]
@@ -135,22 +210,56 @@ class State(Struct):
             data["r"] = {rule: list(rest) for rule, rest in sorted(self.remainders.items())}
         if self.lapsed:
             data["z"] = sorted(self.lapsed.items())
+        self._encode_counts(data)
         data["c"] = ["".join(tag for tag, _ in self.recent), *(self.at - time for _, time in self.recent)]
         return data
+
+    def _encode_counts(self, data: dict[str, Any]) -> None:
+        today = self._today
+        if self.last:
+            data["p"] = [self.purchases, today - self.last, self.last - self.first]
+        if self.counted:
+            data["u"] = [today - self.counted, *(part for item in sorted(self.counters.items()) for part in item)]
+        if self.streaks:
+            data["e"] = [
+                part for event, (day, length) in sorted(self.streaks.items()) for part in (event, today - day, length)
+            ]
+
+    def _decode_counts(self, data: dict[str, Any]) -> None:
+        today = self._today
+        if "p" in data:
+            self.purchases, ago, span = data["p"]
+            self.last = today - ago
+            self.first = self.last - span
+        if "u" in data:
+            ago, *counters = data["u"]
+            self.counted = today - ago
+            self.counters = dict(zip(counters[::2], counters[1::2], strict=True))
+        if "e" in data:
+            parts = data["e"]
+            self.streaks = {
+                event: (today - ago, length)
+                for event, ago, length in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+            }
+
+    @property
+    def _today(self) -> int:
+        return self.at // _SECONDS_A_DAY + _DAY_ZERO
 
     @classmethod
     def decode(cls, number: int, data: dict[str, Any]) -> "State":
         """Inverse of ``encode``; Corrupt for a schema this code does not know."""
-        if data.get("v") != SCHEMA:
+        if data.get("v") not in (1, SCHEMA):
             raise Corrupt(f"state of schema {data.get('v')!r}")
         lots: dict[LotKey, int] = {(expiry, 0): points for expiry, points in _unpacked(data.get("l"), 1)}
         lots |= {(expiry, start): points for expiry, start, points in _unpacked(data.get("n"), 2)}
+        lots |= {(expiry, WAITING): points for expiry, points in _unpacked(data.get("w"), 1)}
         at = data["t"]
         tags, *ages = data["c"]
-        return cls(
+        state = cls(
             number=number,
-            kind=data["k"],
-            status=data["s"],
+            kind=data.get("k", "member"),
+            status=data.get("s", "open"),
             at=at,
             lots=lots,
             holds={hold[0]: Hold(hold[1], bool(hold[2]), dict(hold[3])) for hold in data.get("h", ())},
@@ -161,6 +270,8 @@ class State(Struct):
                 (tags[place * TAG_LENGTH : (place + 1) * TAG_LENGTH], at - age) for place, age in enumerate(ages)
             ),
         )
+        state._decode_counts(data)
+        return state
 
     def apply(self, move: Move) -> None:
         """Carry out one move; Corrupt when it would take what is not there."""
@@ -187,6 +298,18 @@ class State(Struct):
         elif op == "s":
             self.status = move[2]
         else:
+            self._apply_to_counts(op, move)
+
+    def _apply_to_counts(self, op: str, move: Move) -> None:
+        if op == "p":
+            self._apply_to_purchases(move[2], move[3])
+        elif op == "c":
+            self._apply_to_counters(move[2], move[3:])
+        elif op == "k":
+            self.streaks[move[2]] = (move[3], move[4])
+            while len(self.streaks) > MAX_STREAKS:
+                del self.streaks[min(self.streaks, key=lambda event: (self.streaks[event], event))]
+        else:
             raise Corrupt(f"unknown move {op!r}")
 
     def _apply_to_hold(self, number: int, expiry: int, delta: int) -> None:
@@ -196,6 +319,32 @@ class State(Struct):
         _add(hold.parts, expiry, delta)
         if not hold.parts:
             del self.holds[number]
+
+    def _apply_to_purchases(self, delta: int, day: int) -> None:
+        self.purchases += delta
+        if self.purchases < 0 or (delta > 0 and day <= 0):
+            raise Corrupt(f"{self.purchases} purchases, the last on day {day}")
+        if day:
+            self.first = min(self.first or day, day)
+            self.last = max(self.last, day)
+
+    def _apply_to_counters(self, day: int, counts: list[Any]) -> None:
+        if day > self.counted:
+            self.counters = {
+                counter: used
+                for counter, used in self.counters.items()
+                if period_end(counter[-1], self.counted) == period_end(counter[-1], day)
+            }
+            self.counted = day
+        elif day < self.counted:
+            raise Corrupt(f"counted on {day}, after {self.counted}")
+        for counter, delta in zip(counts[::2], counts[1::2], strict=True):
+            _add(self.counters, counter, delta)
+
+
+def _sort_of(start: int) -> int:
+    """Lots that may become one: spendable, delayed, waiting."""
+    return min(start, 1)
 
 
 def _packed(lots: Sequence[tuple[int, ...]], times: int) -> list[int]:
@@ -265,7 +414,7 @@ class Draft:
     def put(self, why: str, expiry: int, start: int, points: int) -> None:
         """Add points to the lot of these terms; a start that has passed is no start."""
         if points:
-            self.move(why, "l", expiry, start if start > self.now else 0, points)
+            self.move(why, "l", expiry, start if start > self.now or start == WAITING else 0, points)
 
     def take(self, why: str, points: int) -> list[Part]:
         """Take active points, first expiring first; the caller has checked that they are there."""
@@ -300,7 +449,7 @@ class Draft:
         state = self.state
         times = [hold.deadline for hold in state.holds.values()]
         for expiry, start in state.lots:
-            if start:
+            if start > 0:
                 times.append(start)
             if expiry:
                 times.append(expiry)
@@ -338,6 +487,13 @@ class Draft:
                 self.move("expired", "l", expiry, start, -points)
                 self.move("expired", "z", expiry, points)
 
+    def streak(self, event: str, day: int) -> int:
+        """``State.streak``, written down."""
+        length = self.state.streak(event, day)
+        if day > self.state.streaks.get(event, (0, 0))[0]:
+            self.move("earned", "k", event, day, length)
+        return length
+
     @property
     def available(self) -> int:
         return sum(points for (_, start), points in self.state.lots.items() if not start)
@@ -352,7 +508,7 @@ class Draft:
         """
         lots = self.state.lots
         while len(lots) > MAX_LOTS:
-            ordered = sorted(lots, key=lambda lot: (lot[1] > 0, expiry_order(lot[0]), lot[1]))
+            ordered = sorted(lots, key=lambda lot: (_sort_of(lot[1]), expiry_order(lot[0]), lot[1]))
             *_, early, late = min(
                 (
                     not late[0] and early[0] > 0,
@@ -361,7 +517,7 @@ class Draft:
                     late,
                 )
                 for early, late in pairwise(ordered)
-                if bool(early[1]) == bool(late[1])
+                if _sort_of(early[1]) == _sort_of(late[1])
             )
             merged = (late[0], min(early[1], late[1]))
             for lot in (early, late):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from loyalty.errors import Corrupt
-from loyalty.ledger.account import MAX_RECENT, TAG_LENGTH, Draft, Move, State
+from loyalty.ledger.account import MAX_RECENT, SCHEMA, TAG_LENGTH, Draft, Move, State
 from loyalty.table import keys
 
 GENESIS = ""
@@ -62,6 +62,8 @@ class Entry(Struct, frozen=True):
     moves: list[Move]
     detail: dict[str, Any]
     state: State
+    schema: int = SCHEMA
+    """That of the stored state."""
 
 
 def canonical(data: object) -> str:
@@ -99,13 +101,14 @@ def seal(chain: Chain, head: Entry | None, draft: Draft, cause: Cause) -> Entry:
     state = draft.state
     state.number = draft.number
     state.recent = (*state.recent, (tag(cause.ref), state.at))[-MAX_RECENT:]
-    body: dict[str, Any] = {
-        "k": draft.kind,
-        "f": cause.fingerprint,
-        "a": cause.actor,
-        "o": cause.occurred,
+    kind = draft.kind
+    body: dict[str, Any] = {"k": kind, "f": cause.fingerprint}
+    if not _is_named(cause.actor, cause.ref):
+        body["a"] = cause.actor
+    body |= {
+        "o": state.at - cause.occurred,
         "p": head.hash if head else GENESIS,
-        "m": draft.moves,
+        "m": [["", *move[1:]] if move[0] == kind else move for move in draft.moves],
         "d": draft.detail,
         "s": state.encode(),
     }
@@ -122,22 +125,33 @@ def read(chain: Chain, number: int, ref: str, body: str, hash_: str) -> Entry:
         raise Corrupt(f"entry {number}: unreadable") from error
 
 
+def _is_named(actor: str, ref: str) -> bool:
+    """Whether a reference is a key of this actor's: then the entry need not name it again."""
+    return "#" not in actor and ref.startswith(f"k#{actor}#")
+
+
 def _entry(chain: Chain, number: int, ref: str, text: str, hash_: str, data: dict[str, Any], state: State) -> Entry:
+    """What is written twice is written short since schema 2: the actor that the reference names, the time of a thing
+    before it was recorded, the reason of a move that is the entry's kind.
+    """
+    schema = data["s"]["v"]
+    kind, occurred = data["k"], data["o"]
     return Entry(
         chain=chain,
         number=number,
         ref=ref,
         body=text,
         hash=hash_,
-        kind=data["k"],
+        kind=kind,
         fingerprint=data["f"],
-        actor=data["a"],
-        occurred=data["o"],
+        actor=data["a"] if "a" in data else ref.split("#")[1],
+        occurred=occurred if schema == 1 else state.at - occurred,
         recorded=state.at,
         previous=data["p"],
-        moves=data["m"],
+        moves=data["m"] if schema == 1 else [[move[0] or kind, *move[1:]] for move in data["m"]],
         detail=data["d"],
         state=state,
+        schema=schema,
     )
 
 
@@ -221,7 +235,7 @@ class Verifier:
         except (Corrupt, LookupError, TypeError, ValueError, AttributeError):
             self.finding = Finding(entry.number, "its moves do not fit the state before it")
             return
-        if not entry.body.endswith(f',"s":{canonical(state.encode())}}}'):
+        if not entry.body.endswith(f',"s":{canonical(state.encode(entry.schema))}}}'):
             self.finding = Finding(entry.number, "its state is not what its moves give")
         self._state = state
 

@@ -5,18 +5,40 @@ Every function returns nothing and raises Refused when the account's state does 
 away, so a refusal leaves no trace. Points are counted in whole points, times in seconds since 1970, UTC.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct
 
 from loyalty.errors import Invalid, NotFound, Refused
-from loyalty.ledger.account import MAX_HOLDS, Draft, Hold, Move, Part, expiry_order
+from loyalty.ledger.account import MAX_HOLDS, WAITING, Draft, Hold, LotKey, Move, Part, expiry_order
 from loyalty.values import MAX_POINTS, ZERO, Rate
 
 ONLY_PENDING: Final = "only_pending"
 WITHIN_BALANCE: Final = "within_balance"
 ARREARS: Final = "arrears"
+
+
+BASE: Final = "base"
+"""The rule that every programme has."""
+MAX_REMAINDERS: Final = 8
+
+
+class Award(Struct, frozen=True):
+    """What a rule gives, or what of it is taken back: ``exact`` points, under terms fixed now (I9). With ``carry`` what
+    is not a whole point is kept for the rule's next award; without, ``exact`` is whole.
+
+    ``counters`` are the (name, last day of the period) of the caps that it counts against, named as the account's state
+    says. ``ended``: nothing of it is left after this return.
+    """
+
+    rule: str
+    exact: Rate
+    expiry: int = 0
+    start: int = 0
+    carry: bool = True
+    counters: tuple[tuple[str, int], ...] = ()
+    ended: bool = False
 
 
 class Grant(Struct, frozen=True):
@@ -50,54 +72,159 @@ def earn(draft: Draft, grants: Iterable[Grant]) -> None:
     draft.settle()
 
 
-def earn_amount(draft: Draft, rule: str, rate: Rate, amount: int, expiry: int, start: int) -> int:
-    """Earn ``rate`` points per minor unit on ``amount`` minor units; returns the points.
+def earn_awards(draft: Draft, awards: Sequence[Award], day: int = 0, visit: bool = False) -> list[int]:
+    """Give awards, and count what they count on ``day`` (an ordinal; the day of the purchase or event where it took
+    place); with ``visit`` it was a purchase. Returns the whole points of each award.
 
-    What rounding down leaves over is carried under ``rule`` (I10): the points and the remainder together are always
-    the exact product, so 30 + 20 earns what 50 earns and a full return takes back precisely what was given.
+    What rounding down leaves over is carried by rule (I10): the points and the remainder together are always the exact
+    sum, so 30 + 20 earns what 50 earns and a full return takes back precisely what was given. Of more than
+    ``MAX_REMAINDERS`` one is added to the base rule's; the whole point that this may give goes to the base rule's
+    award, or to the one that was in the way where there is none.
     """
     begin(draft, "earned")
-    points, rest = rate.times(amount).plus(draft.state.remainders.get(rule, ZERO)).split()
-    _carry(draft, "earned", rule, rest)
-    _grant(draft, "earned", Grant(points, expiry, start))
-    draft.detail["points"] = points
+    given = [0] * len(awards)
+    base = next((place for place, award in enumerate(awards) if award.rule == BASE), None)
+    for place, award in enumerate(awards):
+        whole, folded = _carried(draft, "earned", award, 1)
+        given[place] += whole
+        given[place if base is None else base] += folded
+    for (expiry, start), points in _by_terms(awards, given).items():
+        _grant(draft, "earned", Grant(points, expiry, start))
+    counts: dict[str, int] = {}
+    for award, points in zip(awards, given, strict=True):
+        for counter, _ in award.counters:
+            if delta := points if counter[-2] == "p" else 1:
+                counts[counter] = delta
+    if counts:
+        draft.move("earned", "c", max(day, draft.state.counted), *(part for item in counts.items() for part in item))
+    if visit:
+        draft.move("earned", "p", 1, day)
+    _tell(draft, awards, given)
     draft.settle()
-    return points
+    return given
+
+
+def earn_amount(draft: Draft, rule: str, rate: Rate, amount: int, expiry: int, start: int) -> int:
+    """Earn ``rate`` points per minor unit on ``amount`` minor units; returns the points."""
+    return earn_awards(draft, [Award(rule, rate.times(amount), expiry, start)])[0]
+
+
+def take_back(draft: Draft, shares: Sequence[Award], policy: str, unvisit: bool = False) -> int:
+    """Take back awards, or the shares of them that are due: ``exact`` is the share. With ``unvisit`` a purchase is
+    wholly returned. Returns the points due.
+
+    In turn from: each award's pending lot, its active lot, what that lot lost by expiring (those points are gone
+    already: the member does not pay twice), other active lots, arrears. ``only_pending`` stops after the first,
+    ``within_balance`` before the last; what is then still due is forgiven and named in the entry.
+
+    What a cap counted is given back as long as the period it counted in is open; how often, once an award ``ended``.
+    """
+    begin(draft, "reversed")
+    dues: list[int] = []
+    for award in shares:
+        whole, folded = _carried(draft, "reversed", award, -1)
+        dues.append(-whole - folded)
+    left = _by_terms(shares, dues)
+    for (expiry, start), due in left.items():
+        if start and due > 0 and (points := min(due, draft.state.lots.get((expiry, start), 0))):
+            draft.move("reversed", "l", expiry, start, -points)
+            left[expiry, start] -= points
+    if policy != ONLY_PENDING:
+        for (expiry, start), due in left.items():
+            left[expiry, start] -= _from_own(draft, expiry, due)
+    rest = sum(left.values())
+    if policy != ONLY_PENDING and rest:
+        if points := min(rest, draft.available):
+            draft.take("reversed", points)
+            rest -= points
+        if policy == ARREARS and rest:
+            draft.move("owed", "a", rest)
+            rest = 0
+    _uncount(draft, shares, dues)
+    if unvisit and draft.state.purchases:
+        draft.move("reversed", "p", -1, 0)
+    _tell(draft, shares, dues)
+    if rest:
+        draft.detail["forgiven"] = rest
+    draft.settle()
+    return sum(dues)
+
+
+def _from_own(draft: Draft, expiry: int, due: int) -> int:
+    """Take back from the lot that the points were given in, and from what it lost; returns how many."""
+    left = due
+    if points := min(left, draft.state.lots.get((expiry, 0), 0)):
+        draft.move("reversed", "l", expiry, 0, -points)
+        left -= points
+    if points := min(left, draft.state.lapsed.get(expiry, 0)):
+        draft.move("reversed", "z", expiry, -points)
+        left -= points
+    return due - left
+
+
+def _uncount(draft: Draft, shares: Sequence[Award], dues: Sequence[int]) -> None:
+    state = draft.state
+    counts: dict[str, int] = {}
+    for award, due in zip(shares, dues, strict=True):
+        for counter, end in award.counters:
+            now, used = state.used(counter, state.counted)
+            if delta := min(used, due if counter[-2] == "p" else int(award.ended)) if now == end else 0:
+                counts[counter] = -delta
+    if counts:
+        draft.move("reversed", "c", state.counted, *(part for item in counts.items() for part in item))
 
 
 def reverse(draft: Draft, rule: str, rate: Rate, amount: int, expiry: int, start: int, policy: str) -> int:
-    """Take back what ``amount`` minor units of an order earned under its own terms; returns the points due.
+    """Take back what ``amount`` minor units of an order earned under its own terms; returns the points due."""
+    return take_back(draft, [Award(rule, rate.times(amount), expiry, start)], policy)
 
-    In turn from: the order's pending lot, its active lot, what that lot lost by expiring (those points are gone
-    already: the member does not pay twice), other active lots, arrears. ``only_pending`` stops after the first,
-    ``within_balance`` before the last; what is then still due is forgiven and named in the entry.
+
+def activate(draft: Draft, number: int, lots: Iterable[Part]) -> int:
+    """The event that the points of entry ``number`` waited for has come: they can be spent. ``lots`` are those that the
+    entry filled; what has expired since stays expired. Returns the points.
     """
-    begin(draft, "reversed")
-    whole, rest = draft.state.remainders.get(rule, ZERO).plus(rate.times(-amount)).split()
-    _carry(draft, "reversed", rule, rest)
-    due = left = -whole
-    lots = draft.state.lots
-    if start and left and (points := min(left, lots.get((expiry, start), 0))):
-        draft.move("reversed", "l", expiry, start, -points)
-        left -= points
-    if policy != ONLY_PENDING and left:
-        if points := min(left, lots.get((expiry, 0), 0)):
-            draft.move("reversed", "l", expiry, 0, -points)
-            left -= points
-        if points := min(left, draft.state.lapsed.get(expiry, 0)):
-            draft.move("reversed", "z", expiry, -points)
-            left -= points
-        if points := min(left, draft.available):
-            draft.take("reversed", points)
-            left -= points
-        if policy == ARREARS and left:
-            draft.move("owed", "a", left)
-            left = 0
-    draft.detail["points"] = due
-    if left:
-        draft.detail["forgiven"] = left
+    begin(draft, "activated")
+    total = 0
+    for expiry, points in _waiting(draft, lots):
+        draft.move("activated", "l", expiry, WAITING, -points)
+        draft.move("activated", "l", expiry, 0, points)
+        total += points
+    draft.detail |= {"points": total, "of": number}
     draft.settle()
-    return due
+    return total
+
+
+def cancel(draft: Draft, number: int, lots: Iterable[Part]) -> int:
+    """The points of entry ``number`` wait in vain: they are taken back. Otherwise as ``activate``."""
+    begin(draft, "cancelled")
+    total = 0
+    for expiry, points in _waiting(draft, lots):
+        draft.move("reversed", "l", expiry, WAITING, -points)
+        total += points
+    draft.detail |= {"points": total, "of": number}
+    return total
+
+
+def waiting_parts(moves: Iterable[Move]) -> list[Part]:
+    """What an entry gave that waits for an event, by lot, read from its moves."""
+    return [(move[2], move[4]) for move in moves if move[0] == "earned" and move[1] == "l" and move[3] == WAITING]
+
+
+def _waiting(draft: Draft, lots: Iterable[Part]) -> list[Part]:
+    """Where the points given in ``lots`` now wait: there, or in the lots of a later expiry that they were merged into
+    to keep the lots few.
+    """
+    there = {expiry: points for (expiry, start), points in draft.state.lots.items() if start == WAITING}
+    found: dict[int, int] = {}
+    for expiry, points in lots:
+        if 0 < expiry <= draft.now:
+            continue
+        for late in sorted(there, key=expiry_order):
+            if expiry_order(late) >= expiry_order(expiry) and (part := min(points, there[late])):
+                found[late] = found.get(late, 0) + part
+                there[late] -= part
+                points -= part
+    return list(found.items())
 
 
 def redeem(draft: Draft, points: int) -> None:
@@ -266,6 +393,40 @@ def _grant(draft: Draft, why: str, grant: Grant) -> None:
     if balance.available + balance.pending + balance.held + grant.points > MAX_POINTS:
         raise Refused("ACCOUNT_FULL", f"An account holds at most {MAX_POINTS} points")
     draft.put(why, grant.expiry, grant.start, grant.points)
+
+
+def _carried(draft: Draft, why: str, award: Award, sign: int) -> tuple[int, int]:
+    """Whole points of an award given (``sign`` 1) or taken back (-1), what is left over carried; and those that came of
+    adding a remainder to the base rule's.
+    """
+    exact = award.exact
+    if not award.carry:
+        return sign * exact.num, 0
+    whole, rest = draft.state.remainders.get(award.rule, ZERO).plus(exact.times(sign)).split()
+    _carry(draft, why, award.rule, rest)
+    folded = 0
+    while len(draft.state.remainders) > MAX_REMAINDERS:
+        rule = min(rule for rule in draft.state.remainders if rule != BASE)
+        more, rest = draft.state.remainders.get(BASE, ZERO).plus(draft.state.remainders[rule]).split()
+        _carry(draft, why, rule, ZERO)
+        _carry(draft, why, BASE, rest)
+        folded += more
+    return whole, folded
+
+
+def _by_terms(awards: Sequence[Award], points: Sequence[int]) -> dict[LotKey, int]:
+    """Points by (expiry, start)."""
+    sums: dict[LotKey, int] = {}
+    for award, part in zip(awards, points, strict=True):
+        sums[award.expiry, award.start] = sums.get((award.expiry, award.start), 0) + part
+    return sums
+
+
+def _tell(draft: Draft, awards: Sequence[Award], points: Sequence[int]) -> None:
+    """Name the points in the entry, and whose they are where that does not go without saying."""
+    draft.detail["points"] = sum(points)
+    if [award.rule for award in awards] not in ([], [BASE]):
+        draft.detail["awards"] = [[award.rule, part] for award, part in zip(awards, points, strict=True)]
 
 
 def _carry(draft: Draft, why: str, rule: str, rest: Rate) -> None:

@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from loyalty.ids import located
 from loyalty.ledger.chain import Entry
-from loyalty.ledger.views import Balances, balances, iso
+from loyalty.ledger.views import AwardView, Balances, awards, balances, iso
 
 VERSION: Final = 1
 
@@ -36,10 +36,13 @@ TYPES: Final[dict[str, str]] = {
 """Event by the reason of a move. ``merged`` and ``opened`` are nobody's business but the ledger's."""
 PENDING: Final = "points.pending"
 ENROLLED: Final = "member.enrolled"
+_OF_AWARDS: Final = frozenset({"points.earned", PENDING, "points.reversed"})
 
 
 class PointsEvent(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Points moved. ``points`` is how many, without sign; ``why`` the ledger's reason."""
+    """Points moved. ``points`` is how many, without sign; ``why`` the ledger's reason; ``awards`` each rule's part in
+    all that the entry earned or took back, where that is more than the base rule.
+    """
 
     version: int = VERSION
     id: str
@@ -56,6 +59,7 @@ class PointsEvent(Struct, frozen=True, omit_defaults=True, kw_only=True):
     source: str | UnsetType = UNSET
     order_id: str | UnsetType = UNSET
     event: str | UnsetType = UNSET
+    awards: list[AwardView] | UnsetType = UNSET
 
 
 class MemberEvent(Struct, frozen=True, kw_only=True):
@@ -74,7 +78,7 @@ def events_of(entry: Entry) -> list[tuple[str, PointsEvent]]:
     for move in entry.moves:
         why, op = move[0], move[1]
         event = TYPES.get(why)
-        if event is None or op in "dzr":
+        if event is None or op in "dzrpck":
             continue
         if op == "l":
             if why == "earned" and move[3]:
@@ -111,4 +115,5 @@ def _detail(entry: Entry, event: str, why: str, points: int) -> PointsEvent:
         source=entry.detail.get("source", UNSET),
         order_id=entry.detail.get("order", UNSET),
         event=entry.detail.get("event", UNSET),
+        awards=awards(entry) if event in _OF_AWARDS else UNSET,
     )

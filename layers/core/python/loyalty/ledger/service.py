@@ -31,6 +31,9 @@ OPENING: Final = "open"
 """Reference of a wallet's first entry: a wallet is opened once, by whoever comes first."""
 
 Decide = Callable[[Draft], object]
+Writes = Sequence[Put | Delete]
+Extra = Writes | Callable[[Draft], Writes]
+"""Further writes of an entry's transaction; a function of the draft where they follow from what was decided."""
 _Result = TypeVar("_Result")
 Admits = Callable[[Chain], str]
 """The kind of the account that a wallet without entries belongs to; NotFound when there is no such member or wallet."""
@@ -128,16 +131,16 @@ class Ledger:
             opened.done = self._at(opened.head, number)
         opened.unsure = False
 
-    def post(self, chain: Chain, cause: Cause, now: int, decide: Decide, extra: Sequence[Put | Delete] = ()) -> Posted:
+    def post(self, chain: Chain, cause: Cause, now: int, decide: Decide, extra: Extra = ()) -> Posted:
         """Open a chain and commit one command on it."""
         return self.commit(self.open(chain, cause, now), decide, extra)
 
-    def commit(self, opened: Opened, decide: Decide, extra: Sequence[Put | Delete] = ()) -> Posted:
+    def commit(self, opened: Opened, decide: Decide, extra: Extra = ()) -> Posted:
         """Append what ``decide`` drafts, deciding again whenever somebody else was first.
 
-        ``extra`` writes go into one transaction with the entry; ExtraRefused when one of them is refused. Conflict
-        (ACCOUNT_BUSY) after ``MAX_TRIES``. A command that changes nothing and needs no entry (nothing had expired)
-        answers with the head.
+        ``extra`` writes go into one transaction with the entry; ExtraRefused when one of them is refused. A function of
+        the draft is asked for them anew after every decision, and may answer with none. Conflict (ACCOUNT_BUSY) after
+        ``MAX_TRIES``. A command that changes nothing and needs no entry (nothing had expired) answers with the head.
         """
         chain, cause = opened.chain, opened.cause
         if opened.unsure:
@@ -152,7 +155,7 @@ class Ledger:
                 return Posted(opened.head)
             entry = seal(chain, opened.head, draft, cause)
             try:
-                other = self._write(entry, extra)
+                other = self._write(entry, extra(draft) if callable(extra) else extra)
             except Contended:
                 other = None
                 again = True
@@ -212,7 +215,7 @@ class Ledger:
         except Contended:
             raise busy() from None
 
-    def _write(self, entry: Entry, extra: Sequence[Put | Delete]) -> Entry | None:
+    def _write(self, entry: Entry, extra: Writes) -> Entry | None:
         if not extra:
             return self.store.append(entry)
         try:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType
 
 from loyalty.ids import located
-from loyalty.ledger.account import Move, State, next_expiry
+from loyalty.ledger.account import WAITING, Move, State, next_expiry
 from loyalty.ledger.chain import Chain, Entry
 
 
@@ -45,6 +45,13 @@ class PurchaseRef(Struct, frozen=True, omit_defaults=True):
     returned: int | UnsetType = UNSET
 
 
+class AwardView(Struct, frozen=True):
+    """What one rule gave, or what of it was taken back."""
+
+    rule: str
+    points: int
+
+
 class HoldView(Struct, frozen=True, omit_defaults=True):
     """Points set aside. ``left`` is what a capture left in force."""
 
@@ -56,7 +63,11 @@ class HoldView(Struct, frozen=True, omit_defaults=True):
 
 
 class EntryView(Struct, frozen=True, omit_defaults=True):
-    """One line of the ledger. ``points`` is what the command moved, always positive but for an adjustment down."""
+    """One line of the ledger. ``points`` is what the command moved, always positive but for an adjustment down.
+
+    ``awards`` are given where they are more than the base rule's, ``rule_set`` where a version of a rule set decided;
+    ``of`` is the entry whose waiting points were activated or cancelled.
+    """
 
     id: str
     number: int
@@ -77,15 +88,19 @@ class EntryView(Struct, frozen=True, omit_defaults=True):
     to: str | UnsetType = UNSET
     source: str | UnsetType = UNSET
     forgiven: int | UnsetType = UNSET
+    awards: list[AwardView] | UnsetType = UNSET
+    rule_set: int | UnsetType = UNSET
+    of: str | UnsetType = UNSET
     allowance: str | UnsetType = UNSET
 
 
 class LotView(Struct, frozen=True, omit_defaults=True):
-    """Points of the same terms."""
+    """Points of the same terms. Pending are those with a start, and those ``waiting`` for an event to decide."""
 
     points: int
     expires_at: str | UnsetType = UNSET
     starts_at: str | UnsetType = UNSET
+    waiting: bool = False
 
 
 class HeldView(Struct, frozen=True):
@@ -136,8 +151,19 @@ def entry_view(entry: Entry, allowance: str | UnsetType = UNSET) -> EntryView:
         to=detail.get("to", UNSET),
         source=detail.get("from", UNSET),
         forgiven=detail.get("forgiven", UNSET),
+        awards=awards(entry),
+        rule_set=detail.get("rules", UNSET),
+        of=located("ent", chain.account, chain.wallet, detail["of"])
+        if entry.kind in {"activated", "cancelled"}
+        else UNSET,
         allowance=allowance,
     )
+
+
+def awards(entry: Entry) -> list[AwardView] | UnsetType:
+    """What each rule gave, or what of it was taken back; nothing where it was the base rule alone."""
+    told = entry.detail.get("awards")
+    return UNSET if told is None else [AwardView(rule, points) for rule, points in told]
 
 
 def movements(moves: list[Move]) -> list[Movement]:
@@ -148,9 +174,9 @@ def movements(moves: list[Move]) -> list[Movement]:
         if op == "l":
             _, _, expiry, start, delta = move
             state = "pending" if start else "available"
-            found.append(Movement(why, state, delta, iso(expiry) if expiry else UNSET, iso(start) if start else UNSET))
+            found.append(Movement(why, state, delta, _moment(expiry), _moment(start)))
         elif op == "h":
-            found.append(Movement(why, "held", move[4], iso(move[3]) if move[3] else UNSET))
+            found.append(Movement(why, "held", move[4], _moment(move[3])))
         elif op == "a":
             found.append(Movement(why, "arrears", move[2]))
     return found
@@ -172,7 +198,7 @@ def balance_view(chain: Chain, state: State) -> BalanceView:
         as_of=iso(state.at),
         balance=balances(state),
         lots=[
-            LotView(points, iso(expiry) if expiry else UNSET, iso(start) if start else UNSET)
+            LotView(points, _moment(expiry), _moment(start), start == WAITING)
             for (expiry, start), points in sorted(state.lots.items())
         ],
         holds=[
@@ -181,6 +207,11 @@ def balance_view(chain: Chain, state: State) -> BalanceView:
         ],
         expires_next=LotView(expiring[1], iso(expiring[0])) if expiring else UNSET,
     )
+
+
+def _moment(seconds: int) -> str | UnsetType:
+    """Of an expiry or a start; unset for never, at once, and when an event says so."""
+    return iso(seconds) if seconds > 0 else UNSET
 
 
 def _redemption(entry: Entry) -> Any:
