@@ -163,6 +163,15 @@ def _exceeds(left: int) -> Refused:
     return Refused("RETURN_EXCEEDS_PURCHASE", f"{left} minor units are left to return", returnable_amount=left)
 
 
+def _packed(line: Line) -> list[Any]:
+    packed: list[Any] = [line.amount, line.quantity, line.product, line.category, line.returned, line.returned_quantity]
+    if line.department or line.brand or line.margin or line.attributes:
+        packed += [line.department, line.brand, line.margin]
+        if line.attributes:
+            packed.append(line.attributes)
+    return packed
+
+
 def encode(order: Order) -> dict[str, Any]:
     """Compact JSON data of an order document."""
     return {
@@ -171,10 +180,7 @@ def encode(order: Order) -> dict[str, Any]:
         "a": order.account,
         "w": order.wallet,
         "u": order.currency,
-        "l": [
-            [line.amount, line.quantity, line.product, line.category, line.returned, line.returned_quantity]
-            for line in order.lines
-        ],
+        "l": [_packed(line) for line in order.lines],
         "o": order.occurred,
         "t": [*order.terms.rate, order.terms.expiry, order.terms.start, order.terms.return_policy],
         "r": order.ref,

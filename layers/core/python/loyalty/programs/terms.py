@@ -3,6 +3,7 @@
 The document that operators write and its checks are in ``policy``; this reads the checked form.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -64,35 +65,46 @@ class Program(Struct, frozen=True):
             earliest=_seconds(date.fromisoformat(document["purchases_since"]), zone),
         )
 
-    def terms(self, occurred: int, recorded: int) -> Terms:
-        """Terms of points earned by something that happened at ``occurred`` and is written down at ``recorded``.
+    def terms(
+        self,
+        occurred: int,
+        recorded: int,
+        expiry: Mapping[str, Any] | None = None,
+        pending_days: int | None = None,
+    ) -> Terms:
+        """Terms of points earned by something that happened at ``occurred`` and is written down at ``recorded``;
+        ``expiry``, of the policy's form, and ``pending_days`` are those of a rule that has its own.
 
         They follow from when it happened; if by that reckoning they had already ended, from when it was written down,
         so a till that was offline for long never costs its member the points.
         """
-        terms = self._terms(occurred)
-        return self._terms(recorded) if 0 < terms.expiry <= recorded else terms
+        expiry = self.expiry if expiry is None else expiry
+        pending_days = self.pending_days if pending_days is None else pending_days
+        terms = self._terms(occurred, expiry, pending_days)
+        return self._terms(recorded, expiry, pending_days) if 0 < terms.expiry <= recorded else terms
 
-    def _terms(self, moment: int) -> Terms:
+    def _terms(self, moment: int, expiry: Mapping[str, Any], pending_days: int) -> Terms:
         zone = _zone(self.timezone)
-        day = datetime.fromtimestamp(moment, zone).date()
-        start = _seconds(day + timedelta(days=self.pending_days), zone) if self.pending_days else 0
-        last = self._last_day(day + timedelta(days=self.pending_days))
-        return Terms(_seconds(last + timedelta(days=1), zone) if last else 0, start)
+        day = datetime.fromtimestamp(moment, zone).date() + timedelta(days=pending_days)
+        last = _last_day(expiry, day)
+        return Terms(
+            _seconds(last + timedelta(days=1), zone) if last else 0, _seconds(day, zone) if pending_days else 0
+        )
 
-    def _last_day(self, day: date) -> date | None:
-        """The last day on which points that begin on ``day`` can be spent."""
-        kind = self.expiry["kind"]
-        if kind == "rolling":
-            return _round_up(add_months(day, self.expiry["months"]), self.expiry["rounding"])
-        if kind == "fixed_dates":
-            return min(
-                candidate
-                for month_day in self.expiry["dates"]
-                for year in (day.year, day.year + 1)
-                if (candidate := _day_of(year, month_day)) >= day
-            )
-        return None
+
+def _last_day(expiry: Mapping[str, Any], day: date) -> date | None:
+    """The last day on which points that begin on ``day`` can be spent."""
+    kind = expiry["kind"]
+    if kind == "rolling":
+        return _round_up(add_months(day, expiry["months"]), expiry["rounding"])
+    if kind == "fixed_dates":
+        return min(
+            candidate
+            for month_day in expiry["dates"]
+            for year in (day.year, day.year + 1)
+            if (candidate := _day_of(year, month_day)) >= day
+        )
+    return None
 
 
 @lru_cache(maxsize=64)

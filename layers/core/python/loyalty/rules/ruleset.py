@@ -191,7 +191,7 @@ def _mentions(rules: RuleSet, prefixes: tuple[str, ...]) -> set[str]:
                 found.add(str(value["name"]))
             for part in value.values():
                 walk(part)
-        elif isinstance(value, list):
+        elif isinstance(value, list | tuple):
             for part in value:
                 walk(part)
 
