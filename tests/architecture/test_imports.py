@@ -30,6 +30,8 @@ BESIDE = {"loyalty.clients.bootstrap"}
 LIBRARIES = {
     "loyalty.programs.policy": {"pydantic"},
     "loyalty.members.tokens": {"jwt"},
+    "loyalty.rules.language": {"sqlglot"},
+    "loyalty.rules.words": {"sqlglot"},
 }
 """Third-party packages that one plain module may use besides msgspec."""
 IMPURE = {
