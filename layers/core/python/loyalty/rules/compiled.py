@@ -1,0 +1,402 @@
+"""Rules as compiled code: what ``compiler`` made of a rule set, put to work. Light to import: functions load it.
+
+**Shapes.** Rules that differ in nothing but their constants share one function, a shape; a rule is a row of constants.
+A shape works out many rows in one call, and reads from globals that hold the few functions below and nothing else.
+
+**Selection.** Which rows are worth a look follows from the day, by their windows, and from the facts, by one equality
+that each rule cannot do without (its key). The rows of a day are sorted into tables by key once, and kept as its plan.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from types import CodeType, FunctionType
+from typing import Any, Final, NamedTuple
+
+from loyalty.rules.evaluation import Evaluation, Facts, Failure, Hit, Values
+from loyalty.rules.ruleset import RuleSet, decode
+from loyalty.rules.schema import BASE
+
+ALWAYS: Final = 0
+ORDER: Final = 1
+NAMES: Final = 2
+PICKED: Final = 3
+LINES: Final = 4
+"""Kinds of key. A fact of the order is one of the key's values; a name is among those of a fact of the order; a fact of
+some line is the key's one value, and the rule only looks at such lines; a fact of some line is one of the key's values.
+"""
+PLANS: Final = 64
+"""Days whose plans are kept."""
+FEW: Final = 3
+"""Up to so many values a tuple is searched faster than a set."""
+
+Pair = tuple[int, int]
+"""A ratio: (numerator, denominator), the denominator above zero."""
+Picked = Sequence[tuple[int, Values]]
+"""Lines to look at, with their places."""
+Row = tuple[Any, ...]
+"""A rule's place among the rules, then its constants."""
+Shape = Callable[[Values, Sequence[Values], Picked, Callable[[Hit], None], Sequence[Row]], None]
+"""(facts of the order, facts of each line, lines to look at, what takes the hits, rows)."""
+Groups = tuple[tuple[Shape, tuple[Row, ...]], ...]
+Table = dict[Any, Groups]
+Look = Callable[[Table, Any], Groups | None]
+
+
+class Entry(NamedTuple):
+    """A rule, compiled. As a plain tuple it is what the artifact holds."""
+
+    event: bool
+    """Whether it is a rule on events."""
+    windows: tuple[tuple[int, int], ...]
+    kind: int
+    place: int
+    values: tuple[Any, ...]
+    """The key; meaningless where it has none."""
+    shape: int
+    sets: tuple[int, ...]
+    """Places in the row that hold the values of an IN."""
+    row: Row
+
+
+class Plan(NamedTuple):
+    """The rows in force on a day, for purchases or for events: first those without a key, then tables by key and the
+    place of the fact that is looked up.
+    """
+
+    base: Groups
+    always: Groups
+    order: list[tuple[int, Table]]
+    names: list[tuple[int, Table]]
+    picked: list[tuple[int, Table]]
+    lines: list[tuple[int, Table]]
+
+
+class Compiled:
+    """A rule set's compiled conditions and earnings; an ``Evaluator``. ``selecting=False`` leaves keys aside and looks
+    at every rule in force, and must come to the same.
+    """
+
+    def __init__(
+        self, shapes: Sequence[CodeType], entries: Sequence[tuple[Any, ...]], base: int, tree: Callable[[], bytes]
+    ) -> None:
+        self._shapes = shapes
+        self._functions: dict[int, Shape] = {}
+        self._entries = entries
+        self._base = base
+        self._tree = tree
+        self._plans: OrderedDict[tuple[int, bool], Plan] = OrderedDict()
+
+    @cached_property
+    def rules(self) -> RuleSet:
+        """The rule set, read when it is first asked for. Raises Corrupt, which a verified artifact never does."""
+        return decode(self._tree())
+
+    def evaluate(self, facts: Facts) -> Evaluation:
+        """Work out every rule in force. Fills in the base places of ``facts``; raises nothing."""
+        day, order, lines = facts
+        plan = self._plan(day, not lines)
+        hits: list[Hit] = []
+        add = hits.append
+        try:
+            everything = list(enumerate(lines))
+            _no_base(order, lines)
+            for shape, rows in plan.base:
+                shape(order, lines, everything, add, rows)
+            if hits:
+                _fill_in_base(order, lines, hits[0])
+            for picked, groups in _worth_a_look(plan, order, lines, everything, dict.get):
+                for shape, rows in groups:
+                    shape(order, lines, picked, add, rows)
+        except Exception:  # noqa: BLE001 - whatever a rule does wrong, the others must still count
+            return _one_by_one(plan, order, lines)
+        hits.sort()
+        return Evaluation(hits, [])
+
+    def _plan(self, day: int, event: bool) -> Plan:
+        plans, key = self._plans, (day, event)
+        plan = plans.get(key)
+        if plan is None:
+            plan = plans[key] = self._make(day, event)
+            if len(plans) > PLANS:
+                plans.popitem(last=False)
+        else:
+            plans.move_to_end(key)
+        return plan
+
+    def _make(self, day: int, event: bool) -> Plan:
+        tables: dict[tuple[int, int], dict[Any, dict[int, list[Row]]]] = {}
+        for entry in self._entries:
+            of_event, windows, kind, place, values, shape, sets, row = entry
+            if of_event is event and any(first <= day <= last for first, last in windows):
+                if sets:
+                    row = _with_sets(row, sets)
+                if row[0] == self._base:
+                    kind, place, values = -1, 0, (None,)
+                table = tables.setdefault((kind, place), {})
+                for value in values:
+                    table.setdefault(value, {}).setdefault(shape, []).append(row)
+        made: dict[int, list[tuple[int, Table]]] = {}
+        for (kind, place), table in sorted(tables.items(), key=lambda item: item[0]):
+            made.setdefault(kind, []).append((place, {value: self._groups(rows) for value, rows in table.items()}))
+        base, always = (made[kind][0][1][None] if kind in made else () for kind in (-1, ALWAYS))
+        return Plan(base, always, *(made.get(kind, []) for kind in (ORDER, NAMES, PICKED, LINES)))
+
+    def _groups(self, rows: Mapping[int, Sequence[Row]]) -> Groups:
+        return tuple((self._function(shape), tuple(of_shape)) for shape, of_shape in rows.items())
+
+    def _function(self, shape: int) -> Shape:
+        function = self._functions.get(shape)
+        if function is None:
+            function = self._functions[shape] = FunctionType(self._shapes[shape], GLOBALS)
+        return function
+
+
+def _with_sets(row: Row, sets: tuple[int, ...]) -> Row:
+    return tuple(frozenset(value) if place in sets and len(value) > FEW else value for place, value in enumerate(row))
+
+
+def _no_base(order: Values, lines: Sequence[Values]) -> None:
+    order[BASE] = 0
+    for line in lines:
+        line[BASE] = 0
+
+
+def _fill_in_base(order: Values, lines: Sequence[Values], hit: Hit) -> None:
+    order[BASE] = hit.num
+    for line, base in zip(lines, hit.lines or (), strict=True):
+        line[BASE] = base
+
+
+def _worth_a_look(
+    plan: Plan,
+    order: Values,
+    lines: Sequence[Values],
+    everything: Picked,
+    look: Look,
+) -> list[tuple[Picked, Groups]]:
+    """The rows that may give something, beside the base, with the lines that they are to look at."""
+    _, always, by_order, by_names, by_picked, by_lines = plan
+    worth: list[tuple[Picked, Groups]] = [(everything, always)]
+    for place, table in by_order:
+        groups = look(table, order[place])
+        if groups is not None:
+            worth.append((everything, groups))
+    for place, table in by_names:
+        for name in order[place] or ():
+            groups = look(table, name)
+            if groups is not None:
+                worth.append((everything, groups))
+    for place, table in by_picked:
+        worth += _picked(table, place, everything, look)
+    for place, table in by_lines:
+        found = {line[place]: groups for line in lines if (groups := look(table, line[place])) is not None}
+        if len(found) == 1:
+            worth += [(everything, groups) for groups in found.values()]
+        elif found:
+            worth.append((everything, _once(found.values())))
+    return worth
+
+
+def _picked(table: Table, place: int, everything: Picked, look: Look) -> Iterable[tuple[Picked, Groups]]:
+    """By value of a fact of the lines: the lines that have it."""
+    found: dict[Any, tuple[list[tuple[int, Values]], Groups]] = {}
+    for numbered in everything:
+        value = numbered[1][place]
+        groups = look(table, value)
+        if groups is not None:
+            if value in found:
+                found[value][0].append(numbered)
+            else:
+                found[value] = ([numbered], groups)
+    return found.values()
+
+
+def _once(several: Any) -> Groups:
+    """All rows of several groups, each once."""
+    rows = {row[0]: (shape, (row,)) for groups in several for shape, of_shape in groups for row in of_shape}
+    return tuple(rows.values())
+
+
+def _one_by_one(plan: Plan, order: Values, lines: Sequence[Values]) -> Evaluation:
+    """The slow way, for facts over which some rule fails: every row by itself."""
+    hits: list[Hit] = []
+    failures: list[Failure] = []
+
+    def work_out(picked: Picked, groups: Groups) -> None:
+        for shape, rows in groups:
+            for row in rows:
+                try:
+                    shape(order, lines, picked, hits.append, (row,))
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is reported as this rule's
+                    failures.append(Failure(row[0], type(error).__name__))
+
+    everything = list(enumerate(lines))
+    _no_base(order, lines)
+    work_out(everything, plan.base)
+    if hits:
+        _fill_in_base(order, lines, hits[0])
+    for picked, groups in _worth_a_look(plan, order, lines, everything, _look_up_anything):
+        work_out(picked, groups)
+    return Evaluation(sorted(hits), sorted(failures))
+
+
+def _look_up_anything(table: Table, value: Any) -> Groups | None:
+    """A value that cannot be looked up is not among the keys."""
+    try:
+        return table.get(value)
+    except TypeError:
+        return None
+
+
+# What compiled code may call ------------------------------------------------------------------------------------------
+
+
+def _add(left: Pair, right: Pair) -> Pair:
+    return left[0] * right[1] + right[0] * left[1], left[1] * right[1]
+
+
+def _sub(left: Pair, right: Pair) -> Pair:
+    return left[0] * right[1] - right[0] * left[1], left[1] * right[1]
+
+
+def _mul(left: Pair, right: Pair) -> Pair:
+    return left[0] * right[0], left[1] * right[1]
+
+
+def _div(left: Pair, right: Pair) -> Pair:
+    num, den = right
+    if num == 0:
+        raise ZeroDivisionError
+    return (left[0] * den, left[1] * num) if num > 0 else (-left[0] * den, -left[1] * num)
+
+
+def _neg(item: Pair) -> Pair:
+    return -item[0], item[1]
+
+
+def _compare(left: Pair, right: Pair) -> int:
+    """Below, at or above zero as left is below, equal to or above right."""
+    return left[0] * right[1] - right[0] * left[1]
+
+
+def _least(*items: Pair) -> Pair:
+    least = items[0]
+    for item in items[1:]:
+        if _compare(item, least) < 0:
+            least = item
+    return least
+
+
+def _greatest(*items: Pair) -> Pair:
+    greatest = items[0]
+    for item in items[1:]:
+        if _compare(item, greatest) > 0:
+            greatest = item
+    return greatest
+
+
+def _among(item: Pair, values: Sequence[Pair]) -> bool:
+    return any(_compare(item, value) == 0 for value in values)
+
+
+def _floor(num: int, den: int) -> int:
+    return num // den
+
+
+def _ceil(num: int, den: int) -> int:
+    return -(-num // den)
+
+
+def _round(num: int, den: int) -> int:
+    """Half away from zero."""
+    return (2 * num + den) // (2 * den) if num >= 0 else -((den - 2 * num) // (2 * den))
+
+
+def _both(*items: bool | None) -> bool | None:
+    return False if False in items else None if None in items else True
+
+
+def _either(*items: bool | None) -> bool | None:
+    return True if True in items else None if None in items else False
+
+
+_LOWER: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+_UPPER: Final = {lower: upper for upper, lower in _LOWER.items()}
+
+
+def _lower(text: str) -> str:
+    return text.translate(_LOWER)
+
+
+def _upper(text: str) -> str:
+    return text.translate(_UPPER)
+
+
+def _like(text: str, parts: Sequence[Sequence[str | None]]) -> bool:
+    """Whether the parts follow each other in the text, the first at its beginning and the last at its end. Every part
+    between takes the first place it fits, so no part is ever tried at one place twice.
+    """
+    head, tail = parts[0], parts[-1]
+    size, least = len(text), _width(tail)
+    if len(parts) == 1:
+        return size == least and _fits(text, 0, head)
+    at = _width(head)
+    end = size - least
+    if at > end or not _fits(text, 0, head) or not _fits(text, end, tail):
+        return False
+    for part in parts[1:-1]:
+        width = _width(part)
+        while at + width <= end and not _fits(text, at, part):
+            at += 1
+        at += width
+        if at > end:
+            return False
+    return True
+
+
+def _width(part: Sequence[str | None]) -> int:
+    return sum(1 if piece is None else len(piece) for piece in part)
+
+
+def _fits(text: str, at: int, part: Sequence[str | None]) -> bool:
+    for piece in part:
+        if piece is None:
+            at += 1
+        elif text.startswith(piece, at):
+            at += len(piece)
+        else:
+            return False
+    return True
+
+
+GLOBALS: Final[dict[str, Any]] = {
+    "__builtins__": {},
+    "Hit": Hit,
+    "new": tuple.__new__,
+    "OverflowError": OverflowError,
+    "abs": abs,
+    "len": len,
+    "max": max,
+    "min": min,
+    "sum": sum,
+    "tuple": tuple,
+    "add2": _add,
+    "sub2": _sub,
+    "mul2": _mul,
+    "div2": _div,
+    "neg2": _neg,
+    "cmp2": _compare,
+    "min2": _least,
+    "max2": _greatest,
+    "among2": _among,
+    "floor": _floor,
+    "ceil": _ceil,
+    "round": _round,
+    "both": _both,
+    "either": _either,
+    "lower": _lower,
+    "upper": _upper,
+    "like": _like,
+}
+"""All that compiled code can reach by name."""
