@@ -16,7 +16,7 @@ from cli.redrive import redrive
 from cli.target import LOCAL_STACK, CommandError, aws, target
 from cli.verify import verify, verify_table
 
-ROLES: Final = ("till", "shop", "operator", "auditor")
+ROLES: Final = ("till", "shop", "operator", "marketer", "auditor")
 
 
 class Session:

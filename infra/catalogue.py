@@ -25,6 +25,9 @@ CLAIMS = _pattern(keys.claim("p", "w")[0])
 HEADS = _pattern(keys.head_partition("p", 0))
 CLIENTS = _pattern(keys.client_partition("p"))
 POLICIES = _pattern(keys.policy("p")[0])
+BUDGETS = _pattern(keys.budget_partition("p"))
+RULES = _pattern(keys.rules_partition("p"))
+BACKTESTS = _pattern(keys.backtest_partition("p"))
 
 GET = "dynamodb:GetItem"
 QUERY = "dynamodb:Query"
@@ -85,6 +88,8 @@ class Function:
     """Reads the secret that signs tokens and allowances."""
     finds_members: bool = False
     """Reads the secret under which identities are hashed, to find a member by phone, card or address."""
+    seals_rules: bool = False
+    """Reads the secret under which published rule sets are sealed: to seal them, or to know that they are ours."""
     sends_to_ingest: bool = False
     gives_up_to_dead_letters: bool = False
     """Puts a message that can never be processed on the ingest queue's dead-letter queue, with the reason."""
@@ -102,6 +107,10 @@ _LEDGER = Access((QUERY, GET, PUT), (CHAINS,))
 _ACCOUNT = Access((GET,), (MEMBERS, POLICIES))
 """A wallet is opened by its first entry, for a member that there is."""
 _FIND = Access((GET,), (IDENTITIES,))
+_LEASE = Access((GET, PUT), (BUDGETS,))
+"""A campaign's budget is leased in blocks, and a lease is written down in the budget."""
+_RULES = Access((QUERY, GET), (RULES,))
+"""Which version is in force, and what it consists of."""
 
 _SWAGGER = "node_modules/swagger-ui-dist"
 
@@ -117,14 +126,24 @@ CATALOGUE: tuple[Function, ...] = (
         "earn",
         "Points from purchases and events",
         Http(),
-        table=(_LEDGER, _ACCOUNT, _FIND, Access((PUT, DELETE), (ORDERS,))),
+        table=(_LEDGER, _ACCOUNT, _RULES, _FIND, _LEASE, Access((PUT, DELETE), (ORDERS,))),
         finds_members=True,
+        seals_rules=True,
+    ),
+    Function(
+        "quote",
+        "What a basket or an event would earn",
+        Http(),
+        table=(Access((QUERY, GET), (CHAINS,)), Access((GET,), (BUDGETS,)), _ACCOUNT, _RULES, _FIND),
+        finds_members=True,
+        seals_rules=True,
     ),
     Function(
         "reverse",
         "Returns of purchases",
         Http(),
-        table=(_LEDGER, _ACCOUNT, Access((GET, PUT, DELETE), (ORDERS,))),
+        table=(_LEDGER, _ACCOUNT, _RULES, Access((GET, PUT, DELETE), (ORDERS,))),
+        seals_rules=True,
     ),
     Function(
         "redeem",
@@ -170,6 +189,19 @@ CATALOGUE: tuple[Function, ...] = (
         table=(Access((QUERY, GET, PUT), (CLIENTS,)),),
     ),
     Function("program", "The programme's policy", Http(), table=(Access((GET, PUT), (POLICIES,)),)),
+    Function(
+        "rules",
+        "Rule sets: checked, tried, put in force",
+        Http(),
+        memory_mb=1769,  # a whole CPU: a large rule set takes seconds to check and compile
+        timeout_s=28,
+        table=(
+            Access((QUERY, GET, PUT), (RULES,)),
+            Access((GET, PUT), (BUDGETS,)),
+            Access((GET,), (BACKTESTS, POLICIES)),
+        ),
+        seals_rules=True,
+    ),
     Function("submit", "Batches of tills that were offline, onto the ingest queue", Http(), sends_to_ingest=True),
     Function(
         "docs",
@@ -194,9 +226,10 @@ CATALOGUE: tuple[Function, ...] = (
         FromQueue(batch_size=5, max_concurrency=20),
         memory_mb=1024,
         timeout_s=120,
-        table=(_LEDGER, _ACCOUNT, _FIND, Access((GET, PUT, DELETE), (ORDERS,))),
+        table=(_LEDGER, _ACCOUNT, _RULES, _FIND, _LEASE, Access((GET, PUT, DELETE), (ORDERS,))),
         finds_members=True,
         gives_up_to_dead_letters=True,
+        seals_rules=True,
     ),
     Function(
         "recover",
@@ -205,8 +238,9 @@ CATALOGUE: tuple[Function, ...] = (
         FromStream((keys.type_order, keys.type_wait), batch_size=100, window_s=5, retries=20),
         memory_mb=512,
         timeout_s=60,
-        table=(_LEDGER, _ACCOUNT, Access((QUERY, GET, PUT, DELETE), (ORDERS,))),
+        table=(_LEDGER, _ACCOUNT, _RULES, Access((QUERY, GET, PUT, DELETE), (ORDERS,))),
         gives_up_to_dead_letters=True,
+        seals_rules=True,
     ),
     Function(
         "publish",

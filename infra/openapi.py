@@ -29,12 +29,26 @@ _PARAMETERS: Final[dict[str, Any]] = {
     "redemptions": Annotated[str, Meta(pattern=f"^red{_LOCATED}", description="A redemption's id")],
     "entries": Annotated[str, Meta(pattern=f"^ent{_LOCATED}", description="An entry's id")],
     "clients": Annotated[str, Meta(pattern=f"^cli_{_ULID}$", description="A client's id")],
+    "rule-sets": Annotated[
+        str,
+        Meta(pattern=f"^(rls_{_ULID}|v[1-9][0-9]{{0,8}}|current)$", description="A rule set's id, v12, or current"),
+    ],
     "source": Source,
     "order_id": OrderId,
 }
 _IN_EVERY: Final = ("AUTH_SCOPE_MISSING", "REQUEST_RATE_LIMITED", "STORAGE_UNAVAILABLE", "INTERNAL_ERROR")
 _WITH_BODY: Final = ("REQUEST_MALFORMED", "REQUEST_INVALID", "REQUEST_TOO_LARGE")
 _MOVING: Final = ("REQUEST_KEY_MISSING", "IDEMPOTENCY_KEY_REUSED")
+
+
+class Issue(Struct):
+    """One place of a rule set that is wrong; lines and columns from 1."""
+
+    line: int
+    column: int
+    code: str
+    message: str
+    suggestion: Annotated[str, Meta(description="The nearest that would be right")] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Problem(Struct):
@@ -48,6 +62,10 @@ class Problem(Struct):
     field: (
         Annotated[str, Meta(description="Which part of the request, such as lines[0].amount")] | msgspec.UnsetType
     ) = msgspec.UNSET
+
+    issues: Annotated[list[Issue], Meta(description="RULE_SET_INVALID: everything found")] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
 
 
 class Refusal(Struct):

@@ -14,7 +14,7 @@ from infra.constructs.functions import LambdaFunction
 from infra.constructs.key import data_key
 from infra.constructs.layers import Layers
 from infra.constructs.queues import dead_letter_queue, ingest_queue
-from infra.constructs.secrets import identity_secret, signing_secret
+from infra.constructs.secrets import artifact_secret, identity_secret, signing_secret
 from infra.constructs.sources import drain, follow
 from infra.constructs.table import ledger_table
 from infra.settings import Stage
@@ -41,6 +41,7 @@ class LoyaltyStack(Stack):
             table=ledger_table(self, stage, known_key),
             signing_secret=signing_secret(self, stage, known_key),
             identity_secret=identity_secret(self, stage, known_key),
+            artifact_secret=artifact_secret(self, stage, known_key),
             bus=event_bus(self, prefix, stage),
             ingest=ingest_queue(self, prefix, function_timeout_s=drain_s),
             failures={
@@ -99,6 +100,7 @@ class LoyaltyStack(Stack):
         alarms.dead_letters("ingest-dead-letters", parts.ingest.dead_letters)
         alarms.api(api.http)
         alarms.failures()
+        alarms.rules(stage.name)
         alarms.table(parts.table)
 
         dashboard(
@@ -120,5 +122,6 @@ class LoyaltyStack(Stack):
             "IngestDeadLetterUrl": parts.ingest.dead_letters.queue_url,
             "EventBusName": parts.bus.event_bus_name,
             "SigningSecretId": parts.signing_secret.secret_arn,
+            "ArtifactSecretId": parts.artifact_secret.secret_arn,
         }.items():
             CfnOutput(self, name, value=value)

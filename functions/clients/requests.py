@@ -20,7 +20,7 @@ class ClientRequest(Body):
     """
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9 ._:/-]{1,64}$(?!\n)", examples=["Till 4 of store 319"])]
-    role: Literal["till", "shop", "operator", "auditor"]
+    role: Literal["till", "shop", "operator", "marketer", "auditor"]
     scopes: Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=32)] | None = None
     store: StoreId = ""
     limit: Annotated[int, Meta(ge=0, le=10_000)] = 0

@@ -22,6 +22,7 @@ class Parts:
     table: dynamodb.Table
     signing_secret: secretsmanager.ISecret
     identity_secret: secretsmanager.ISecret
+    artifact_secret: secretsmanager.ISecret
     bus: events.IEventBus
     ingest: IngestQueue
     failures: Mapping[str, sqs.IQueue]
@@ -37,6 +38,8 @@ def environment(function: Function, parts: Parts) -> dict[str, str]:
         found["SIGNING_SECRET_ID"] = parts.signing_secret.secret_arn
     if function.finds_members:
         found["IDENTITY_SECRET_ID"] = parts.identity_secret.secret_arn
+    if function.seals_rules:
+        found["ARTIFACT_SECRET_ID"] = parts.artifact_secret.secret_arn
     if function.publishes:
         found["EVENT_BUS_NAME"] = parts.bus.event_bus_name
     if function.sends_to_ingest:
@@ -53,6 +56,8 @@ def statements(function: Function, parts: Parts) -> list[iam.PolicyStatement]:
         allowed.append(_allow(["secretsmanager:GetSecretValue"], parts.signing_secret.secret_arn))
     if function.finds_members:
         allowed.append(_allow(["secretsmanager:GetSecretValue"], parts.identity_secret.secret_arn))
+    if function.seals_rules:
+        allowed.append(_allow(["secretsmanager:GetSecretValue"], parts.artifact_secret.secret_arn))
     if function.publishes:
         allowed.append(_allow(["events:PutEvents"], parts.bus.event_bus_arn))
     if function.sends_to_ingest:

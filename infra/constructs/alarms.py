@@ -1,5 +1,7 @@
 """Alarms: one topic that tells people, and what each kind of part must be watched for."""
 
+import re
+
 from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_apigatewayv2 as apigw
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -21,6 +23,19 @@ _FIVE = Duration.minutes(5)
 
 # What the ledger stands on; the others fail with them. One alarm each: a sum over metrics is refused by the emulator.
 _TABLE_OPERATIONS = ("Query", "PutItem", "TransactWriteItems")
+
+# What functions count themselves, in their log lines: metrics of the namespace Loyalty, with the stage as dimension.
+COUNTED = {
+    "RulesStale": "Which rule set is in force could not be read; the last known serves",
+    "RulesDegraded": "A rule set serves that is not the artifact of the version in force",
+    "RuleFailures": "A rule could not be worked out for a purchase or an event, and gave nothing",
+    "BudgetExhausted": "A campaign has used up its budget",
+}
+
+
+def _words(name: str) -> list[str]:
+    """``rules`` and ``stale`` of ``RulesStale``."""
+    return [word.lower() for word in re.findall("[A-Z][a-z]+", name)]
 
 
 class Alarms(Construct):
@@ -64,6 +79,18 @@ class Alarms(Construct):
         """Errors that a function wrote down, whether it then raised or answered its caller."""
         written = cloudwatch.Metric(namespace=self._prefix, metric_name=FAILURES, statistic="Sum", period=_FIVE)
         self._alarm("failures", written, 1, "A function met what it did not foresee, or entries that contradict")
+
+    def rules(self, stage: str) -> None:
+        """What the functions that earn count: a rule set, a rule or a budget that did not do what was asked of it."""
+        for metric, meaning in COUNTED.items():
+            counted = cloudwatch.Metric(
+                namespace="Loyalty",
+                metric_name=metric,
+                dimensions_map={"stage": stage},
+                statistic="Sum",
+                period=_FIVE,
+            )
+            self._alarm("-".join(_words(metric)), counted, 1, meaning)
 
     def stream(self, name: str, function: lambda_.IFunction) -> None:
         """How old the record is that the function is at."""

@@ -1,4 +1,6 @@
-"""The two secrets: one signs and can be changed, under the other identities are hashed for good."""
+"""The three secrets: one signs tokens, one seals rule sets, both can be changed; under the third identities are hashed
+for good.
+"""
 
 import json
 
@@ -26,6 +28,27 @@ def signing_secret(scope: Construct, stage: Stage, key: kms.IKey) -> secretsmana
         ),
         why_not_rotated="Changed by an operator, who moves `current` to `previous`: an offline allowance lives as long "
         "as its till may be offline, which a timer would not know.",
+    )
+
+
+def artifact_secret(scope: Construct, stage: Stage, key: kms.IKey) -> secretsmanager.Secret:
+    """JSON ``{"current", "previous"}``, where ``previous`` may be a list: what those sealed is still trusted, for
+    orders name versions of rule sets for as long as they can be returned.
+    """
+    return _secret(
+        scope,
+        "ArtifactSecret",
+        stage,
+        key,
+        description="Seals published rule sets, which functions load as code",
+        generated=secretsmanager.SecretStringGenerator(
+            secret_string_template=json.dumps({"previous": []}),
+            generate_string_key="current",
+            password_length=64,
+            exclude_punctuation=True,
+        ),
+        why_not_rotated="Changed by an operator, who keeps the current key among the previous ones and publishes anew: "
+        "with a timer, versions that orders still name would be trusted no more.",
     )
 
 

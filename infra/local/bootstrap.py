@@ -23,6 +23,7 @@ POLICY: Final[dict[str, Any]] = {
 CLIENTS: Final = (
     NewClient(name="Local till", role="till"),
     NewClient(name="Local operator", role="operator"),
+    NewClient(name="Local marketer", role="marketer"),
     NewClient(name="Local auditor", role="auditor"),
 )
 

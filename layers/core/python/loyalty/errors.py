@@ -63,9 +63,20 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "CLIENT_RIGHTS_EXCEEDED": (403, "A client deals in no rights that it does not have itself"),
     "PROGRAM_NOT_FOUND": (404, "There is no such programme"),
     "PROGRAM_VERSION_CONFLICT": (412, "The policy was changed meanwhile"),
+    "RULE_SET_NOT_FOUND": (404, "There is no such rule set"),
+    "RULE_SET_INVALID": (422, "The rule set is wrong"),
+    "RULE_SET_EXPECTATION_FAILED": (422, "The rule set gives something else than it expects"),
+    "RULE_SET_NOT_SIMULATED": (409, "The rule set has a guard and no finished simulation"),
+    "RULE_SET_GUARD_EXCEEDED": (422, "The rule set changes the points given by more than its guard"),
+    "RULE_SET_BUDGET_TOO_LOW": (422, "More of a campaign's budget is taken than the rule set gives it"),
+    "RULE_SET_VERSION_CONFLICT": (412, "Another rule set was put in force meanwhile"),
+    "RULE_SET_NOT_CURRENT": (409, "The rule set is not the one in force"),
     "STORAGE_UNAVAILABLE": (503, "The storage did not answer; send the same request again"),
     "INTERNAL_ERROR": (500, "Something went wrong on our side"),
 }
+
+
+Figure = int | str | list[dict[str, int | str]]
 
 
 class Problem(Exception):
@@ -76,7 +87,7 @@ class Problem(Exception):
     """
 
     def __init__(
-        self, code: str, detail: str, *, field: str | None = None, retry_after: int | None = None, **figures: int | str
+        self, code: str, detail: str, *, field: str | None = None, retry_after: int | None = None, **figures: Figure
     ) -> None:
         super().__init__(detail)
         self.code = code

@@ -27,7 +27,7 @@ class Route(NamedTuple):
 
 ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/purchases", "earn", "purchases:write", "Earn points from an order", True),
-    Route("POST", "/v1/events", "earn", "events:write", "Earn the bonus of an event", True),
+    Route("POST", "/v1/events", "earn", "events:write", "Earn points from an event", True),
     Route(
         "POST",
         "/v1/purchases/{source}/{order_id}/returns",
@@ -36,6 +36,7 @@ ROUTES: tuple[Route, ...] = (
         "Return a purchase, whole or in part",
         True,
     ),
+    Route("POST", "/v1/quotes", "quote", "quotes:read", "What a basket or an event would earn; nothing is written"),
     Route("POST", "/v1/members/{id}/redemptions", "redeem", "redemptions:write", "Spend points", True),
     Route(
         "POST", "/v1/redemptions/{id}/cancel", "redeem", "redemptions:cancel", "Give a redemption's points back", True
@@ -73,6 +74,14 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/v1/clients/{id}", "clients", "clients:write", "Revoke a client"),
     Route("GET", "/v1/program", "program", "program:read", "The programme's policy"),
     Route("PUT", "/v1/program", "program", "program:write", "Replace the programme's policy"),
+    Route("POST", "/v1/rule-sets", "rules", "rules:write", "Hand in a rule set, as a draft"),
+    Route("GET", "/v1/rule-sets", "rules", "rules:read", "Rule sets, the newest first"),
+    Route("GET", "/v1/rule-sets/{id}", "rules", "rules:read", "One rule set: its id, v12, or current"),
+    Route("POST", "/v1/rule-sets/{id}/test", "rules", "rules:write", "Run a rule set's own cases"),
+    Route("POST", "/v1/rule-sets/{id}/publish", "rules", "rules:publish", "Put a rule set in force"),
+    Route(
+        "POST", "/v1/rule-sets/{id}/rollback", "rules", "rules:publish", "Put in force what was before this rule set"
+    ),
     Route(
         "POST", "/v1/batches", "submit", "purchases:write", "Hand in purchases and returns of a till that was offline"
     ),

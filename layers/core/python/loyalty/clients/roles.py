@@ -1,31 +1,34 @@
 """What each role may do. Pure; the scopes are those of ``loyalty.routes``, and those that one part of a route needs.
 
-====================  ====  ====  ========  =======  ======
-scope                 till  shop  operator  auditor  member
-====================  ====  ====  ========  =======  ======
+====================  ====  ====  ========  ========  =======  ======
+scope                 till  shop  operator  marketer  auditor  member
+====================  ====  ====  ========  ========  =======  ======
 purchases:write       x     x     x
 events:write          x     x     x
 returns:write         x     x     x
 holds:write           x     x     x
-redemptions:write     x     x     x                  x
+redemptions:write     x     x     x                            x
 redemptions:cancel    x     x     x
-members:read          x     x     x         x        x
+members:read          x     x     x                   x        x
 members:write         x     x     x
 identities:write            x     x
 standing:write                    x
-quotes:read           x     x     x                  x
-balance:read          x     x     x         x        x
+quotes:read           x     x     x                            x
+balance:read          x     x     x                   x        x
 tokens:write                x     x
-members:list                      x         x
+members:list                      x                   x
 accounts:write                    x
 adjustments:write                 x
 transfers:write                   x
-ledger:verify                     x         x
-clients:read                      x         x
+ledger:verify                     x                   x
+clients:read                      x                   x
 clients:write                     x
-program:read                      x         x
+program:read                      x         x         x
 program:write                     x
-====================  ====  ====  ========  =======  ======
+rules:read                        x         x         x
+rules:write                       x         x
+rules:publish                     x         x
+====================  ====  ====  ========  ========  =======  ======
 
 ``member`` is the role of a member's own token, which reaches that one member; no client has it.
 """
@@ -60,17 +63,21 @@ _TILL: Final = frozenset(
 )
 _SHOP: Final = _TILL | {"tokens:write", WRITE_IDENTITIES}
 _AUDITOR: Final = frozenset(
-    {"members:read", LIST_MEMBERS, "balance:read", "ledger:verify", "clients:read", "program:read"}
+    {"members:read", LIST_MEMBERS, "balance:read", "ledger:verify", "clients:read", "program:read", "rules:read"}
 )
+_MARKETER: Final = frozenset({"program:read", "rules:read", "rules:write", "rules:publish"})
+"""Decides what earns how much, and reaches no member."""
 _OPERATOR: Final = (
     _SHOP
     | _AUDITOR
+    | _MARKETER
     | {"accounts:write", "adjustments:write", "transfers:write", "clients:write", "program:write", WRITE_STANDING}
 )
 ROLES: Final[dict[str, frozenset[str]]] = {
     "till": _TILL,
     "shop": _SHOP,
     "operator": _OPERATOR,
+    "marketer": _MARKETER,
     "auditor": _AUDITOR,
 }
 MEMBER_ROLE: Final = "member"

@@ -58,7 +58,10 @@ class Evaluation(NamedTuple):
 class Evaluator(Protocol):
     """Conditions and earnings of one rule set."""
 
-    rules: RuleSet
+    @property
+    def rules(self) -> RuleSet:
+        """What is evaluated."""
+        ...
 
     def evaluate(self, facts: Facts) -> Evaluation:
         """Work out every rule in force. Fills in the base places of ``facts``; raises nothing."""

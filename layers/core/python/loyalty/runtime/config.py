@@ -15,6 +15,7 @@ class Config(NamedTuple):
     ingest_dead_letters: str
     signing_secret: str
     identity_secret: str
+    artifact_secret: str
 
 
 @cache
@@ -29,4 +30,5 @@ def config() -> Config:
         ingest_dead_letters=environment.get("INGEST_DEAD_LETTER_URL", ""),
         signing_secret=environment.get("SIGNING_SECRET_ID", ""),
         identity_secret=environment.get("IDENTITY_SECRET_ID", ""),
+        artifact_secret=environment.get("ARTIFACT_SECRET_ID", ""),
     )

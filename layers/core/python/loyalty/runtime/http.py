@@ -66,12 +66,12 @@ class Request:
         self._event = event
         self._body: Any = None
 
-    def body(self, shape: type[_T]) -> _T:
-        """The body in its typed shape; Invalid names the field that does not fit."""
+    def body(self, shape: type[_T], at_most: int = MAX_BODY) -> _T:
+        """The body in its typed shape, of ``at_most`` bytes; Invalid names the field that does not fit."""
         raw = self._event.get("body") or ""
         data = b64decode(raw) if self._event.get("isBase64Encoded") else raw.encode()
-        if len(data) > MAX_BODY:
-            raise Invalid("REQUEST_TOO_LARGE", f"The body may have {MAX_BODY} bytes")
+        if len(data) > at_most:
+            raise Invalid("REQUEST_TOO_LARGE", f"The body may have {at_most} bytes")
         body = parse(data, shape)
         self._body = body
         return body

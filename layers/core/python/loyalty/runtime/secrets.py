@@ -4,14 +4,18 @@ import json
 import time
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from loyalty.errors import Unavailable
-from loyalty.members.tokens import MIN_SECRET, TokenSecrets
 from loyalty.runtime.config import config
+
+if TYPE_CHECKING:
+    from loyalty.members.tokens import TokenSecrets
 
 REFRESH_SECONDS: Final = 300
 """How long a running copy goes by the secrets it has read."""
+MIN_KEY: Final = 32
+"""Bytes of a key, at least."""
 AGAIN_SECONDS: Final = 10
 """How soon it may be made to look again, by a token that none of its secrets signed."""
 
@@ -56,8 +60,10 @@ class Secret:
             return None
 
 
-def token_secrets(text: str) -> TokenSecrets:
+def token_secrets(text: str) -> "TokenSecrets":
     """Of JSON ``{"current", "previous"?}``; ValueError when the current one is missing or too short to sign with."""
+    from loyalty.members.tokens import MIN_SECRET, TokenSecrets  # only who deals in tokens pays for them at start
+
     try:
         data = json.loads(text)
         secrets = TokenSecrets(str(data["current"]), str(data.get("previous") or ""))
@@ -68,12 +74,12 @@ def token_secrets(text: str) -> TokenSecrets:
     return secrets
 
 
-def signing_secrets(at_most: float = REFRESH_SECONDS) -> TokenSecrets:
+def signing_secrets(at_most: float = REFRESH_SECONDS) -> "TokenSecrets":
     """What signs tokens."""
     return token_secrets(_secret(config().signing_secret).text(at_most))
 
 
-def newer_signing_secrets() -> TokenSecrets:
+def newer_signing_secrets() -> "TokenSecrets":
     """The same, looked up again unless that was done just now."""
     return signing_secrets(AGAIN_SECONDS)
 
@@ -83,9 +89,30 @@ def identity_secret() -> bytes:
     is too short.
     """
     secret = _secret(config().identity_secret).text().encode()
-    if len(secret) < MIN_SECRET:
-        raise ValueError(f"the identity secret has fewer than {MIN_SECRET} bytes")
+    if len(secret) < MIN_KEY:
+        raise ValueError(f"the identity secret has fewer than {MIN_KEY} bytes")
     return secret
+
+
+def seal_keys(text: str) -> tuple[bytes, ...]:
+    """Of JSON ``{"current", "previous"?}``, where ``previous`` is a text or a list of them: the key that seals, then
+    those whose seals still count. ValueError when one is too short, or the current one missing.
+    """
+    try:
+        data = json.loads(text)
+        previous = data.get("previous") or []
+        keys = (data["current"], *([previous] if isinstance(previous, str) else previous))
+        encoded = tuple(key.encode() for key in keys)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError('the artifact secret is not JSON {"current": …, "previous": …}') from None
+    if any(len(key) < MIN_KEY for key in encoded):
+        raise ValueError(f"a key of the artifact secret has fewer than {MIN_KEY} bytes")
+    return encoded
+
+
+def artifact_keys() -> tuple[bytes, ...]:
+    """What seals rule sets, and what sealed them before. Unavailable, ValueError."""
+    return seal_keys(_secret(config().artifact_secret).text())
 
 
 @cache

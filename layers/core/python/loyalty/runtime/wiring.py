@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from loyalty.members.service import Members
     from loyalty.members.store import MemberStore
     from loyalty.members.tokens import Tokens
+    from loyalty.rules.service import RuleSets
+    from loyalty.runtime.rules import Loader
 
 POLICY_SECONDS: Final = 60
 """How long a running copy goes by the policy it has read."""
@@ -104,6 +106,32 @@ def tokens() -> "Tokens":
     from loyalty.runtime import secrets
 
     return Tokens(secrets.signing_secrets, secrets.newer_signing_secrets)
+
+
+@cache
+def rules_in_force() -> "Loader":
+    """Rule sets as the functions that earn go by them."""
+    from loyalty.rules.store import RuleStore
+    from loyalty.runtime.rules import Loader
+
+    def keys() -> tuple[bytes, ...]:
+        from loyalty.runtime import secrets  # only where a rule set is in force
+
+        return secrets.artifact_keys()
+
+    return Loader(RuleStore(table()), keys)
+
+
+@cache
+def rule_sets() -> "RuleSets":
+    from loyalty.backtests.store import BacktestStore
+    from loyalty.rules.leases import BudgetStore
+    from loyalty.rules.service import RuleSets
+    from loyalty.rules.store import RuleStore
+    from loyalty.runtime import secrets
+
+    latest = BacktestStore(table()).latest
+    return RuleSets(RuleStore(table()), secrets.artifact_keys, policy, BudgetStore(table()), latest)
 
 
 def policy(program: str) -> Program:
