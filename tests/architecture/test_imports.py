@@ -28,6 +28,8 @@ SERVICES = {"service", "wallet", "intake"}
 BESIDE = {"loyalty.clients.bootstrap"}
 """What operators run beside the stack; no function and no feature imports it."""
 LIBRARIES = {
+    "loyalty.rules.windows": {"dateutil"},
+    "loyalty.rules.yaml_text": {"yaml"},
     "loyalty.programs.policy": {"pydantic"},
     "loyalty.members.tokens": {"jwt"},
     "loyalty.rules.language": {"sqlglot"},
