@@ -687,7 +687,7 @@ class LedgerMachine(RuleBasedStateMachine):
             rows = self._rows(chain)
             for number in {1, (len(rows) + 1) // 2, len(rows)}:
                 body, hash_ = rows[number - 1]["body"], rows[number - 1]["hash"]
-                assert self._first_wrong(chain, number, {"body": body.replace('"a":"till"', '"a":"tilt"')}) == number
+                assert self._first_wrong(chain, number, {"body": body.replace('"o":', '"o":1')}) == number
                 assert self._first_wrong(chain, number, {"hash": hash_[::-1]}) == number
                 if number < len(rows):
                     assert self._first_wrong(chain, number, None) == number

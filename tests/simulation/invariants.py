@@ -162,7 +162,8 @@ def _chain(pk: str, rows: list[Item], orders: dict[tuple[str, str, str], dict[st
         data = json.loads(body)
         _require(data["p"] == previous, "I6", where, "it names another hash for the entry before it")
         _require(ref not in books.refs, "I3", where, f"reference {ref} stands at entry {books.refs.get(ref)} too")
-        line = Line(number, ref, data["k"], data["f"], data["m"], data["d"], data["s"], row["hash"]["S"])
+        moves = [[move[0] or data["k"], *move[1:]] for move in data["m"]]
+        line = Line(number, ref, data["k"], data["f"], moves, data["d"], data["s"], row["hash"]["S"])
         books.refs[ref] = number
         books.entries.append(line)
         _replay(books, line, orders, where)
@@ -350,7 +351,7 @@ def _same_state(books: Books, line: Line, where: str) -> None:
         "arrears": state.get("a", 0),
         "remainders": {rule: Fraction(*rest) for rule, rest in state.get("r", {}).items()},
         "lapsed": dict(map(tuple, state.get("z", []))),
-        "status": state["s"],
+        "status": state.get("s", "open"),
         "recent": _recent(state),
     }
     replayed = {
