@@ -142,7 +142,7 @@ class _Reader:
         left, right = self.value(node.left), self.value(node.right)
         if left is None or right is None:
             return None
-        return _COMPARED[node.op](_order(left, right))
+        return COMPARED[node.op](_order(left, right))
 
     def all_of(self, node: And) -> bool | None:
         values = [self.value(item) for item in node.items]
@@ -230,7 +230,7 @@ _READ: Final[Mapping[type, Callable[[_Reader, Any], Any]]] = {
     Call: _Reader.call,
     Aggregate: _Reader.aggregate,
 }
-_COMPARED: Final[Mapping[str, Callable[[int], bool]]] = {
+COMPARED: Final[Mapping[str, Callable[[int], bool]]] = {
     "=": lambda order: order == 0,
     "<>": lambda order: order != 0,
     "<": lambda order: order < 0,
@@ -238,6 +238,12 @@ _COMPARED: Final[Mapping[str, Callable[[int], bool]]] = {
     ">": lambda order: order > 0,
     ">=": lambda order: order >= 0,
 }
+"""Each comparison, of what ``_order`` says."""
+
+
+def constant(node: Node) -> Any:
+    """The value of an expression that mentions no fact."""
+    return _Reader([], None, ()).value(node)
 
 
 def _order(left: Any, right: Any) -> int:
