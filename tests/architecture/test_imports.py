@@ -21,8 +21,8 @@ BASE = {
 """What everything may stand on: the standard library and each other only."""
 SHAPES = "loyalty.shapes"
 CLIENT = "loyalty.table.client"
-FEATURES = {"ledger", "earning", "programs", "members", "clients"}
-STORES = {"store"}
+FEATURES = {"ledger", "rules", "earning", "programs", "members", "clients", "backtests", "explanations"}
+STORES = {"store", "leases"}
 SERVICES = {"service", "wallet", "intake"}
 """Modules of a feature that load, decide and commit: they are given the time and the randomness."""
 BESIDE = {"loyalty.clients.bootstrap"}
