@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PROGRAM: Final = "grocer"
 SIGNING: Final = TokenSecrets("s" * 64)
 IDENTITY: Final = b"i" * 64
+SEALING: Final = b"a" * 64
 POLICY: Final[dict[str, Any]] = {
     "program": PROGRAM,
     "name": "Grocer",
@@ -71,6 +72,7 @@ class Running:
         monkeypatch.setattr(secrets, "signing_secrets", lambda: SIGNING)
         monkeypatch.setattr(secrets, "newer_signing_secrets", lambda: SIGNING)
         monkeypatch.setattr(secrets, "identity_secret", lambda: IDENTITY)
+        monkeypatch.setattr(secrets, "artifact_keys", lambda: (SEALING,))
         return self
 
     def establish(self, program: str = PROGRAM, **policy: Any) -> None:

@@ -133,7 +133,7 @@ class RuleSets:
         from loyalty.rules.interpret import Interpreter
 
         checked = self._check(program, self.source(program, self.named(program, name)))
-        return self._try(program, checked, Interpreter(checked.rules))
+        return _run(checked, Interpreter(checked.rules))
 
     def publish(self, program: str, name: str, *, seen: int | None, actor: str, now: int) -> Published:
         """Put a rule set in force. ``seen`` is the revision that the caller goes by, None for whichever there is.
@@ -148,7 +148,7 @@ class RuleSets:
         simulated = self._guarded(program, written, checked.rules, before)
         number = self._number(program, written, checked.rules, before)
         version, evaluator = self._built(program, written, checked.rules, number)
-        cases = self._expected(self._try(program, checked, evaluator))
+        cases = _passed(_run(checked, evaluator))
         after = before.published(version, actor=actor, now=now)
         made = replace(written, version=number, published=now, publisher=actor)
         self._move(program, before, after, (version, made), lambda: self._paid(program, checked.rules.campaigns))
@@ -244,18 +244,6 @@ class RuleSets:
         )
         return version, loaded
 
-    def _try(self, program: str, checked: Checked, evaluator: "Evaluator") -> "list[Result]":
-        from loyalty.rules import expectations
-
-        return expectations.run(evaluator, checked.expectations, self._policy(program))
-
-    def _expected(self, results: "list[Result]") -> int:
-        """How many cases came out as they should; Refused names the first that did not."""
-        for one in results:
-            if not one.passed:
-                raise Refused("RULE_SET_EXPECTATION_FAILED", f"{one.name}: {one.message}", case=one.name)
-        return len(results)
-
     def _campaigns(self, program: str, written: Written) -> Sequence[Campaign]:
         try:
             return self._check(program, self.source(program, written)).rules.campaigns
@@ -306,6 +294,21 @@ class RuleSets:
                     raise
             else:
                 return
+
+
+def _run(checked: Checked, evaluator: "Evaluator") -> "list[Result]":
+    """What comes of the cases, by the engine that posts purchases."""
+    from loyalty.rules import expectations
+
+    return expectations.run(evaluator, checked.expectations)
+
+
+def _passed(results: "list[Result]") -> int:
+    """How many cases came out as they should; Refused names the first that did not."""
+    for one in results:
+        if not one.passed:
+            raise Refused("RULE_SET_EXPECTATION_FAILED", f"{one.name}: {one.message}", case=one.name)
+    return len(results)
 
 
 def _moved_on() -> Conflict:

@@ -1,6 +1,6 @@
 """How rule sets look from outside."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -49,8 +49,8 @@ class CaseView(Struct, frozen=True):
     name: str
     line: int
     passed: bool
-    expected: Any
-    got: Any
+    expected: int
+    got: int
     of_which: dict[str, int]
     message: str
     trace: list[str]
