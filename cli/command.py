@@ -1,4 +1,4 @@
-"""The command line. Exit status: 0 done, 1 books that are wrong, 2 could not be done."""
+"""The command line. Exit status: 0 done, 1 books or rules that are wrong, 2 could not be done."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from cli import clients, members, program
+from cli import clients, members, program, rules
 from cli.api import Api
 from cli.redrive import redrive
 from cli.target import LOCAL_STACK, CommandError, aws, target
@@ -71,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     _redrive(commands)
     _clients(commands)
     _program(commands)
+    _rules(commands)
     _bootstrap(commands)
     return whole
 
@@ -172,6 +173,11 @@ def _program(commands: Any) -> None:
     one.add_argument("file", type=Path, help="the whole policy, as JSON")
     one.add_argument("--version", type=_count, default=0, help="the version it replaces; the newest when left out")
     one.set_defaults(run=lambda session, given: _with(session, program.put, given.file, given.version, session.said))
+
+
+def _rules(commands: Any) -> None:
+    group = commands.add_parser("rules", help="what is earned").add_subparsers(required=True, metavar="WHAT")
+    rules.register(group)
 
 
 def _bootstrap(commands: Any) -> None:

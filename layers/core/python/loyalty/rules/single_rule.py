@@ -12,6 +12,7 @@ from loyalty.rules import language
 from loyalty.rules.reading import IDENTIFIER, Reader
 from loyalty.rules.ruleset import BASE_RULE, Campaign, Cap, On, Pending, Period, Rounding, Rule
 from loyalty.rules.ruleset import LAST_DAY as FOR_GOOD
+from loyalty.rules.satisfiable import verdict
 from loyalty.rules.schema import Layout
 from loyalty.rules.tree import Case, Number
 from loyalty.rules.tree import Node as Tree
@@ -67,7 +68,7 @@ def read(reader: Reader, node: Node, around: Surroundings) -> Rule:
         reader.refuse(given["on"], "RULE_BASE_INVALID", "the rule base earns on each line", "line")
     if on == "event" and not around.values.get("event.type"):
         reader.refuse(given["on"], "RULE_EVENT_UNKNOWN", "this file declares no events (events, at the top)")
-    when = _expression(reader, given.get("when"), on, around, "condition")
+    when = _condition(reader, given.get("when"), on, around)
     earn = _expression(reader, given.get("earn"), on, around, "earning")
     order_cap, caps = _caps(reader, given.get("cap"), earn)
     return Rule(
@@ -75,7 +76,7 @@ def read(reader: Reader, node: Node, around: Surroundings) -> Rule:
         names=reader.names(given.get("name"), node, what),
         on=on,
         earn=earn.node if earn else Number(0),
-        when=when.node if when else None,
+        when=when,
         over_base=bool(earn and earn.over_base),
         scale=earn.scale if earn else 1,
         windows=_windows(reader, given),
@@ -117,8 +118,26 @@ def _expression(
         )
     except language.Rejected as error:
         for issue in error.issues:
-            reader.refuse(node, issue.code, issue.message, issue.suggestion, issue.offset)
+            reader.refuse(node, issue.code, _lowered(issue.message), issue.suggestion, issue.offset)
         return None
+
+
+def _lowered(sentence: str) -> str:
+    """A sentence as what follows a colon; words in capitals stay."""
+    return sentence if sentence[1:2].isupper() else sentence[:1].lower() + sentence[1:]
+
+
+def _condition(reader: Reader, node: Node | None, on: On, around: Surroundings) -> Tree | None:
+    """The condition; a mistake when nothing can fulfil it, or nothing can fail to."""
+    found = _expression(reader, node, on, around, "condition")
+    if node is None or found is None:
+        return None
+    judged = verdict(found.node, around.layout, on)
+    if judged == "never":
+        reader.refuse(node, "RULE_NEVER_TRUE", "this can never be true: the rule would never count")
+    elif judged == "always":
+        reader.refuse(node, "RULE_ALWAYS_TRUE", "this is always true: leave `when` out, or say when the rule counts")
+    return found.node
 
 
 def dates(reader: Reader, node: Node | None) -> list[int]:
