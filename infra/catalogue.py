@@ -28,11 +28,13 @@ POLICIES = _pattern(keys.policy("p")[0])
 BUDGETS = _pattern(keys.budget_partition("p"))
 RULES = _pattern(keys.rules_partition("p"))
 BACKTESTS = _pattern(keys.backtest_partition("p"))
+BACKTEST_PARTS = _pattern(keys.backtest_parts("p", "s"))
 
 GET = "dynamodb:GetItem"
 QUERY = "dynamodb:Query"
 PUT = "dynamodb:PutItem"
 DELETE = "dynamodb:DeleteItem"
+BATCH_GET = "dynamodb:BatchGetItem"
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,9 @@ class Authorizer:
 
 @dataclass(frozen=True)
 class FromQueue:
-    """Drains the ingest queue; answers with the messages that failed."""
+    """Drains the queue of that name; answers with the messages that failed."""
 
+    queue: str
     batch_size: int
     max_concurrency: int
 
@@ -90,7 +93,8 @@ class Function:
     """Reads the secret under which identities are hashed, to find a member by phone, card or address."""
     seals_rules: bool = False
     """Reads the secret under which published rule sets are sealed: to seal them, or to know that they are ours."""
-    sends_to_ingest: bool = False
+    sends_to: str = ""
+    """Puts messages on the queue of that name."""
     gives_up_to_dead_letters: bool = False
     """Puts a message that can never be processed on the ingest queue's dead-letter queue, with the reason."""
     publishes: bool = False
@@ -202,7 +206,37 @@ CATALOGUE: tuple[Function, ...] = (
         ),
         seals_rules=True,
     ),
-    Function("submit", "Batches of tills that were offline, onto the ingest queue", Http(), sends_to_ingest=True),
+    Function(
+        "simulate",
+        "Trying rule sets on stored purchases",
+        Http(),
+        memory_mb=1769,  # as rules: it checks the rule set that it tries
+        timeout_s=28,
+        table=(
+            Access((QUERY, PUT), (BACKTEST_PARTS,)),
+            Access((GET, PUT), (BACKTESTS,)),
+            _RULES,
+            Access((GET,), (POLICIES,)),
+        ),
+        sends_to="replay",
+    ),
+    Function(
+        "replay",
+        "Stored purchases under a rule set that is tried, page by page",
+        # A page has up to 200 accounts, or 5,000 entries and the last account's; one takes a few seconds.
+        FromQueue("replay", batch_size=1, max_concurrency=16),
+        memory_mb=1769,
+        timeout_s=60,
+        table=(
+            Access((QUERY, GET, PUT), (BACKTEST_PARTS,)),
+            Access((GET, PUT), (BACKTESTS,)),
+            Access((QUERY,), (CHAINS, HEADS)),
+            Access((BATCH_GET,), (ORDERS, MEMBERS)),
+            Access((GET,), (POLICIES,)),
+        ),
+        sends_to="replay",
+    ),
+    Function("submit", "Batches of tills that were offline, onto the ingest queue", Http(), sends_to="ingest"),
     Function(
         "docs",
         "The page that shows this API",
@@ -223,7 +257,7 @@ CATALOGUE: tuple[Function, ...] = (
         "ingest",
         "Purchases and returns from the queue, many at a time",
         # A message holds up to 100 items of some 30 ms each: five take 15 s, and eight times that may pass.
-        FromQueue(batch_size=5, max_concurrency=20),
+        FromQueue("ingest", batch_size=5, max_concurrency=20),
         memory_mb=1024,
         timeout_s=120,
         table=(_LEDGER, _ACCOUNT, _RULES, _FIND, _LEASE, Access((GET, PUT, DELETE), (ORDERS,))),

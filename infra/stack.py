@@ -13,7 +13,7 @@ from infra.constructs.dashboard import dashboard
 from infra.constructs.functions import LambdaFunction
 from infra.constructs.key import data_key
 from infra.constructs.layers import Layers
-from infra.constructs.queues import dead_letter_queue, ingest_queue
+from infra.constructs.queues import dead_letter_queue, work_queue
 from infra.constructs.secrets import artifact_secret, identity_secret, signing_secret
 from infra.constructs.sources import drain, follow
 from infra.constructs.table import ledger_table
@@ -32,7 +32,6 @@ class LoyaltyStack(Stack):
         )
         prefix = construct_id
         followers = [one.name for one in CATALOGUE if isinstance(one.trigger, FromStream)]
-        drain_s = max(one.timeout_s for one in CATALOGUE if isinstance(one.trigger, FromQueue))
 
         key = data_key(self, keep=stage.keep_data)
         # By its ARN, so that no construct adds wildcard actions to the key's policy.
@@ -43,7 +42,11 @@ class LoyaltyStack(Stack):
             identity_secret=identity_secret(self, stage, known_key),
             artifact_secret=artifact_secret(self, stage, known_key),
             bus=event_bus(self, prefix, stage),
-            ingest=ingest_queue(self, prefix, function_timeout_s=drain_s),
+            queues={
+                one.trigger.queue: work_queue(self, prefix, one.trigger.queue, function_timeout_s=one.timeout_s)
+                for one in CATALOGUE
+                if isinstance(one.trigger, FromQueue)
+            },
             failures={
                 name: dead_letter_queue(self, f"{name.title()}Failures", f"{prefix}-{name}-failures")
                 for name in followers
@@ -72,7 +75,7 @@ class LoyaltyStack(Stack):
         }
         for one in CATALOGUE:
             if isinstance(one.trigger, FromQueue):
-                drain(functions[one.name], parts.ingest.queue, one.trigger)
+                drain(functions[one.name], parts.queues[one.trigger.queue].queue, one.trigger)
             if isinstance(one.trigger, FromStream):
                 follow(functions[one.name], parts.table, parts.failures[one.name], one.trigger)
 
@@ -96,8 +99,9 @@ class LoyaltyStack(Stack):
         for name in followers:
             alarms.stream(name, functions[name])
             alarms.dead_letters(f"{name}-failures", parts.failures[name])
-        alarms.queue("ingest", parts.ingest.queue)
-        alarms.dead_letters("ingest-dead-letters", parts.ingest.dead_letters)
+        for name, work in parts.queues.items():
+            alarms.queue(name, work.queue)
+            alarms.dead_letters(f"{name}-dead-letters", work.dead_letters)
         alarms.api(api.http)
         alarms.failures()
         alarms.rules(stage.name)
@@ -110,7 +114,11 @@ class LoyaltyStack(Stack):
             api=api.http,
             functions=functions,
             streams=followers,
-            queues={"ingest": parts.ingest.queue, "dead letters": parts.ingest.dead_letters, **parts.failures},
+            queues={
+                **{name: work.queue for name, work in parts.queues.items()},
+                **{f"{name} dead letters": work.dead_letters for name, work in parts.queues.items()},
+                **parts.failures,
+            },
             table=parts.table,
         )
 
@@ -118,8 +126,8 @@ class LoyaltyStack(Stack):
             "ApiUrl": api.url,
             "ApiId": api.http.api_id,
             "TableName": parts.table.table_name,
-            "IngestQueueUrl": parts.ingest.queue.queue_url,
-            "IngestDeadLetterUrl": parts.ingest.dead_letters.queue_url,
+            "IngestQueueUrl": parts.queues["ingest"].queue.queue_url,
+            "IngestDeadLetterUrl": parts.queues["ingest"].dead_letters.queue_url,
             "EventBusName": parts.bus.event_bus_name,
             "SigningSecretId": parts.signing_secret.secret_arn,
             "ArtifactSecretId": parts.artifact_secret.secret_arn,

@@ -10,7 +10,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 
 from infra.catalogue import CHAINS, QUERY, Access, FromQueue, FromStream, Function
-from infra.constructs.queues import IngestQueue
+from infra.constructs.queues import WorkQueue
 from infra.constructs.sources import may_drain, may_follow
 from loyalty.table import keys
 
@@ -24,7 +24,8 @@ class Parts:
     identity_secret: secretsmanager.ISecret
     artifact_secret: secretsmanager.ISecret
     bus: events.IEventBus
-    ingest: IngestQueue
+    queues: Mapping[str, WorkQueue]
+    """By the name that the catalogue calls them."""
     failures: Mapping[str, sqs.IQueue]
     """By name of the function whose stream records they take."""
 
@@ -42,10 +43,10 @@ def environment(function: Function, parts: Parts) -> dict[str, str]:
         found["ARTIFACT_SECRET_ID"] = parts.artifact_secret.secret_arn
     if function.publishes:
         found["EVENT_BUS_NAME"] = parts.bus.event_bus_name
-    if function.sends_to_ingest:
-        found["INGEST_QUEUE_URL"] = parts.ingest.queue.queue_url
+    if function.sends_to:
+        found[f"{function.sends_to.upper()}_QUEUE_URL"] = parts.queues[function.sends_to].queue.queue_url
     if function.gives_up_to_dead_letters:
-        found["INGEST_DEAD_LETTER_URL"] = parts.ingest.dead_letters.queue_url
+        found["INGEST_DEAD_LETTER_URL"] = parts.queues["ingest"].dead_letters.queue_url
     return found
 
 
@@ -60,12 +61,12 @@ def statements(function: Function, parts: Parts) -> list[iam.PolicyStatement]:
         allowed.append(_allow(["secretsmanager:GetSecretValue"], parts.artifact_secret.secret_arn))
     if function.publishes:
         allowed.append(_allow(["events:PutEvents"], parts.bus.event_bus_arn))
-    if function.sends_to_ingest:
-        allowed.append(_allow(["sqs:SendMessage"], parts.ingest.queue.queue_arn))
+    if function.sends_to:
+        allowed.append(_allow(["sqs:SendMessage"], parts.queues[function.sends_to].queue.queue_arn))
     if function.gives_up_to_dead_letters:
-        allowed.append(_allow(["sqs:SendMessage"], parts.ingest.dead_letters.queue_arn))
+        allowed.append(_allow(["sqs:SendMessage"], parts.queues["ingest"].dead_letters.queue_arn))
     if isinstance(function.trigger, FromQueue):
-        allowed.append(may_drain(parts.ingest.queue))
+        allowed.append(may_drain(parts.queues[function.trigger.queue].queue))
     if isinstance(function.trigger, FromStream):
         allowed.extend(may_follow(parts.table, parts.failures[function.name]))
     return allowed

@@ -10,8 +10,8 @@ _KEPT = Duration.days(14)  # SQS's longest: a failure found after a holiday can 
 
 
 @dataclass(frozen=True)
-class IngestQueue:
-    """What tills hand in after being offline, and where a message goes that cannot be processed."""
+class WorkQueue:
+    """What waits to be done, and where a message goes that cannot be processed."""
 
     queue: sqs.Queue
     dead_letters: sqs.Queue
@@ -36,17 +36,17 @@ def dead_letter_queue(scope: Construct, construct_id: str, name: str) -> sqs.Que
     return queue
 
 
-def ingest_queue(scope: Construct, prefix: str, *, function_timeout_s: int) -> IngestQueue:
+def work_queue(scope: Construct, prefix: str, name: str, *, function_timeout_s: int) -> WorkQueue:
     """Hidden for six times the function's timeout, as Lambda asks, so that no batch is taken twice while it runs."""
-    dead_letters = dead_letter_queue(scope, "IngestDeadLetters", f"{prefix}-ingest-dead-letters")
+    dead_letters = dead_letter_queue(scope, f"{name.title()}DeadLetters", f"{prefix}-{name}-dead-letters")
     queue = sqs.Queue(
         scope,
-        "IngestQueue",
-        queue_name=f"{prefix}-ingest",
+        f"{name.title()}Queue",
+        queue_name=f"{prefix}-{name}",
         encryption=sqs.QueueEncryption.SQS_MANAGED,
         enforce_ssl=True,
         retention_period=_KEPT,
         visibility_timeout=Duration.seconds(6 * function_timeout_s),
         dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=5),
     )
-    return IngestQueue(queue, dead_letters)
+    return WorkQueue(queue, dead_letters)

@@ -1,4 +1,4 @@
-"""What feeds functions that nobody calls: the ingest queue and the table's stream."""
+"""What feeds functions that nobody calls: queues and the table's stream."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_dynamodb as dynamodb

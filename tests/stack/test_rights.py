@@ -131,6 +131,6 @@ def test_a_function_is_told_of_nothing_that_it_has_no_use_for(function: Function
     expected |= {"SIGNING_SECRET_ID"} if function.signs else set()
     expected |= {"IDENTITY_SECRET_ID"} if function.finds_members else set()
     expected |= {"EVENT_BUS_NAME"} if function.publishes else set()
-    expected |= {"INGEST_QUEUE_URL"} if function.sends_to_ingest else set()
+    expected |= {f"{function.sends_to.upper()}_QUEUE_URL"} if function.sends_to else set()
     expected |= {"INGEST_DEAD_LETTER_URL"} if function.gives_up_to_dead_letters else set()
     assert told == expected

@@ -82,6 +82,8 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/v1/rule-sets/{id}/rollback", "rules", "rules:publish", "Put in force what was before this rule set"
     ),
+    Route("POST", "/v1/rule-sets/{id}/simulate", "simulate", "rules:write", "Try a rule set on stored purchases"),
+    Route("GET", "/v1/simulations/{id}", "simulate", "rules:read", "How far a simulation has come, or what it found"),
     Route(
         "POST", "/v1/batches", "submit", "purchases:write", "Hand in purchases and returns of a till that was offline"
     ),

@@ -13,6 +13,7 @@ class Config(NamedTuple):
     bus: str
     ingest_queue: str
     ingest_dead_letters: str
+    replay_queue: str
     signing_secret: str
     identity_secret: str
     artifact_secret: str
@@ -28,6 +29,7 @@ def config() -> Config:
         bus=environment.get("EVENT_BUS_NAME", ""),
         ingest_queue=environment.get("INGEST_QUEUE_URL", ""),
         ingest_dead_letters=environment.get("INGEST_DEAD_LETTER_URL", ""),
+        replay_queue=environment.get("REPLAY_QUEUE_URL", ""),
         signing_secret=environment.get("SIGNING_SECRET_ID", ""),
         identity_secret=environment.get("IDENTITY_SECRET_ID", ""),
         artifact_secret=environment.get("ARTIFACT_SECRET_ID", ""),

@@ -21,11 +21,13 @@ from loyalty.runtime.config import config
 from loyalty.table.client import Table, connect
 
 if TYPE_CHECKING:
+    from loyalty.backtests.service import Backtests
     from loyalty.clients.service import Clients
     from loyalty.earning.intake import Intake
     from loyalty.members.service import Members
     from loyalty.members.store import MemberStore
     from loyalty.members.tokens import Tokens
+    from loyalty.rules.ruleset import RuleSet
     from loyalty.rules.service import RuleSets
     from loyalty.runtime.rules import Loader
 
@@ -132,6 +134,22 @@ def rule_sets() -> "RuleSets":
 
     latest = BacktestStore(table()).latest
     return RuleSets(RuleStore(table()), secrets.artifact_keys, policy, BudgetStore(table()), latest)
+
+
+@cache
+def backtests() -> "Backtests":
+    from loyalty.backtests.service import Backtests
+    from loyalty.backtests.store import BacktestStore
+    from loyalty.rules.compiler import compiled
+    from loyalty.runtime.outbound import send
+
+    def rules_of(program: str, name: str) -> "tuple[str, RuleSet]":
+        return rule_sets().named(program, name).id, rule_sets().checked(program, name)
+
+    def ask(message: dict[str, object]) -> None:
+        send(config().replay_queue, message)
+
+    return Backtests(BacktestStore(table()), ledger(), policy, rules_of, compiled, ask)
 
 
 def policy(program: str) -> Program:
