@@ -9,7 +9,7 @@ from secrets import token_bytes
 
 from msgspec import UNSET
 
-from functions.rules.requests import MAX_BODY, Cursor, Limit, RuleSetRequest
+from functions.rules.requests import MAX_BODY, SHOWN_ACTS, Cursor, Limit, RuleSetRequest
 from loyalty.errors import Invalid
 from loyalty.rules.service import Published
 from loyalty.rules.versions import is_id, new_id
@@ -18,6 +18,7 @@ from loyalty.rules.views import (
     RuleSetsView,
     RuleSetView,
     TestView,
+    act_view,
     in_force_view,
     previous_of,
     rule_set_view,
@@ -44,8 +45,9 @@ def show_all(request: Request) -> Answer:
     current = rule_sets().current(program)
     found, after = rule_sets().page(program, request.limit(50, 100), cursor or None)
     views = [rule_set_view(one, current.number) for one in found]
+    acts = [act_view(act) for act in rule_sets().acts(program, SHOWN_ACTS)]
     headers = etag(current.revision) if current.revision else {}
-    return Answer(200, RuleSetsView(views, current.number, previous_of(current), after or UNSET), headers)
+    return Answer(200, RuleSetsView(views, current.number, previous_of(current), acts, after or UNSET), headers)
 
 
 def show(request: Request) -> Answer:

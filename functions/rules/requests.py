@@ -9,6 +9,7 @@ from loyalty.shapes import Body
 
 MAX_BODY: Final = 3_000_000
 """Bytes; JSON writes a line's end, and some letters, in more bytes than YAML does."""
+SHOWN_ACTS: Final = 20
 Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most; 50 when left out")]
 Cursor = Annotated[
     str, Meta(pattern=r"^rls_[0-7][0-9A-HJKMNP-TV-Z]{25}$(?!\n)", description="The answer's next, to go on")

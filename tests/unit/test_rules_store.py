@@ -5,7 +5,7 @@ import pytest
 from loyalty.errors import Corrupt
 from loyalty.rules.seal import Unsealed, derived, opened_rules, seal, sealed_rules, unseal
 from loyalty.rules.store import PART, RuleStore
-from loyalty.rules.versions import MAX_PREVIOUS, Blob, Current, Written, is_id, new_id, version_of
+from loyalty.rules.versions import MAX_PREVIOUS, Act, Blob, Current, Written, is_id, new_id, version_of
 from loyalty.table import keys
 from loyalty.table.client import Table
 from loyalty.table.writes import Cancelled, ConditionFailed
@@ -114,6 +114,14 @@ def test_going_back_goes_through_the_versions_that_were_in_force(store: RuleStor
     for before in (two, one, None):
         current = current.rolled_back(before, actor="a", now=NOW)
     assert (current.number, current.previous, current.newest) == (0, (), 3)
+
+
+def test_who_put_what_in_force_is_kept(store: RuleStore) -> None:
+    one, _ = publish(store, 1, 1), publish(store, 2, 2)
+    before = store.current(PROGRAM)
+    store.move(PROGRAM, before, before.rolled_back(one, actor="b", now=NOW + 5))
+    assert store.acts(PROGRAM, 2) == [Act("rollback", 1, 2, "b", NOW + 5), Act("publish", 2, 1, "cli_x", NOW)]
+    assert store.acts(PROGRAM, 9)[2:] == [Act("publish", 1, 0, "cli_x", NOW)]
 
 
 def test_the_same_version_again_is_no_step(store: RuleStore) -> None:

@@ -19,7 +19,7 @@ from loyalty.rules.leases import BudgetStore, put_of
 from loyalty.rules.ruleset import Campaign, RuleSet, encode
 from loyalty.rules.seal import derived, fingerprint, sealed_rules
 from loyalty.rules.store import RuleStore
-from loyalty.rules.versions import Current, Version, Written, is_id, version_of
+from loyalty.rules.versions import Act, Current, Version, Written, is_id, version_of
 from loyalty.table.writes import Cancelled, Contended, Put
 
 if TYPE_CHECKING:
@@ -104,6 +104,10 @@ class RuleSets:
     def current(self, program: str) -> Current:
         """What is in force."""
         return self._store.current(program)
+
+    def acts(self, program: str, limit: int) -> list[Act]:
+        """Who put what in force, the newest first."""
+        return self._store.acts(program, limit)
 
     def named(self, program: str, name: str) -> Written:
         """The rule set that ``name`` names: its id, ``v12``, or ``current``; NotFound."""

@@ -12,7 +12,7 @@ import msgspec
 
 from loyalty.errors import Corrupt
 from loyalty.rules.seal import fingerprint
-from loyalty.rules.versions import Blob, Current, Version, Written
+from loyalty.rules.versions import Act, Blob, Current, Version, Written
 from loyalty.table import keys
 from loyalty.table.client import Table, Together
 from loyalty.table.writes import ABSENT, Condition, Delete, Item, Put
@@ -62,17 +62,26 @@ class RuleStore:
         made: tuple[Version, Written] | None = None,
         further: Sequence[Put] = (),
     ) -> None:
-        """Put ``after`` in force in the place of ``before``, together with the version and the rule set it was made of,
+        """Put ``after`` in force in the place of ``before`` and note who did, together with the version and the rule set it was made of,
         and ``further`` writes. Cancelled, with position 0 among the refused when another was first; Contended.
         """
         still = Condition("#revision = :revision", {"revision": before.revision}) if before.revision else ABSENT
         item = {**_item(keys.rules_current(program), after), "revision": after.revision}
-        writes: list[Put | Delete] = [Put(item, still)]
+        act = Act(after.act, after.number, before.number, after.actor, after.at)
+        noted = Put(_item(keys.rules_act(program, after.revision), act))
+        writes: list[Put | Delete] = [Put(item, still), noted]
         if made is not None:
             version, written = made
             writes.append(Put(_item(keys.rules_version(program, version.number), version)))
             writes.append(Put(_item(keys.rule_set(program, written.id), written)))
         self._table.transact([*writes, *further])
+
+    def acts(self, program: str, limit: int) -> list[Act]:
+        """Who put what in force, the newest first."""
+        items, _ = self._table.page(
+            keys.rules_partition(program), limit=limit, newest_first=True, prefix=keys.ACT_PREFIX
+        )
+        return [_of(item, Act) for item in items]
 
     def put_blob(self, program: str, content: bytes) -> Blob:
         """Keep a long text. The same text again changes nothing."""
@@ -106,7 +115,7 @@ class RuleStore:
         return content if len(parts) == blob.parts and fingerprint(content) == blob.digest else None
 
 
-def _item(key: keys.Key, value: Written | Version | Current) -> Item:
+def _item(key: keys.Key, value: Written | Version | Current | Act) -> Item:
     return {
         keys.PK: key[0],
         keys.SK: key[1],

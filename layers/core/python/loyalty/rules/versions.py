@@ -67,6 +67,16 @@ class Version(Struct, frozen=True):
     artifact: Blob
 
 
+class Act(Struct, frozen=True):
+    """Who put what in force: from version ``before`` to ``version``, 0 for no rule set."""
+
+    act: Literal["publish", "rollback"]
+    version: int
+    before: int
+    actor: str
+    at: int
+
+
 class Current(Struct, frozen=True):
     """Which version is in force, how it came so, and where it lies: all that a running copy reads again and again.
 

@@ -6,7 +6,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from loyalty.ledger.views import iso
 from loyalty.rules.service import Published, Simulated
-from loyalty.rules.versions import Current, Written
+from loyalty.rules.versions import Act, Current, Written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,15 +31,26 @@ class RuleSetView(Struct, frozen=True, omit_defaults=True):
     source: str | UnsetType = UNSET
 
 
+class ActView(Struct, frozen=True):
+    """Who put what in force: from version ``before`` to ``version``, 0 for the policy's own rate."""
+
+    act: Literal["publish", "rollback"]
+    version: int
+    before: int
+    by: str
+    at: str
+
+
 class RuleSetsView(Struct, frozen=True, omit_defaults=True):
     """Rule sets, the newest first; ``next`` is the cursor of the page after this one, and missing on the last.
     ``current`` is the version in force, ``previous`` those that a rollback would go back to, the nearest first; 0 is
-    the policy's own rate.
+    the policy's own rate. ``acts`` are the latest publishes and rollbacks, the newest first.
     """
 
     rule_sets: list[RuleSetView]
     current: int
     previous: list[int]
+    acts: list[ActView]
     next: str | UnsetType = UNSET
 
 
@@ -99,6 +110,11 @@ def rule_set_view(written: Written, current: int, source: str | UnsetType = UNSE
         published_by=written.publisher or UNSET,
         source=source,
     )
+
+
+def act_view(act: Act) -> ActView:
+    """A publish or rollback for the API."""
+    return ActView(act.act, act.version, act.before, act.actor, iso(act.at))
 
 
 def previous_of(current: Current) -> list[int]:

@@ -18,6 +18,7 @@ except an order's source and number, which are free text and are percent-encoded
 | which rule set is in force | ``{program}#R`` | ``CURRENT`` |
 | rule set, with its source | the same | ``D#{rule set}`` |
 | published version | the same | ``V#{version, 9 digits}`` |
+| publish or rollback | the same | ``A#{revision, 9 digits}`` |
 | what is too long for them | the same | ``B#{digest}#{part, 2 digits}`` |
 | budget of a campaign | ``{program}#B`` | ``{campaign}`` |
 | backtest | ``{program}#S`` | ``{simulation}`` |
@@ -172,7 +173,7 @@ def backtest_shard(program: str, simulation: str, shard: int) -> Key:
 
 CURRENT_RULES = "CURRENT"
 RULE_SET_PREFIX = "D#"
-VERSION_PREFIX = "V#"
+ACT_PREFIX = "A#"
 
 
 def rules_partition(program: str) -> str:
@@ -186,7 +187,11 @@ def rule_set(program: str, rule_set_id: str) -> Key:
 
 
 def rules_version(program: str, version: int) -> Key:
-    return rules_partition(program), f"{VERSION_PREFIX}{version:09d}"
+    return rules_partition(program), f"V#{version:09d}"
+
+
+def rules_act(program: str, revision: int) -> Key:
+    return rules_partition(program), f"{ACT_PREFIX}{revision:09d}"
 
 
 def rules_current(program: str) -> Key:
