@@ -29,6 +29,7 @@ HEAVY = {
     "email_validator",
     "jwt",
     "cryptography",
+    "dateutil",
     "pydantic",
     "pydantic_core",
     "sqlglot",
@@ -41,8 +42,13 @@ ONLY_WHEN_ASKED = {
     "loyalty.members.tokens",
     "loyalty.clients.service",
     "loyalty.earning.intake",
+    "loyalty.rules.compiler",
+    "loyalty.rules.document",
+    "loyalty.rules.interpret",
+    "loyalty.rules.language",
+    "loyalty.rules.service",
 }
-"""Use cases that most requests at a till have no use for; authorize is the one that needs tokens and clients."""
+"""What most requests at a till have no use for; authorize is the one that needs tokens and clients."""
 
 _PROBE = """
 import json, os, sys

@@ -7,6 +7,8 @@ from loyalty.values import Rate
 
 NOW = 1_800_000_000
 """The moment at which the tests' commands are carried out, in seconds since 1970."""
+TODAY = 739_996
+"""Its day, 15 January 2027, a Friday, as an ordinal."""
 
 
 def wallet(
@@ -19,8 +21,15 @@ def wallet(
     lapsed: Mapping[int, int] | None = None,
     number: int = 10,
     at: int = NOW - 1000,
+    purchases: tuple[int, int, int] = (0, 0, 0),
+    counted: int = 0,
+    counters: Mapping[str, int] | None = None,
+    streaks: Mapping[str, tuple[int, int]] | None = None,
 ) -> State:
-    """An account of ten entries. ``lots`` maps (expiry, start) to points."""
+    """An account of ten entries. ``lots`` maps (expiry, start) to points; ``purchases`` are how many, and the days of
+    the first and the last.
+    """
+    count, first, last = purchases
     return State(
         number=number,
         kind="member",
@@ -32,6 +41,12 @@ def wallet(
         remainders=dict(remainders or {}),
         lapsed=dict(lapsed or {}),
         recent=(("aaaaaaaa", at),),
+        purchases=count,
+        first=first,
+        last=last,
+        counted=counted,
+        counters=dict(counters or {}),
+        streaks=dict(streaks or {}),
     )
 
 

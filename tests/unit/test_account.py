@@ -1,6 +1,7 @@
 """The state of a wallet: its moves, its stored form, and what time alone makes of it."""
 
 import json
+from datetime import date
 from unittest import mock
 
 import msgspec
@@ -10,9 +11,20 @@ from hypothesis import strategies as st
 
 from loyalty.errors import Corrupt
 from loyalty.ledger import account
-from loyalty.ledger.account import MAX_LAPSED, MAX_LOTS, WAITING, Balance, Draft, Hold, Move, State
+from loyalty.ledger.account import (
+    MAX_LAPSED,
+    MAX_LOTS,
+    MAX_STREAKS,
+    WAITING,
+    Balance,
+    Draft,
+    Hold,
+    Move,
+    State,
+    period_end,
+)
 from loyalty.values import Rate
-from tests.unit.states import NOW, draft, wallet
+from tests.unit.states import NOW, TODAY, draft, wallet
 
 DAY = 86_400
 
@@ -66,6 +78,93 @@ def test_what_expired_is_remembered_for_the_latest_lots_only() -> None:
     assert MAX_LAPSED == 3
     assert state.lapsed == {20: 1, 30: 1, 40: 1}
     assert applied(state, ["reversed", "z", 30, -1]).lapsed == {20: 1, 40: 1}
+
+
+def day(text: str) -> int:
+    return date.fromisoformat(text).toordinal()
+
+
+def test_purchases_are_counted_and_the_days_of_the_first_and_the_last_are_kept() -> None:
+    state = applied(wallet(), ["earned", "p", 1, TODAY], ["earned", "p", 1, TODAY - 9], ["earned", "p", 1, TODAY - 3])
+    assert (state.purchases, state.first, state.last) == (3, TODAY - 9, TODAY)
+    applied(state, ["reversed", "p", -1, 0], ["reversed", "p", -1, 0], ["reversed", "p", -1, 0])
+    assert (state.purchases, state.first, state.last) == (0, TODAY - 9, TODAY)  # they were there all the same
+
+
+@pytest.mark.parametrize(
+    ("period", "on", "end"),
+    [
+        ("d", "2027-01-15", "2027-01-15"),
+        ("w", "2027-01-15", "2027-01-17"),
+        ("w", "2027-01-17", "2027-01-17"),
+        ("w", "2027-01-18", "2027-01-24"),
+        ("m", "2028-02-01", "2028-02-29"),
+        ("m", "2027-12-31", "2027-12-31"),
+        ("q", "2027-01-01", "2027-03-31"),
+        ("q", "2027-12-31", "2027-12-31"),
+        ("q", "2027-05-31", "2027-06-30"),
+        ("y", "2027-01-01", "2027-12-31"),
+        ("m", "9999-12-01", "9999-12-31"),
+        ("y", "9999-02-01", "9999-12-31"),
+    ],
+)
+def test_a_period_ends_with_its_last_day(period: str, on: str, end: str) -> None:
+    assert period_end(period, day(on)) == day(end)
+
+
+def test_a_period_for_good_does_not_end() -> None:
+    assert period_end("t", TODAY) == 0
+
+
+def test_a_counter_adds_up_within_its_period_and_begins_anew_with_the_next() -> None:
+    state = applied(wallet(), ["earned", "c", day("2027-01-30"), "tea:pm", 60, "tea:tt", 1])
+    applied(state, ["earned", "c", day("2027-01-31"), "tea:pm", 15])
+    end = day("2027-01-31")
+    assert state.used("tea:pm", end) == (end, 75)
+    assert state.used("tea:pm", end + 1) == (day("2027-02-28"), 0)
+    assert state.used("tea:tt", end + 1) == (0, 1)
+    assert state.used("wine:pd", end) == (end, 0)
+    applied(state, ["earned", "c", end + 1, "wine:pd", 5])
+    assert (state.counted, state.counters) == (end + 1, {"tea:tt": 1, "wine:pd": 5})
+
+
+def test_what_is_reported_late_counts_in_the_period_of_the_last_count() -> None:
+    state = applied(wallet(), ["earned", "c", day("2027-02-01"), "tea:pm", 60])
+    assert state.used("tea:pm", day("2027-01-31")) == (day("2027-02-28"), 60)
+    assert state.used("wine:pd", day("2027-01-31")) == (day("2027-02-01"), 0)
+    with pytest.raises(Corrupt):
+        state.apply(["earned", "c", day("2027-01-31"), "tea:pm", 1])
+
+
+def test_a_counter_that_is_given_back_wholly_is_forgotten_and_its_day_is_not() -> None:
+    state = applied(wallet(), ["earned", "c", TODAY, "tea:pm", 60], ["reversed", "c", TODAY, "tea:pm", -60])
+    assert (state.counted, state.counters) == (TODAY, {})
+    with pytest.raises(Corrupt):
+        state.apply(["reversed", "c", TODAY, "tea:pm", -1])
+
+
+def test_days_in_a_row_are_counted_up_to_a_day() -> None:
+    state = wallet(streaks={"check_in": (TODAY, 5)})
+    lengths = {ahead: state.streak("check_in", TODAY + ahead) for ahead in (-6, -5, -4, -1, 0, 1, 2)}
+    assert lengths == {-6: 1, -5: 1, -4: 1, -1: 4, 0: 5, 1: 6, 2: 1}
+    assert state.streak("walk", TODAY) == 1
+
+
+def test_a_draft_writes_a_streak_down_once_a_day_and_never_back() -> None:
+    change = draft(wallet())
+    assert [change.streak("walk", on) for on in (TODAY, TODAY, TODAY + 1, TODAY - 1, TODAY + 3)] == [1, 1, 2, 1, 1]
+    assert change.moves == [
+        ["earned", "k", "walk", TODAY, 1],
+        ["earned", "k", "walk", TODAY + 1, 2],
+        ["earned", "k", "walk", TODAY + 3, 1],
+    ]
+    assert change.state.streaks == {"walk": (TODAY + 3, 1)}
+
+
+def test_the_streaks_that_are_oldest_are_forgotten() -> None:
+    state = applied(wallet(), *(["earned", "k", f"e{on}", TODAY + on, 1] for on in (3, 9, 1, 2, 4, 5, 6, 7, 8)))
+    assert MAX_STREAKS == len(state.streaks) == 8
+    assert "e1" not in state.streaks
 
 
 def test_a_status_is_set() -> None:
@@ -444,12 +543,46 @@ def test_expired_points_do_not_come_back_by_being_merged() -> None:
     assert change.state.lapsed == {NOW - 5: 7}
 
 
+# ---- points that wait for an event
+
+
+def test_waiting_points_are_pending_until_they_expire_whatever_time_it_is() -> None:
+    state = wallet({(NOW + 5, WAITING): 3, (0, WAITING): 4, (NOW + 5, NOW + 1): 1})
+    assert state.balance() == Balance(available=0, pending=8, held=0, arrears=0)
+    change = draft(state, NOW + 4)
+    change.settle()
+    assert change.state.lots == {(NOW + 5, WAITING): 3, (0, WAITING): 4, (NOW + 5, 0): 1}
+    change = draft(state, NOW + 10**9)
+    change.settle()
+    assert change.state.lots == {(0, WAITING): 4}
+
+
+def test_points_are_put_among_the_waiting() -> None:
+    change = draft(wallet())
+    change.put("earned", 5, WAITING, 9)
+    assert change.state.lots == {(5, WAITING): 9}
+
+
+def test_waiting_lots_are_merged_with_each_other_only() -> None:
+    waiting = {(NOW + day * DAY, WAITING): 1 for day in (50, 51)}
+    delayed = {(NOW + day * DAY, NOW + 9): 1 for day in (50, 90)}
+    active = {(NOW + day * DAY, 0): 1 for day in range(100, 100 + 10 * (MAX_LOTS - 3), 10)}
+    change = draft(wallet(waiting | delayed | active))
+    change.settle()
+    assert change.moves == [
+        ["merged", "l", NOW + 50 * DAY, WAITING, -1],
+        ["merged", "l", NOW + 51 * DAY, WAITING, 1],
+    ]
+
+
 # ---- the way there does not matter
 
 _times = st.integers(NOW - 50, NOW + 50)
 _states = st.builds(
     wallet,
-    st.dictionaries(st.tuples(st.just(0) | _times, st.just(0) | _times), st.integers(1, 30), max_size=6),
+    st.dictionaries(
+        st.tuples(st.just(0) | _times, st.sampled_from([0, WAITING]) | _times), st.integers(1, 30), max_size=6
+    ),
     holds=st.dictionaries(
         st.integers(1, 9),
         st.builds(Hold, _times, st.booleans(), st.dictionaries(st.just(0) | _times, st.integers(1, 9), min_size=1)),
@@ -457,6 +590,10 @@ _states = st.builds(
     ),
     arrears=st.integers(0, 60),
     at=st.just(NOW - 60),
+    purchases=st.just((0, 0, 0))
+    | st.tuples(st.integers(0, 9), st.just(TODAY - 700), st.integers(TODAY - 9, TODAY + 9)),
+    counted=st.just(0) | st.integers(TODAY - 9, TODAY + 9),
+    streaks=st.dictionaries(st.sampled_from("ab"), st.tuples(st.integers(TODAY - 9, TODAY), st.integers(1, 9))),
 )
 
 
@@ -482,7 +619,7 @@ def _settle_both_ways(state: State, until: int) -> None:
 @given(_states, st.integers(NOW - 60, NOW + 60))
 def test_after_settling_nothing_is_due_and_nobody_owes_what_they_have(state: State, now: int) -> None:
     after = settled(state, now)
-    assert all(not 0 < expiry <= now and start > now for (expiry, start) in after.lots if start)
+    assert all(not 0 < expiry <= now and (start > now or start == WAITING) for (expiry, start) in after.lots if start)
     assert all(not 0 < expiry <= now for (expiry, start) in after.lots)
     assert all(hold.deadline > now for hold in after.holds.values())
     assert not after.arrears or not after.balance().available

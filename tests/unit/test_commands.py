@@ -1,15 +1,18 @@
 """What may be done to a wallet, what is refused, and with which figures. Every number here was worked out by hand."""
 
 from collections.abc import Callable
+from datetime import date
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from loyalty.errors import Invalid, NotFound, Refused
 from loyalty.ledger import commands
-from loyalty.ledger.account import MAX_HOLDS, Balance, Draft, Hold, State
-from loyalty.ledger.commands import ARREARS, ONLY_PENDING, WITHIN_BALANCE, Grant
+from loyalty.ledger.account import MAX_HOLDS, WAITING, Balance, Draft, Hold, State
+from loyalty.ledger.commands import ARREARS, MAX_REMAINDERS, ONLY_PENDING, WITHIN_BALANCE, Award, Grant
 from loyalty.values import MAX_POINTS, Rate
-from tests.unit.states import NOW, draft, wallet
+from tests.unit.states import NOW, TODAY, draft, wallet
 
 SOON, LATER, LATEST = NOW + 100, NOW + 200, NOW + 300
 CENT = Rate(1, 100)
@@ -156,6 +159,158 @@ def test_an_account_holds_no_more_than_its_bound() -> None:
     assert refused(full, buy(1100)).code == "ACCOUNT_FULL"
     assert refused(full, adjust(11)).code == "ACCOUNT_FULL"
     assert refused(full, lambda change: commands.transfer_in(change, [(0, 11)], "x")).code == "ACCOUNT_FULL"
+
+
+# ---- awards
+
+
+def award(rule: str, points: int | Rate, *, expiry: int = LATER, start: int = 0, **more: Any) -> Award:
+    return Award(rule, points if isinstance(points, Rate) else Rate(points, 1), expiry, start, **more)
+
+
+def give(*awards: Award, day: int = TODAY, visit: bool = False) -> Callable[[Draft], object]:
+    return lambda change: commands.earn_awards(change, awards, day, visit)
+
+
+def take(*shares: Award, policy: str = ARREARS, unvisit: bool = False) -> Callable[[Draft], object]:
+    return lambda change: commands.take_back(change, shares, policy, unvisit)
+
+
+def test_awards_of_one_purchase_carry_by_rule_and_fill_a_lot_for_each_of_their_terms() -> None:
+    state = wallet(remainders={"lunch": Rate(3, 4)})
+    change = done(state, give(award("base", Rate(21, 2)), award("lunch", Rate(1, 2)), award("tea", 5, expiry=LATEST)))
+    assert change.moves == [
+        ["earned", "r", "base", 1, 2],
+        ["earned", "r", "lunch", 1, 4],
+        ["earned", "l", LATER, 0, 11],
+        ["earned", "l", LATEST, 0, 5],
+    ]
+    assert change.detail == {"points": 16, "awards": [["base", 10], ["lunch", 1], ["tea", 5]]}
+
+
+def test_what_the_base_rule_alone_gives_is_not_told_twice() -> None:
+    assert done(wallet(), give(award("base", 7))).detail == {"points": 7}
+    assert done(wallet(), give()).detail == {"points": 0}
+    assert done(wallet(), give(award("tea", 7))).detail == {"points": 7, "awards": [["tea", 7]]}
+
+
+def test_a_rounded_award_leaves_the_remainder_of_its_rule_alone() -> None:
+    change = done(wallet(remainders={"tea": Rate(1, 2)}), give(award("tea", 3, carry=False)))
+    assert change.moves == [["earned", "l", LATER, 0, 3]]
+
+
+def test_a_purchase_counts_as_a_visit_and_an_event_does_not() -> None:
+    bought = done(wallet(), give(award("base", 1), visit=True)).state
+    assert (bought.purchases, bought.first, bought.last) == (1, TODAY, TODAY)
+    assert done(wallet(), give(award("walk", 1))).state.purchases == 0
+
+
+def test_a_counter_of_points_counts_whole_points_and_one_of_times_counts_awards() -> None:
+    end = date(2027, 1, 31).toordinal()
+    counters = (("tea:pm", end), ("tea:tt", 0))
+    state = wallet(remainders={"tea": Rate(1, 2)}, counted=TODAY, counters={"tea:pm": 60, "wine:pd": 4})
+    change = done(state, give(award("tea", Rate(21, 2), counters=counters)))
+    assert change.moves[-1] == ["earned", "c", TODAY, "tea:pm", 11, "tea:tt", 1]
+    assert change.state.counters == {"tea:pm": 71, "tea:tt": 1, "wine:pd": 4}
+    change = done(change.state, give(award("tea", Rate(1, 2), counters=counters), day=TODAY - 40))
+    assert change.moves == [["earned", "r", "tea", 1, 2], ["earned", "c", TODAY, "tea:tt", 1]]
+
+
+def test_a_ninth_remainder_is_added_to_the_base_rules_and_its_whole_point_is_given() -> None:
+    rests = {f"r{number}": Rate(2, 3) for number in range(7)}
+    state = wallet(remainders={"base": Rate(2, 3), **rests})
+    change = done(state, give(award("base", 5), award("tea", Rate(1, 2))))
+    assert MAX_REMAINDERS == len(change.state.remainders) == 8
+    assert change.state.remainders["base"] == Rate(1, 3)  # 2/3 of its own and 2/3 of r0's
+    assert change.detail == {"points": 6, "awards": [["base", 6], ["tea", 0]]}
+    alone = done(state, give(award("tea", Rate(1, 2))))
+    assert alone.detail == {"points": 1, "awards": [["tea", 1]]}
+    with_none = done(
+        wallet(remainders={f"r{number}": Rate(2, 3) for number in range(8)}), give(award("tea", Rate(1, 2)))
+    )
+    assert len(with_none.state.remainders) == 8  # the base rule's is a new one: two others had to make way
+    assert (with_none.detail["points"], with_none.state.remainders["base"]) == (1, Rate(1, 3))
+
+
+def test_what_awards_gave_is_taken_back_from_their_own_lots_before_any_others() -> None:
+    state = wallet({(SOON, 0): 50, (LATER, 0): 10, (LATEST, LATER): 8, (LATEST, 0): 2, (0, 0): 3})
+    shares = award("base", 12), award("tea", 9, expiry=LATEST, start=LATER)
+    change = done(state, take(*shares))
+    assert change.moves == [
+        ["reversed", "l", LATEST, LATER, -8],
+        ["reversed", "l", LATER, 0, -10],
+        ["reversed", "l", LATEST, 0, -1],
+        ["reversed", "l", SOON, 0, -2],
+    ]
+    assert change.detail == {"points": 21, "awards": [["base", 12], ["tea", 9]]}
+    change = done(state, take(*shares, policy=ONLY_PENDING))
+    assert change.moves == [["reversed", "l", LATEST, LATER, -8]]
+    assert change.detail["forgiven"] == 13
+    change = done(wallet({(LATEST, LATER): 8}), take(*shares, policy=WITHIN_BALANCE))
+    assert (change.detail["forgiven"], change.state.arrears) == (13, 0)
+    assert done(wallet({(LATEST, LATER): 8}), take(*shares)).state.arrears == 13
+
+
+def test_counts_are_given_back_while_their_period_is_open() -> None:
+    end = date(2027, 1, 31).toordinal()
+    counted: dict[str, Any] = {"counted": TODAY, "counters": {"tea:pm": 60, "tea:tt": 4, "tea:pd": 3}}
+    state = wallet({(LATER, 0): 99}, **counted)
+    share = award("tea", 20, counters=(("tea:pm", end), ("tea:tt", 0), ("tea:pd", TODAY - 1)))
+    assert done(state, take(share)).moves[-1] == ["reversed", "c", TODAY, "tea:pm", -20]
+    ended = replace(share, ended=True)
+    change = done(state, take(ended, unvisit=True))
+    assert change.moves[-1] == ["reversed", "c", TODAY, "tea:pm", -20, "tea:tt", -1]
+    assert change.state.counters == {"tea:pm": 40, "tea:tt": 3, "tea:pd": 3}
+
+
+def test_no_more_is_given_back_to_a_counter_than_it_counted() -> None:
+    # The remainder came from an earlier period, so the return takes a point that this period did not count.
+    share = award("tea", Rate(3, 2), counters=(("tea:tt", 0), ("tea:pt", 0)), ended=True)
+    change = done(wallet({(LATER, 0): 2}, counted=TODAY, counters={"tea:pt": 1}), take(share))
+    assert change.detail["points"] == 2
+    assert change.state.counters == {}
+
+
+def test_a_purchase_wholly_returned_is_no_purchase_any_more() -> None:
+    state = wallet({(LATER, 0): 9}, purchases=(3, TODAY - 5, TODAY))
+    assert done(state, take(award("base", 4))).state.purchases == 3
+    change = done(state, take(award("base", 4), unvisit=True))
+    assert change.moves[-1] == ["reversed", "p", -1, 0]
+    assert (change.state.purchases, change.state.last) == (2, TODAY)
+    assert (
+        done(wallet(), take(award("base", 0), unvisit=True)).state.purchases == 0
+    )  # from before purchases were counted
+
+
+# ---- points that wait for an event
+
+
+def test_waiting_points_are_activated_by_the_entry_that_gave_them() -> None:
+    given = done(wallet({(LATER, 0): 1}), give(award("trade", 30, start=WAITING), award("tea", 2)))
+    lots = commands.waiting_parts(given.moves)
+    assert lots == [(LATER, 30)]
+    change = done(given.state, lambda it: commands.activate(it, 11, lots))
+    assert (change.kind, change.detail) == ("activated", {"points": 30, "of": 11})
+    assert change.moves == [["activated", "l", LATER, WAITING, -30], ["activated", "l", LATER, 0, 30]]
+    change = done(given.state, lambda it: commands.cancel(it, 11, lots))
+    assert (change.kind, change.detail) == ("cancelled", {"points": 30, "of": 11})
+    assert change.state.lots == {(LATER, 0): 3}
+
+
+def test_activated_points_repay_arrears() -> None:
+    state = wallet({(LATER, WAITING): 30}, arrears=12)
+    change = done(state, lambda it: commands.activate(it, 3, [(LATER, 30)]))
+    assert (change.state.lots, change.state.arrears) == ({(LATER, 0): 18}, 0)
+
+
+def test_waiting_points_that_were_merged_are_found_and_those_that_expired_are_not() -> None:
+    merged = wallet({(LATEST, WAITING): 30, (0, WAITING): 5})
+    change = done(merged, lambda it: commands.activate(it, 3, [(SOON, 32)]))
+    assert change.state.lots == {(LATEST, 0): 30, (0, 0): 2, (0, WAITING): 3}
+    gone = done(merged, lambda it: commands.activate(it, 3, [(NOW, 30)]))
+    assert (gone.moves, gone.detail["points"]) == ([], 0)
+    sooner = done(wallet({(SOON, WAITING): 9}), lambda it: commands.cancel(it, 3, [(LATER, 4)]))
+    assert sooner.moves == []
 
 
 # ---- spending

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
+from msgspec import UNSET
+
 from loyalty.ledger import commands
-from loyalty.ledger.account import Draft, Hold, State
+from loyalty.ledger.account import WAITING, Draft, Hold, State
 from loyalty.ledger.chain import Cause, Chain, Entry, seal
 from loyalty.ledger.events import events_of
+from loyalty.ledger.views import AwardView
 from loyalty.values import Rate
 from tests.unit.states import NOW, draft, wallet
 
@@ -27,6 +30,25 @@ def test_a_purchase_tells_the_points_it_earned() -> None:
     assert told(wallet(), lambda it: commands.earn_amount(it, "base", Rate(1, 100), 1250, LATER, 0)) == [
         ("points.earned", "earned", 12)
     ]
+
+
+def test_what_each_rule_gave_is_told_where_it_was_not_the_base_rule_alone() -> None:
+    awards = [commands.Award("base", Rate(7, 1), LATER), commands.Award("tea", Rate(5, 1), LATER, WAITING)]
+    told_of = events_of(entry(wallet(arrears=2), lambda it: commands.earn_awards(it, awards)))
+    both = [AwardView("base", 7), AwardView("tea", 5)]
+    assert [(kind, event.points, event.awards) for kind, event in told_of] == [
+        ("points.earned", 7, both),
+        ("points.pending", 5, both),
+        ("points.repaid", 2, UNSET),
+    ]
+    ((_, alone),) = events_of(entry(wallet(), lambda it: commands.earn_awards(it, awards[:1], 739_000, visit=True)))
+    assert alone.awards is UNSET
+
+
+def test_waiting_points_are_told_as_activated_or_as_reversed() -> None:
+    state = wallet({(LATER, WAITING): 5})
+    assert told(state, lambda it: commands.activate(it, 3, [(LATER, 5)])) == [("points.activated", "activated", 5)]
+    assert told(state, lambda it: commands.cancel(it, 3, [(LATER, 5)])) == [("points.reversed", "reversed", 5)]
 
 
 def test_points_that_begin_later_are_told_as_pending() -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from loyalty.ledger import commands
-from loyalty.ledger.account import Draft, Hold, State
+from loyalty.ledger.account import WAITING, Draft, Hold, State
 from loyalty.ledger.chain import Cause, Chain, seal
 from loyalty.ledger.views import balance_view, entry_view
+from loyalty.values import Rate
 from tests.unit.states import NOW, draft, wallet
 
 CHAIN = Chain("grocer", "mem_01ARZ3NDEKTSV4RRFFQ69G5FAV", "points")
@@ -67,6 +68,28 @@ def test_pending_points_show_when_they_begin() -> None:
     view = seen(wallet(), lambda it: commands.earn(it, [commands.Grant(7, 0, LATER)]))
     assert view["movements"] == [{"why": "earned", "state": "pending", "points": 7, "starts_at": SEEN}]
     assert view["balance"]["pending"] == 7
+
+
+def test_points_that_wait_for_an_event_show_that_they_do_and_what_decided_on_them() -> None:
+    view = seen(wallet(), lambda it: commands.earn_awards(it, [commands.Award("tea", Rate(7, 1), LATER, WAITING)]))
+    assert view["movements"] == [{"why": "earned", "state": "pending", "points": 7, "expires_at": SEEN}]
+    assert view["awards"] == [{"rule": "tea", "points": 7}]
+    state = wallet({(LATER, WAITING): 7, (LATER, 0): 7})
+    shown = json.loads(msgspec.json.encode(balance_view(CHAIN, state)))
+    assert shown["lots"] == [{"points": 7, "expires_at": SEEN, "waiting": True}, {"points": 7, "expires_at": SEEN}]
+    for decide, kind in ((commands.activate, "activated"), (commands.cancel, "cancelled")):
+        decided = seen(state, lambda it, decide=decide: decide(it, 4, [(LATER, 7)]))  # type: ignore[misc]
+        assert (decided["kind"], decided["points"], decided["of"]) == (kind, 7, f"ent_{PREFIX}-4")
+
+
+def test_an_entry_names_the_version_of_the_rule_set_that_decided() -> None:
+    def decide(change: Draft) -> None:
+        commands.earn_awards(change, [commands.Award("base", Rate(7, 1))])
+        change.detail["rules"] = 12
+
+    view = seen(wallet(), decide)
+    assert view["rule_set"] == 12
+    assert "awards" not in view
 
 
 def test_what_is_owed_moves_arrears_and_nothing_of_the_ledgers_inside_is_shown() -> None:

@@ -82,7 +82,7 @@ def period_end(period: str, day: int) -> int:
         return day + -day % 7
     this = date.fromordinal(day)
     month = {"m": this.month, "q": (this.month + 2) // 3 * 3, "y": 12}[period]
-    return date(this.year + month // 12, month % 12 + 1, 1).toordinal() - 1 if this.year < 9999 else day
+    return date(this.year, month + 1, 1).toordinal() - 1 if month < 12 else date(this.year, 12, 31).toordinal()
 
 
 class Hold(Struct):
