@@ -4,8 +4,8 @@ Trigger: POST /v1/purchases, POST /v1/events. Output: the entry, 201. Failure: a
 again under its Idempotency-Key until it is answered.
 """
 
-from functions.earn.requests import EventRequest
-from loyalty.earning.requests import PurchaseRequest, purchase_of, who
+from loyalty.earning.requests import EventRequest, PurchaseRequest, purchase_of, who
+from loyalty.ids import locate
 from loyalty.ledger.views import EntryView
 from loyalty.runtime.http import Answer, Operation, Request, posted, serve
 from loyalty.runtime.wiring import account_of, earning
@@ -41,14 +41,41 @@ def bonus(request: Request) -> Answer:
     program = request.caller.program
     account = request.own(account_of(program, body.member, body.identity))
     cause = request.cause(occurred, account)
-    return posted(earning().bonus(program, account, body.wallet, body.type, occurred, cause, request.now))
+    of = locate("ent", body.of) if body.of else None
+    return posted(
+        earning().bonus(
+            program,
+            account,
+            body.wallet,
+            body.type,
+            occurred,
+            cause,
+            request.now,
+            fields=body.fields,
+            store=body.store,
+            of=of,
+        )
+    )
 
 
 OPERATIONS = {
     "POST /v1/purchases": Operation(
         record, EntryView, PurchaseRequest, 201, (*_PROBLEMS, "PURCHASE_CONFLICT", "PURCHASE_CURRENCY_UNSUPPORTED")
     ),
-    "POST /v1/events": Operation(bonus, EntryView, EventRequest, 201, (*_PROBLEMS, "EVENT_TYPE_UNKNOWN")),
+    "POST /v1/events": Operation(
+        bonus,
+        EntryView,
+        EventRequest,
+        201,
+        (
+            *_PROBLEMS,
+            "EVENT_TYPE_UNKNOWN",
+            "EVENT_FIELD_INVALID",
+            "EVENT_ALREADY_COUNTED",
+            "EVENT_ALREADY_DECIDED",
+            "ENTRY_NOT_FOUND",
+        ),
+    ),
 }
 
 lambda_handler = serve("earn", OPERATIONS)

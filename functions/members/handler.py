@@ -58,10 +58,8 @@ def change(request: Request) -> Answer:
         request.may(WRITE_IDENTITIES, "add_identities" if body.add_identities else "remove_identities")
     if body.tier is not None or body.segments is not None:
         request.may(WRITE_STANDING, "tier" if body.tier is not None else "segments")
-    wanted = Change(
-        body.add_identities, body.remove_identities, body.attributes, body.language, body.tier, body.segments
-    )
-    after = members().change(request.caller.program, request.member(), wanted, if_match(request), request.now)
+    parts = (body.add_identities, body.remove_identities, body.attributes, body.language, body.tier, body.segments)
+    after = members().change(request.caller.program, request.member(), Change(*parts), if_match(request), request.now)
     return Answer(200, member_view(after), etag(after.version))
 
 

@@ -17,9 +17,7 @@ Language = Annotated[
     Meta(pattern=r"^([a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3})?$(?!\n)", description="BCP 47", examples=["en", "zh-Hant"]),
 ]
 Standing = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$(?!\n)", examples=["gold"])]
-Tier = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9_-]{0,32}$(?!\n)", description="Empty for none", examples=["gold"])
-]
+Tier = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,32}$(?!\n)", description="Empty for none", examples=["gold"])]
 Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most; 50 when left out")]
 Cursor = Annotated[
     str, Meta(pattern=r"^[0-9]{1,2}(\.mem_[0-9A-Z]{26})?$(?!\n)", description="The answer's next, to go on")

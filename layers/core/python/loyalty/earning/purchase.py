@@ -4,7 +4,7 @@ Amounts are minor units of the order's currency.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -12,6 +12,9 @@ from msgspec.structs import replace
 from loyalty.errors import Invalid, Refused
 from loyalty.values import Rate
 
+if TYPE_CHECKING:
+    from loyalty.rules.engine import Awarded
+    from loyalty.rules.facts import Person
 
 Attribute = str | int | bool
 _NONE: Final[Mapping[str, Attribute]] = {}
@@ -58,6 +61,19 @@ class OrderTerms(Struct, frozen=True):
     return_policy: str
 
 
+class Given(Struct, frozen=True):
+    """What an order earns under a version of a rule set, and what that was decided by: the purchase itself, what was
+    known of the ``person``, when it was ``recorded`` (seconds since 1970, UTC), what campaigns had ``reserved`` for it,
+    and the account as it was, which only the entry knows. Returns take back what stands here (I9).
+    """
+
+    version: int
+    recorded: int
+    person: "Person | None" = None
+    awards: "tuple[Awarded, ...]" = ()
+    reserved: Mapping[str, int] = {}
+
+
 class Order(Struct, frozen=True):
     """An order document: it makes a purchase unique in its programme (I4) and adds up its returns (I5).
 
@@ -83,6 +99,9 @@ class Order(Struct, frozen=True):
     returned: int = 0
     """Returned by amount, not by line."""
     version: int = 1
+    payment: str = ""
+    given: Given | None = None
+    """None where no rule set was published: then it earned by the rate of ``terms``."""
 
     @property
     def amount(self) -> int:
@@ -174,7 +193,7 @@ def _packed(line: Line) -> list[Any]:
 
 def encode(order: Order) -> dict[str, Any]:
     """Compact JSON data of an order document."""
-    return {
+    data: dict[str, Any] = {
         "s": order.source,
         "i": order.order_id,
         "a": order.account,
@@ -191,6 +210,25 @@ def encode(order: Order) -> dict[str, Any]:
         "ch": order.channel,
         "y": order.returned,
     }
+    if order.payment:
+        data["pa"] = order.payment
+    if order.given is not None:
+        data["g"] = _packed_given(order.given)
+    return data
+
+
+def _packed_given(given: Given) -> list[Any]:
+    from loyalty.rules import engine, facts  # only where a rule set is published
+
+    person = None if given.person is None else facts.pack(given.person)
+    return [given.version, given.recorded, engine.pack(given.awards), person, dict(given.reserved)]
+
+
+def _given(data: list[Any]) -> Given:
+    from loyalty.rules import engine, facts
+
+    version, recorded, awards, person, reserved = data
+    return Given(version, recorded, None if person is None else facts.unpack(person), engine.unpack(awards), reserved)
 
 
 def decode(data: dict[str, Any], version: int) -> Order:
@@ -213,4 +251,6 @@ def decode(data: dict[str, Any], version: int) -> Order:
         channel=data["ch"],
         returned=data["y"],
         version=version,
+        payment=data.get("pa", ""),
+        given=_given(data["g"]) if "g" in data else None,
     )

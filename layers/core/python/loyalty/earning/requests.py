@@ -38,6 +38,24 @@ Attributes = Annotated[
     dict[Name, Value],
     Meta(max_length=10, description="What the rule set declares of lines; anything else is kept and not read"),
 ]
+EventType = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)",
+        description="A type of the rule set, or one that the policy gives a bonus for",
+        examples=["check_in"],
+    ),
+]
+Fields = Annotated[
+    dict[Name, Value], Meta(max_length=10, description="What the rule set declares of the type", examples=[{}])
+]
+EntryId = Annotated[
+    str,
+    Meta(
+        pattern=r"^ent_[0-7][0-9A-HJKMNP-TV-Z]{25}-[a-z][a-z0-9]{0,15}-[1-9][0-9]{0,11}$(?!\n)",
+        description="An entry's id",
+    ),
+]
 LineNumber = Annotated[int, Meta(ge=1, le=500, description="Which line of the purchase, from 1")]
 
 
@@ -68,6 +86,58 @@ class PurchaseRequest(Body):
     channel: Channel = "store"
     wallet: Wallet = "points"
     payment: Label = ""
+
+
+class EventRequest(Body):
+    """Something a member did. Name the member or one of its identities.
+
+    ``fields`` are those that the rule set declares for the type: a number with a fraction and a date are texts. ``of``
+    names the entry whose points wait for this event.
+
+    What is earned is an entry, also when it is nothing: the entry says that the event was counted, and is the answer to
+    the same request sent again. An event that the rule set counts once for a member is known by its fields, whatever
+    key it is sent with.
+    """
+
+    type: EventType
+    occurred_at: Moment
+    member: MemberId | None = None
+    identity: Identity | None = None
+    store: StoreId = ""
+    wallet: Wallet = "points"
+    fields: Fields = field(default_factory=dict)
+    of: EntryId | None = None
+
+
+class QuotedPurchase(Body):
+    """A basket, as a purchase would report it; ``occurred_at`` is now when it is left out."""
+
+    currency: Currency
+    lines: Annotated[list[PurchaseLine], Meta(min_length=1, max_length=500)]
+    occurred_at: Moment | None = None
+    store: StoreId = ""
+    channel: Channel = "store"
+    payment: Label = ""
+    source: Source | None = None
+
+
+class QuotedEvent(Body):
+    """Something that a member might do; ``occurred_at`` is now when it is left out."""
+
+    type: EventType
+    occurred_at: Moment | None = None
+    store: StoreId = ""
+    fields: Fields = field(default_factory=dict)
+
+
+class QuoteRequest(Body):
+    """A purchase or an event, and whose it would be. A purchase may be nobody's: what anybody would earn."""
+
+    purchase: QuotedPurchase | None = None
+    event: QuotedEvent | None = None
+    member: MemberId | None = None
+    identity: Identity | None = None
+    wallet: Wallet = "points"
 
 
 class ReturnedLine(Body):
@@ -148,6 +218,22 @@ def lines_of(lines: Sequence[PurchaseLine], currency: str, within: str = "") -> 
             attributes=line.attributes,
         )
         for position, line in enumerate(lines)
+    )
+
+
+def basket_of(request: QuotedPurchase, account: str, wallet: str, occurred: int) -> Purchase:
+    """The purchase that a quote is asked for; ``account`` is empty for nobody's."""
+    return Purchase(
+        source=request.source or "",
+        order_id="",
+        account=account,
+        wallet=wallet,
+        currency=request.currency,
+        lines=lines_of(request.lines, request.currency, "purchase."),
+        occurred=occurred,
+        store=request.store,
+        channel=request.channel,
+        payment=request.payment,
     )
 
 

@@ -1,24 +1,39 @@
-"""Use cases: record a purchase, take a return back, give the bonus of an event.
+"""Use cases: record a purchase, take a return back, give what an event earns, and tell what would be earned.
 
 A purchase is unique in its programme by its order document (I4), written conditionally before the entry. A crash
 between the two leaves a document without entry; whoever meets it next (a retry, a return, the ``recover`` function on
 the table's stream) finishes the work under the document's own reference, so it is done once whoever does it. See
 docs/adr for the counted alternatives.
+
+Where a rule set is published, the document pins its version, what was known of the member, and the awards. They are
+worked out again whenever another entry was first, for what was a member's first purchase may then be the second; if
+they have become others, the document's next version goes into one transaction with the entry. So once the entry stands,
+the document's awards are the entry's, and a return needs no rule set.
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec.structs import replace
 
-from loyalty.earning.purchase import Order, OrderTerms, Purchase, Return, take_back
+from loyalty.earning.purchase import Attribute, Given, Order, OrderTerms, Purchase, Return, take_back
 from loyalty.earning.store import OrderStore
-from loyalty.errors import Conflict, Forbidden, Invalid, NotFound, Refused
+from loyalty.errors import Conflict, Corrupt, Forbidden, Invalid, NotFound, Problem, Refused
+from loyalty.ids import Located
 from loyalty.ledger import commands
-from loyalty.ledger.account import Draft
+from loyalty.ledger.account import Draft, State
 from loyalty.ledger.chain import Cause, Chain, Entry, fingerprint
 from loyalty.ledger.service import ExtraRefused, Ledger, Opened, Posted, busy
 from loyalty.programs.terms import Program
+from loyalty.table.writes import Put
+
+if TYPE_CHECKING:
+    from loyalty.earning.awards import EventPosting
+    from loyalty.earning.quotes import Quote
+    from loyalty.rules.engine import Outcome
+    from loyalty.rules.evaluation import Loaded
+    from loyalty.rules.facts import Enrolled, Happened, Person
+    from loyalty.rules.ruleset import Event
 
 BASE_RULE: Final = "base"
 MAX_TRIES: Final = 5
@@ -26,68 +41,212 @@ LATEST_SECONDS: Final = 86_400
 """How far in the future a till's clock may be."""
 
 
-class Earning:
-    """Earning use cases of one programme table. ``program`` loads a programme's policy."""
+_NOTHING: Final[Mapping[str, Attribute]] = {}
 
-    def __init__(self, ledger: Ledger, orders: OrderStore, program: Callable[[str], Program]) -> None:
+
+class Budgets(Protocol):
+    """What campaigns may give; ``loyalty.rules.leases`` says how."""
+
+    def reserve(self, program: str, needs: Mapping[str, int], now: int) -> dict[str, int]: ...
+    def release(self, program: str, points: Mapping[str, int]) -> None: ...
+    def rooms(self, program: str, needs: Mapping[str, int]) -> dict[str, int]: ...
+
+
+class NoBudgets:
+    """Campaigns that have nothing to give."""
+
+    def reserve(self, program: str, needs: Mapping[str, int], now: int) -> dict[str, int]:
+        del program, now
+        return dict.fromkeys(needs, 0)
+
+    def release(self, program: str, points: Mapping[str, int]) -> None:
+        del program, points
+
+    def rooms(self, program: str, needs: Mapping[str, int]) -> dict[str, int]:
+        return self.reserve(program, needs, 0)
+
+
+def _no_rules(program: str) -> "Loaded | None":
+    del program
+    return None
+
+
+def _no_version(program: str, version: int) -> "Loaded":
+    raise Corrupt(f"{program}: an order was decided by version {version} of a rule set, and none is read here")
+
+
+def _nobody(program: str, account: str) -> "Enrolled | None":
+    del program, account
+    return None
+
+
+def _unheard(program: str, rule: str, reason: str) -> None:
+    del program, rule, reason
+
+
+class Earning:
+    """Earning use cases of one programme table.
+
+    ``program`` loads a programme's policy, ``rules`` the rule set in force, None where there is none, ``rules_of`` a
+    version that an order names, ``members`` a member's document, ``budgets`` what campaigns may give. ``report`` hears
+    of a (programme, rule, reason) that gave nothing because it could not be worked out, rule ``*`` for all of them: the
+    purchase is posted all the same.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        orders: OrderStore,
+        program: Callable[[str], Program],
+        *,
+        rules: "Callable[[str], Loaded | None]" = _no_rules,
+        rules_of: "Callable[[str, int], Loaded]" = _no_version,
+        members: "Callable[[str, str], Enrolled | None]" = _nobody,
+        budgets: Callable[[], Budgets] = NoBudgets,
+        report: Callable[[str, str, str], None] = _unheard,
+    ) -> None:
         self._ledger = ledger
         self._orders = orders
         self._program = program
+        self._rules = rules
+        self._rules_of = rules_of
+        self._members = members
+        self._made_budgets = budgets
+        self._report = report
+
+    @property
+    def _budgets(self) -> Budgets:
+        """Made when a rule first asks for one."""
+        return self._made_budgets()
 
     def record(self, program: str, purchase: Purchase, cause: Cause, now: int) -> Posted:
         """Earn from an order, once.
 
-        Three sequential round trips: head and reference, order document, entry. Conflict (PURCHASE_CONFLICT) when the
-        order is recorded with other content; the first answer again when the content is the same, whoever reports it.
+        Three sequential round trips: head and reference (and the member's document, where rules speak of it), order
+        document, entry. Conflict (PURCHASE_CONFLICT) when the order is recorded with other content; the first answer
+        again when the content is the same, whoever reports it.
         """
-        policy = self._program(program)
-        check_occurred(policy, purchase.occurred, now)
-        check_wallet(policy, purchase.wallet)
-        if purchase.currency != policy.currency:
-            raise Refused("PURCHASE_CURRENCY_UNSUPPORTED", f"This programme earns in {policy.currency}")
+        policy = self._purchasable(program, purchase, now)
+        loaded = self._in_force(program, policy)
         order = _order(policy, purchase, cause, now)
-        opened = self._ledger.open(Chain(program, purchase.account, purchase.wallet), cause, now, sure=False)
+        opened, person = self._open(Chain(program, purchase.account, purchase.wallet), cause, now, loaded, sure=False)
         if opened.done is not None:
             return Posted(opened.done, replayed=True)
-        decide = _earn(order)
-        decide(opened.draft())  # an account that cannot earn is refused before the order is claimed
+        if loaded is not None:
+            order = replace(order, given=Given(loaded.version, now, person))
+            order = self._reserved(program, policy, loaded, order, opened.state, now)
+        posting = _Posting(program, policy, order, loaded, self._orders)
+        try:
+            posting.decide(opened.draft())  # an account that cannot earn is refused before the order is claimed
+        except Problem:
+            self._let_go(program, order)
+            raise
         standing = self._ledger.beside(opened, lambda: self._orders.claim(program, order))
         if standing is None:
             # Should `recover` be quicker with the entry, it has been posted for this request all the same.
-            return replace(self._post(program, order, now, opened), replayed=False)
+            return replace(self._post(program, posting, now, opened), replayed=False)
+        self._let_go(program, order)
         if standing.content != order.content:
             raise recorded_otherwise()
         return replace(self.complete(program, standing, now), replayed=True)
 
     def complete(self, program: str, order: Order, now: int) -> Posted:
-        """Post the entry of an order document, unless it stands."""
-        return self._post(program, order, now)
+        """Post the entry of an order document, unless it stands; under the version of the rules that it names."""
+        policy = loaded = None
+        if order.given is not None:
+            policy, loaded = self._program(program), self._rules_of(program, order.given.version)
+        return self._post(program, _Posting(program, policy, order, loaded, self._orders), now)
 
-    def _post(self, program: str, order: Order, now: int, opened: Opened | None = None) -> Posted:
+    def _in_force(self, program: str, policy: Program) -> "Loaded | None":
+        """The rule set in force. One that was checked against another currency than the policy has now would count
+        cents as yen: the policy's own rate earns until it is published anew.
+        """
+        loaded = self._rules(program)
+        if loaded is None or loaded.evaluator.rules.currency == policy.currency:
+            return loaded
+        self._report(program, "*", "currency")
+        return None
+
+    def _purchasable(self, program: str, purchase: Purchase, now: int) -> Program:
+        """The policy, if it knows such purchases."""
+        policy = self._program(program)
+        check_occurred(policy, purchase.occurred, now)
+        check_wallet(policy, purchase.wallet)
+        if purchase.currency != policy.currency:
+            raise Refused("PURCHASE_CURRENCY_UNSUPPORTED", f"This programme earns in {policy.currency}")
+        return policy
+
+    def _open(
+        self, chain: Chain, cause: Cause, now: int, loaded: "Loaded | None", *, sure: bool
+    ) -> "tuple[Opened, Person | None]":
+        """A wallet, and at the same time the member's document where the rules speak of it."""
+        if loaded is None or not _spoken(loaded):
+            return self._ledger.open(chain, cause, now, sure=sure), None
+        from loyalty.rules.facts import reader
+
+        opened, member = self._orders.together(
+            lambda: self._ledger.open(chain, cause, now, sure=sure),
+            lambda: self._members(chain.program, chain.account),
+        )
+        return opened, None if member is None else reader(loaded.evaluator.rules).person(member)
+
+    def _reserved(self, program: str, policy: Program, loaded: "Loaded", order: Order, state: State, now: int) -> Order:
+        """The order with what it earns on the account as it stands, and what campaigns pay of it set aside."""
+        from loyalty.earning.awards import purchase_earns
+
+        given = order.given
+        outcome, _ = purchase_earns(loaded, policy, order, state, None)
+        if outcome.needs:
+            reserved = self._budgets.reserve(program, outcome.needs, now)
+            if reserved != outcome.needs:
+                outcome, _ = purchase_earns(loaded, policy, order, state, reserved)
+                self._budgets.release(program, _difference(reserved, outcome.taken))
+        return replace(order, given=given and replace(given, awards=outcome.awards, reserved=outcome.taken))
+
+    def _let_go(self, program: str, order: Order) -> None:
+        """Give back what was reserved for an order that was never claimed."""
+        if order.given is not None and order.given.reserved:
+            self._budgets.release(program, order.given.reserved)
+
+    def _post(self, program: str, posting: "_Posting", now: int, opened: Opened | None = None) -> Posted:
         """Post the entry of an order that is claimed; ``opened`` is its wallet, if it has been read already.
 
         Should the key that the order was sent with have been spent on another request since it was claimed, the order
         goes by its own name: the till broke the rule on keys, but the member bought the goods, and the claim stands.
         """
+        order = posting.order
         chain, cause = Chain(program, order.account, order.wallet), _cause(order)
         try:
-            return self._commit(program, opened or self._ledger.open(chain, cause, now), order)
+            return self._commit(program, opened or self._ledger.open(chain, cause, now), posting)
         except Conflict as conflict:
             if conflict.code != "IDEMPOTENCY_KEY_REUSED":
                 raise
         own = replace(cause, ref=order_ref(order.source, order.order_id))
-        return self._commit(program, self._ledger.open(chain, own, now), order)
+        return self._commit(program, self._ledger.open(chain, own, now), posting)
 
-    def _commit(self, program: str, opened: Opened, order: Order) -> Posted:
+    def _commit(self, program: str, opened: Opened, posting: "_Posting") -> Posted:
         """Post an order's entry. An account closed since the order was claimed can never have it, so the claim is
         given up.
         """
         try:
-            return self._ledger.commit(opened, _earn(order))
+            posted = self._ledger.commit(opened, posting.decide, posting.extra)
+        except ExtraRefused:
+            # The claim is not this one any more: its account was closed, and another has claimed the order.
+            raise busy() from None
         except Refused as refusal:
             if refusal.code == "ACCOUNT_CLOSED":
-                self._orders.give_up(program, order)
+                self._orders.give_up(program, posting.order)
             raise
+        if not posted.replayed and posting.outcome is not None and posting.loaded is not None:
+            self._settle(program, posting.loaded, posting.outcome, posting.reserved)
+        return posted
+
+    def _settle(self, program: str, loaded: "Loaded", outcome: "Outcome", reserved: Mapping[str, int]) -> None:
+        """After an entry that this copy wrote: what was reserved and not used is free again; what failed is told."""
+        if left := _difference(reserved, outcome.taken):
+            self._budgets.release(program, left)
+        for failure in outcome.failures:
+            self._report(program, loaded.evaluator.rules.rules[failure.rule].id, failure.reason)
 
     def standing(self, program: str, source: str, order_id: str) -> Order:
         """The order document; NotFound."""
@@ -130,7 +289,9 @@ class Earning:
                 return Posted(done, replayed=True)
             after, amount = take_back(order, back(order.currency))
             try:
-                return self._ledger.commit(opened, _reverse(after, amount), [self._orders.put_of(program, after)])
+                return self._ledger.commit(
+                    opened, _reverse(order, after, amount), [self._orders.put_of(program, after)]
+                )
             except ExtraRefused:
                 continue  # another return of the same order was first: look again at what is left
         raise busy()
@@ -144,22 +305,245 @@ class Earning:
         return entry if (entry.detail["source"], entry.detail["order"]) == (order.source, order.order_id) else None
 
     def bonus(
-        self, program: str, account: str, wallet: str, event: str, occurred: int, cause: Cause, now: int
+        self,
+        program: str,
+        account: str,
+        wallet: str,
+        event: str,
+        occurred: int,
+        cause: Cause,
+        now: int,
+        *,
+        fields: Mapping[str, Attribute] = _NOTHING,
+        store: str = "",
+        of: Located | None = None,
     ) -> Posted:
-        """Give the bonus that the policy sets for an event."""
+        """Give what an event earns: by the rule set where it knows the type, else the bonus that the policy sets.
+
+        ``of`` is the entry whose waiting points the event decides on. An event that earns nothing is an entry too: it
+        counts for streaks and for being once, and says so when it is sent again.
+        """
         policy = self._program(program)
         check_occurred(policy, occurred, now)
         check_wallet(policy, wallet)
-        points = policy.events.get(event)
-        if points is None:
-            raise Refused("EVENT_TYPE_UNKNOWN", f"The programme gives no bonus for {event!r}")
-        terms = policy.terms(occurred, now)
+        chain = Chain(program, account, wallet)
+        loaded = self._in_force(program, policy)
+        known = None if loaded is None else _event_of(loaded, event)
+        if loaded is None or known is None:
+            return self._ledger.post(chain, cause, now, _bonus(policy, event, occurred, now, fields, of))
+        from loyalty.earning.awards import fields_of
+
+        typed = fields_of(known, fields)
+        detail = _told(known, fields, store, loaded.version)
+        if known.activates or known.cancels:
+            return self._decided(chain, known, of, cause, now, detail)
+        return self._happened(
+            policy, chain, loaded, known, _what(account, event, occurred, store, typed), cause, now, detail
+        )
+
+    def _happened(
+        self,
+        policy: Program,
+        chain: Chain,
+        loaded: "Loaded",
+        event: "Event",
+        happened: "Happened",
+        cause: Cause,
+        now: int,
+        detail: dict[str, object],
+    ) -> Posted:
+        """Post an event of the rule set."""
+        from loyalty.earning.awards import EventPosting
+
+        if event.once:
+            cause = _once(event, happened, cause, detail)
+        try:
+            opened, person = self._open(chain, cause, now, loaded, sure=True)
+            posting = EventPosting(loaded, policy, event, happened, person, now, detail)
+            if opened.done is not None:
+                return Posted(opened.done, replayed=True)
+            posting.reserved = self._paid(chain.program, posting, opened.state, now)
+            try:
+                posted = self._ledger.commit(opened, posting.decide)
+            except Refused:  # nothing was written
+                self._budgets.release(chain.program, posting.reserved)
+                raise
+        except Conflict as conflict:
+            if event.once and conflict.code == "IDEMPOTENCY_KEY_REUSED":
+                raise Conflict(
+                    "EVENT_ALREADY_COUNTED", f"{event.type} counts once, and was counted with other content"
+                ) from None
+            raise
+        if not posted.replayed and posting.outcome is not None:
+            self._settle(chain.program, loaded, posting.outcome, posting.reserved)
+        return posted
+
+    def _paid(self, program: str, posting: "EventPosting", state: State, now: int) -> dict[str, int]:
+        """What campaigns set aside for an event on the account as it stands."""
+        needs = posting.earns(state, None).needs
+        return self._budgets.reserve(program, needs, now) if needs else {}
+
+    def _decided(
+        self, chain: Chain, event: "Event", of: Located | None, cause: Cause, now: int, detail: dict[str, object]
+    ) -> Posted:
+        """Activate or cancel the points that wait for this event. Decided is decided: the same again is the first
+        answer, the other way is a Conflict.
+        """
+        from loyalty.earning.awards import field_invalid
+
+        waited = event.activates or event.cancels
+        if of is None:
+            raise field_invalid("of", f"{event.type} needs the entry of the {waited} that it decides on")
+        if (of.account, of.wallet) != (chain.account, chain.wallet):
+            raise NotFound("ENTRY_NOT_FOUND", "There is no such entry in this wallet")
+        act = commands.activate if event.activates else commands.cancel
+        cause = replace(cause, ref=f"d#{of.number}", fingerprint=fingerprint("decided", bool(event.activates)))
+        try:
+            opened, entry = self._orders.together(
+                lambda: self._ledger.open(chain, cause, now), lambda: self._ledger.store.entry(chain, of.number)
+            )
+        except Conflict as conflict:
+            if conflict.code != "IDEMPOTENCY_KEY_REUSED":
+                raise
+            raise _decided_otherwise() from None
+        if entry is None:
+            raise NotFound("ENTRY_NOT_FOUND", "There is no such entry in this wallet")
+        if entry.detail.get("event") != waited:
+            raise field_invalid("of", f"{event.type} decides on entries of {waited} only")
+        parts = commands.waiting_parts(entry.moves)
 
         def decide(draft: Draft) -> None:
-            commands.earn(draft, [commands.Grant(points, terms.expiry, terms.start)])
-            draft.detail |= {"event": event, "points": points}
+            act(draft, of.number, parts)
+            draft.detail |= detail
 
-        return self._ledger.post(Chain(program, account, wallet), cause, now, decide)
+        try:
+            return self._ledger.commit(opened, decide)
+        except Conflict as conflict:
+            if conflict.code != "IDEMPOTENCY_KEY_REUSED":
+                raise
+            raise _decided_otherwise() from None
+
+    def quote(self, program: str, purchase: Purchase, now: int) -> "Quote":
+        """What a purchase would earn if it were posted now; nothing is written. One round trip, and one for a
+        campaign's budget.
+        """
+        from loyalty.earning.quotes import Quote, Quoted
+
+        policy = self._purchasable(program, purchase, now)
+        loaded = self._in_force(program, policy)
+        order = _order(policy, purchase, Cause("", "", "", purchase.occurred), now)
+        state, person = self._look(Chain(program, purchase.account, purchase.wallet), loaded)
+        draft = Draft(state, now)
+        if loaded is None:
+            _earn(order)(draft)
+            return Quote(draft.detail["points"], (Quoted(BASE_RULE, draft.detail["points"]),))
+        from loyalty.earning.awards import purchase_earns, quoted
+
+        order = replace(order, given=Given(loaded.version, now, person))
+        outcome, day = purchase_earns(loaded, policy, order, state, None)
+        if outcome.needs:
+            outcome, day = purchase_earns(loaded, policy, order, state, self._budgets.rooms(program, outcome.needs))
+        return quoted(loaded, outcome, draft, day, visit=True)
+
+    def quote_event(
+        self,
+        program: str,
+        account: str,
+        wallet: str,
+        event: str,
+        fields: Mapping[str, Attribute],
+        store: str,
+        occurred: int,
+        now: int,
+    ) -> "Quote":
+        """The same for an event."""
+        from loyalty.earning.awards import EventPosting, fields_of, quoted
+        from loyalty.earning.quotes import Quote, Quoted
+
+        policy = self._program(program)
+        check_occurred(policy, occurred, now)
+        check_wallet(policy, wallet)
+        loaded = self._in_force(program, policy)
+        known = None if loaded is None else _event_of(loaded, event)
+        state, person = self._look(Chain(program, account, wallet), loaded if known else None)
+        draft = Draft(state, now)
+        if loaded is None or known is None:
+            _bonus(policy, event, occurred, now, fields, None)(draft)
+            return Quote(draft.detail["points"], (Quoted(event, draft.detail["points"]),))
+        happened = _what(account, event, occurred, store, fields_of(known, fields))
+        posting = EventPosting(loaded, policy, known, happened, person, now, {})
+        outcome = posting.earns(state, None)
+        if outcome.needs:
+            outcome = posting.earns(state, self._budgets.rooms(program, outcome.needs))
+        return quoted(loaded, outcome, draft, posting.day, visit=False)
+
+    def _look(self, chain: Chain, loaded: "Loaded | None") -> "tuple[State, Person | None]":
+        """An account as it stands, and what is known of the member; NotFound when there is none. Of nobody, nothing."""
+        if not chain.account:
+            return State(), None
+        store = self._ledger.store
+        if loaded is None or not _spoken(loaded):
+            head, person = store.head(chain), None
+        else:
+            from loyalty.rules.facts import reader
+
+            head, member = self._orders.together(
+                lambda: store.head(chain), lambda: self._members(chain.program, chain.account)
+            )
+            person = None if member is None else reader(loaded.evaluator.rules).person(member)
+        if head is None:
+            self._ledger.admits(chain)
+        return head.state if head else State(), person
+
+
+class _Posting:
+    """What is to be posted for an order: decided anew on every state of the account, and what is written beside."""
+
+    def __init__(
+        self, program: str, policy: Program | None, order: Order, loaded: "Loaded | None", orders: OrderStore
+    ) -> None:
+        self.order = order
+        self.loaded = loaded
+        self.outcome: Outcome | None = None
+        self.reserved = order.given.reserved if order.given else {}
+        self._program = program
+        self._policy = policy
+        self._orders = orders
+        self._earned: tuple[int, Outcome, int] | None = None
+
+    def decide(self, draft: Draft) -> None:
+        order = self.order
+        if self.loaded is None or self._policy is None:
+            _earn(order)(draft)
+            return
+        self.outcome, day = self._earns(self.loaded, self._policy, draft.state)
+        commands.earn_awards(draft, [award.award() for award in self.outcome.awards], day, visit=True)
+        draft.detail |= {
+            "source": order.source,
+            "order": order.order_id,
+            "amount": order.amount,
+            "rules": self.loaded.version,
+        }
+
+    def extra(self, draft: Draft) -> Sequence[Put]:
+        """The order's next version, where the awards have become others since it was written."""
+        del draft
+        given = self.order.given
+        if given is None or self.outcome is None or self.outcome.awards == given.awards:
+            return ()
+        after = replace(self.order, given=replace(given, awards=self.outcome.awards), version=self.order.version + 1)
+        return (self._orders.put_of(self._program, after),)
+
+    def _earns(self, loaded: "Loaded", policy: Program, state: State) -> "tuple[Outcome, int]":
+        """Worked out once for each state: the account after the same entry is the same account."""
+        if self._earned is None or self._earned[0] != state.number:
+            from loyalty.earning.awards import purchase_earns
+
+            self._earned = (
+                state.number,
+                *purchase_earns(loaded, policy, self.order, state, self.reserved),
+            )
+        return self._earned[1], self._earned[2]
 
 
 def return_ref(source: str, order_id: str, return_id: str) -> str:
@@ -208,6 +592,7 @@ def _order(policy: Program, purchase: Purchase, cause: Cause, now: int) -> Order
         currency=purchase.currency,
         lines=purchase.lines,
         occurred=purchase.occurred,
+        payment=purchase.payment,
         terms=OrderTerms(policy.rate, terms.expiry, terms.start, policy.return_policy),
         ref=cause.ref,
         fingerprint=cause.fingerprint,
@@ -231,10 +616,17 @@ def _earn(order: Order) -> Callable[[Draft], None]:
     return decide
 
 
-def _reverse(after: Order, amount: int) -> Callable[[Draft], None]:
+def _reverse(before: Order, after: Order, amount: int) -> Callable[[Draft], None]:
     def decide(draft: Draft) -> None:
         terms = after.terms
-        commands.reverse(draft, BASE_RULE, terms.rate, amount, terms.expiry, terms.start, terms.return_policy)
+        if after.given is None:
+            commands.reverse(draft, BASE_RULE, terms.rate, amount, terms.expiry, terms.start, terms.return_policy)
+        else:
+            from loyalty.earning.awards import goes_back
+
+            due, wholly = goes_back(before, after)
+            commands.take_back(draft, due, terms.return_policy, wholly)
+            draft.detail["rules"] = after.given.version
         draft.detail |= {
             "source": after.source,
             "order": after.order_id,
@@ -243,3 +635,70 @@ def _reverse(after: Order, amount: int) -> Callable[[Draft], None]:
         }
 
     return decide
+
+
+def _bonus(
+    policy: Program, event: str, occurred: int, now: int, fields: Mapping[str, Attribute], of: Located | None
+) -> Callable[[Draft], None]:
+    """The bonus that the policy sets for an event that no rule set knows."""
+    points = policy.events.get(event)
+    if points is None:
+        raise Refused("EVENT_TYPE_UNKNOWN", f"The programme gives no bonus for {event!r}")
+    if fields or of is not None:
+        name = f"fields.{next(iter(fields))}" if fields else "of"
+        raise Refused("EVENT_FIELD_INVALID", f"{name}: the policy's events have none", field=name)
+    terms = policy.terms(occurred, now)
+
+    def decide(draft: Draft) -> None:
+        commands.earn(draft, [commands.Grant(points, terms.expiry, terms.start)])
+        draft.detail |= {"event": event, "points": points}
+
+    return decide
+
+
+def _spoken(loaded: "Loaded") -> bool:
+    """Whether the rules speak of more of a member than the account knows."""
+    from loyalty.rules.facts import reader
+
+    return bool(reader(loaded.evaluator.rules).spoken)
+
+
+def _event_of(loaded: "Loaded", event: str) -> "Event | None":
+    from loyalty.earning.awards import event_of
+
+    return event_of(loaded.evaluator.rules, event)
+
+
+def _what(account: str, event: str, occurred: int, store: str, fields: Mapping[str, object]) -> "Happened":
+    from loyalty.rules.facts import Happened
+
+    return Happened(account, event, occurred, store, fields)
+
+
+def _told(event: "Event", fields: Mapping[str, Attribute], store: str, version: int) -> dict[str, object]:
+    """What an event's entry says of it."""
+    detail: dict[str, object] = {"event": event.type, "rules": version}
+    if fields:
+        detail["fields"] = dict(fields)
+    if store:
+        detail["store"] = store
+    return detail
+
+
+def _once(event: "Event", happened: "Happened", cause: Cause, detail: Mapping[str, object]) -> Cause:
+    """An event that counts once goes by what makes it one, whatever key it is sent with."""
+    same = [happened.fields[name] for name in event.once]
+    return replace(
+        cause,
+        ref=f"v#{event.type}#{fingerprint(same)}",
+        fingerprint=fingerprint(event.type, detail.get("fields", {})),
+    )
+
+
+def _difference(more: Mapping[str, int], less: Mapping[str, int]) -> dict[str, int]:
+    """What is left of ``more``, by campaign."""
+    return {name: left for name, points in more.items() if (left := points - less.get(name, 0)) > 0}
+
+
+def _decided_otherwise() -> Conflict:
+    return Conflict("EVENT_ALREADY_DECIDED", "The points were activated or cancelled before, the other way")

@@ -7,7 +7,7 @@ a purchase is never refused for what it says of itself.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -28,46 +28,64 @@ _BIRTHDAY: Final = re.compile(r"(?:[0-9]{4}-)?([0-9]{2})-([0-9]{2})", re.ASCII)
 _PLACES: Final = 3
 
 
-class Goods(Protocol):
-    """One line of a purchase."""
+if TYPE_CHECKING:
+    from typing import Protocol
 
-    @property
-    def amount(self) -> int: ...
-    @property
-    def quantity(self) -> int: ...
-    @property
-    def product(self) -> str: ...
-    @property
-    def category(self) -> str: ...
-    @property
-    def department(self) -> str: ...
-    @property
-    def brand(self) -> str: ...
-    @property
-    def margin(self) -> str: ...
-    @property
-    def attributes(self) -> Mapping[str, Attribute]: ...
+    class Goods(Protocol):
+        """One line of a purchase."""
 
+        @property
+        def amount(self) -> int: ...
+        @property
+        def quantity(self) -> int: ...
+        @property
+        def product(self) -> str: ...
+        @property
+        def category(self) -> str: ...
+        @property
+        def department(self) -> str: ...
+        @property
+        def brand(self) -> str: ...
+        @property
+        def margin(self) -> str: ...
+        @property
+        def attributes(self) -> Mapping[str, Attribute]: ...
 
-class Bought(Protocol):
-    """A purchase, reported or recorded; ``account`` is empty in a quote for nobody."""
+    class Bought(Protocol):
+        """A purchase, reported or recorded; ``account`` is empty in a quote for nobody."""
 
-    @property
-    def account(self) -> str: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def currency(self) -> str: ...
-    @property
-    def lines(self) -> Sequence[Goods]: ...
-    @property
-    def occurred(self) -> int: ...
-    @property
-    def store(self) -> str: ...
-    @property
-    def channel(self) -> str: ...
-    @property
-    def payment(self) -> str: ...
+        @property
+        def account(self) -> str: ...
+        @property
+        def source(self) -> str: ...
+        @property
+        def currency(self) -> str: ...
+        @property
+        def lines(self) -> Sequence[Goods]: ...
+        @property
+        def occurred(self) -> int: ...
+        @property
+        def store(self) -> str: ...
+        @property
+        def channel(self) -> str: ...
+        @property
+        def payment(self) -> str: ...
+
+    class Enrolled(Protocol):
+        """A member's document."""
+
+        @property
+        def kind(self) -> str: ...
+        @property
+        def tier(self) -> str: ...
+        @property
+        def segments(self) -> tuple[str, ...]: ...
+        @property
+        def language(self) -> str: ...
+        @property
+        def attributes(self) -> Mapping[str, Attribute]: ...
+        @property
+        def enrolled(self) -> int: ...
 
 
 class Happened(Struct, frozen=True):
@@ -100,23 +118,6 @@ class Person(Struct, frozen=True, omit_defaults=True):
     attributes: Mapping[str, Attribute] = {}
 
 
-class Enrolled(Protocol):
-    """A member's document."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def tier(self) -> str: ...
-    @property
-    def segments(self) -> tuple[str, ...]: ...
-    @property
-    def language(self) -> str: ...
-    @property
-    def attributes(self) -> Mapping[str, Attribute]: ...
-    @property
-    def enrolled(self) -> int: ...
-
-
 class Reader:
     """How the facts of one rule set are read: where its stores are, which days have names, what it declares."""
 
@@ -137,7 +138,7 @@ class Reader:
         self._members = _declared(rules.member_attributes)
         self._lines = _declared(rules.line_attributes)
 
-    def purchase(self, bought: Bought, person: Person | None, state: State | None) -> Facts:
+    def purchase(self, bought: "Bought", person: Person | None, state: State | None) -> Facts:
         """Facts of a purchase; ``state`` is the account before it, None for nobody."""
         region, zone = self._stores.get(bought.store, self._elsewhere)
         time = datetime.fromtimestamp(bought.occurred, zone)
@@ -202,7 +203,7 @@ class Reader:
         """Ordinal of a moment's day at a store."""
         return datetime.fromtimestamp(occurred, self._stores.get(store, self._elsewhere)[1]).toordinal()
 
-    def person(self, member: Enrolled) -> Person:
+    def person(self, member: "Enrolled") -> Person:
         """What this rule set may read of a member. Tier and segments always, for they are what awards are looked at
         by afterwards.
         """
@@ -275,7 +276,7 @@ def reader(rules: RuleSet) -> Reader:
     return known
 
 
-def of_purchase(rules: RuleSet, bought: Bought, person: Person | None, state: State | None) -> Facts:
+def of_purchase(rules: RuleSet, bought: "Bought", person: Person | None, state: State | None) -> Facts:
     """Facts of a purchase; ``state`` is the account before it."""
     return reader(rules).purchase(bought, person, state)
 
@@ -329,6 +330,7 @@ def _date(value: object) -> object:
 
 def _none(value: object) -> object:
     del value
+    return None
 
 
 _TYPED: Final[dict[str, Callable[[object], object]]] = {

@@ -31,8 +31,8 @@ class BudgetStore:
         return None if item is None else budget_of_item(item)
 
     def lease(self, program: str, campaign: str, need: int) -> tuple[int, Budget | None]:
-        """Lease a block: what was got, which is less than ``need`` only when that is all there was, and the budget as it
-        is then. Nothing of a campaign that has no budget, or that too many lease of at this very moment.
+        """Lease a block: what was got, which is less than ``need`` only when that is all there was, and the budget as
+        it is then. Nothing of a campaign that has no budget, or that too many lease of at this very moment.
         """
         for _ in range(MAX_TRIES):
             budget = self.get(program, campaign)
@@ -66,9 +66,7 @@ def put_of(program: str, campaign: str, points: int, before: Budget | None) -> P
 
 
 def _unchanged(budget: Budget) -> Condition:
-    return Condition(
-        "#points = :points AND #leased = :leased", {"points": budget.points, "leased": budget.leased}
-    )
+    return Condition("#points = :points AND #leased = :leased", {"points": budget.points, "leased": budget.leased})
 
 
 class Leases:

@@ -17,6 +17,7 @@ from loyalty.ledger.store import HeadStore, LedgerStore
 from loyalty.ledger.wallet import Wallets
 from loyalty.programs.store import ProgramStore
 from loyalty.programs.terms import Program
+from loyalty.runtime import observability
 from loyalty.runtime.config import config
 from loyalty.table.client import Table, connect
 
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
     from loyalty.backtests.service import Backtests
     from loyalty.clients.service import Clients
     from loyalty.earning.intake import Intake
+    from loyalty.members.member import Member
     from loyalty.members.service import Members
     from loyalty.members.store import MemberStore
     from loyalty.members.tokens import Tokens
+    from loyalty.rules.evaluation import Loaded
+    from loyalty.rules.leases import Leases
     from loyalty.rules.ruleset import RuleSet
     from loyalty.rules.service import RuleSets
     from loyalty.runtime.rules import Loader
@@ -64,7 +68,46 @@ def programs() -> ProgramStore:
 
 @cache
 def earning() -> Earning:
-    return Earning(ledger(), OrderStore(table()), policy)
+    def in_force(program: str) -> "Loaded | None":
+        return rules_in_force().current(program)
+
+    def of_version(program: str, version: int) -> "Loaded":
+        return rules_in_force().of_version(program, version)
+
+    def member(program: str, account: str) -> "Member | None":
+        return member_store().get(program, account)
+
+    def failed(program: str, rule: str, reason: str) -> None:
+        del reason  # it may quote what was bought
+        observability.count("RuleFailures", now_ms=int(time.time() * 1000), program=program, rule=rule)
+
+    return Earning(
+        ledger(),
+        OrderStore(table()),
+        _policy_and_rules,
+        rules=in_force,
+        rules_of=of_version,
+        members=member,
+        budgets=leases,
+        report=failed,
+    )
+
+
+def _policy_and_rules(program: str) -> Program:
+    """The policy; a copy that has read none reads what is in force of the rules at the same time."""
+    if program not in _policies:
+        table().together(lambda: policy(program), lambda: rules_in_force().current(program))
+    return policy(program)
+
+
+@cache
+def leases() -> "Leases":
+    from loyalty.rules.leases import BudgetStore, Leases
+
+    def dry(program: str, campaign: str) -> None:
+        observability.count("BudgetExhausted", now_ms=int(time.time() * 1000), program=program, campaign=campaign)
+
+    return Leases(BudgetStore(table()), dry)
 
 
 @cache
