@@ -16,10 +16,12 @@ _PASSING: Final = frozenset({409, 500, 502, 503, 504})
 class Refusal(CommandError):
     """A problem that the API answered with."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(self, status: int, code: str, detail: str, problem: Mapping[str, Any] | None = None) -> None:
         super().__init__(f"{code or status}: {detail}")
         self.status = status
         self.code = code
+        self.problem = problem or {}
+        """All that it says."""
 
 
 class Api:
@@ -98,4 +100,4 @@ def _refusal(answer: httpx.Response) -> Refusal:
     if not isinstance(problem, dict):
         problem = {}
     detail = problem.get("detail") or problem.get("message") or answer.reason_phrase
-    return Refusal(answer.status_code, problem.get("code", ""), detail)
+    return Refusal(answer.status_code, problem.get("code", ""), detail, problem)

@@ -11,8 +11,7 @@ from msgspec import UNSET
 
 from functions.rules.requests import MAX_BODY, SHOWN_ACTS, Cursor, Limit, RuleSetRequest
 from loyalty.errors import Invalid
-from loyalty.rules.service import Published
-from loyalty.rules.versions import is_id, new_id
+from loyalty.rules.versions import Published, is_id, new_id
 from loyalty.rules.views import (
     InForceView,
     RuleSetsView,

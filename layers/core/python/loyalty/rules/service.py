@@ -9,7 +9,7 @@ come here.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import compress, decompress
 
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ from loyalty.rules.leases import BudgetStore, put_of
 from loyalty.rules.ruleset import Campaign, RuleSet, encode
 from loyalty.rules.seal import derived, fingerprint, sealed_rules
 from loyalty.rules.store import RuleStore
-from loyalty.rules.versions import Act, Current, Version, Written, is_id, version_of
+from loyalty.rules.versions import Act, Current, Published, Simulated, Version, Written, is_id, version_of
 from loyalty.table.writes import Cancelled, Contended, Put
 
 if TYPE_CHECKING:
@@ -35,32 +35,11 @@ MAX_TRIES: Final = 8
 CURRENT: Final = "current"
 
 
-class Simulated(Protocol):
-    """What publishing needs of a finished backtest."""
-
-    @property
-    def points_before(self) -> int: ...
-    @property
-    def points_after(self) -> int: ...
-    def exceeds(self, guard: int) -> bool:
-        """Whether the points given change by more than ``guard`` per cent."""
-        ...
-
-
 class Checked(NamedTuple):
     """A rule set that may be published, and the cases that it must pass."""
 
     rules: RuleSet
     expectations: "tuple[Expectation, ...]"
-
-
-class Published(NamedTuple):
-    """What a publish or a rollback has put in force; ``written`` is None where that is no rule set at all."""
-
-    written: Written | None
-    current: Current
-    cases: int = 0
-    simulated: Simulated | None = None
 
 
 class RuleSets:

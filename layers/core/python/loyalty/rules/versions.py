@@ -4,7 +4,7 @@ Times are seconds since 1970, UTC.
 """
 
 import re
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -122,3 +122,24 @@ class Current(Struct, frozen=True):
             actor=actor,
             at=now,
         )
+
+
+class Simulated(Protocol):
+    """What publishing needs of a finished backtest."""
+
+    @property
+    def points_before(self) -> int: ...
+    @property
+    def points_after(self) -> int: ...
+    def exceeds(self, guard: int) -> bool:
+        """Whether the points given change by more than ``guard`` per cent."""
+        ...
+
+
+class Published(NamedTuple):
+    """What a publish or a rollback has put in force; ``written`` is None where that is no rule set at all."""
+
+    written: Written | None
+    current: Current
+    cases: int = 0
+    simulated: Simulated | None = None

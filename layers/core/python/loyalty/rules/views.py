@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from loyalty.ledger.views import iso
-from loyalty.rules.service import Published, Simulated
-from loyalty.rules.versions import Act, Current, Written
+from loyalty.rules.versions import Act, Current, Published, Simulated, Written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
