@@ -32,6 +32,10 @@ def touched(call: Call) -> Iterator[tuple[str, str]]:
             ((kind, part),) = entry.items()
             action = "ConditionCheckItem" if kind == "ConditionCheck" else f"{kind}Item"
             yield f"dynamodb:{action}", (part.get("Item") or part["Key"])[keys.PK]["S"]
+    elif call.operation == "BatchGetItem":
+        for asked in request["RequestItems"].values():
+            for key in asked["Keys"]:
+                yield "dynamodb:BatchGetItem", key[keys.PK]["S"]
     elif call.operation == "Query":
         yield "dynamodb:Query", request["ExpressionAttributeValues"][":p"]["S"]
     else:

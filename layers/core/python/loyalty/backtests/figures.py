@@ -226,8 +226,8 @@ def _cut(rules: list[RuleCell], over: int) -> None:
 
 def pack(figures: Figures) -> str:
     """Text to store: the same for equal figures."""
-    bounded = _few_stores(figures)
-    return b85encode(zlib.compress(msgspec.json.encode(bounded, order="sorted"), 6)).decode()
+    data = msgspec.to_builtins(_few_stores(figures), str_keys=True)
+    return b85encode(zlib.compress(msgspec.json.encode(data, order="sorted"), 6)).decode()
 
 
 def unpack(text: str) -> Figures:

@@ -1,0 +1,129 @@
+"""A deployment whose members have bought and brought back, with its replay queue: for tests of backtests."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from functions.replay import handler as replay
+from loyalty.backtests.backtest import SHARDS
+from loyalty.ledger.store import HeadStore, entry_of_item
+from loyalty.runtime import outbound, secrets
+from loyalty.table import keys
+from tests.stack.confined import Confined
+from tests.unit.running import Response
+
+if TYPE_CHECKING:
+    import pytest
+
+BUY, BACK, EVENT = "POST /v1/purchases", "POST /v1/purchases/{source}/{order_id}/returns", "POST /v1/events"
+BASE: Final = """
+rule_set: tried
+program: grocer
+point_cost: "0.01"
+rules:
+  - {id: base, name: {en: One point per euro, zh: 每消费一欧元积一分}, on: line, earn: line.amount}
+"""
+"""What the policy gives as well."""
+DOUBLE: Final = (
+    BASE
+    + """
+  - {id: double, name: {en: Everything double, zh: 全部双倍}, on: order, when: amount > 0, earn: 2 * base}
+"""
+)
+
+
+class Shop:
+    """Posts through the API; ``queue`` is what the functions have put on the replay queue."""
+
+    def __init__(self, running: Confined, monkeypatch: "pytest.MonkeyPatch") -> None:
+        self.running = running
+        self.queue: deque[dict[str, Any]] = deque()
+        self.delivered: list[dict[str, Any]] = []
+        monkeypatch.setattr(secrets, "artifact_keys", lambda: (b"k" * 64,))
+        monkeypatch.setattr(outbound, "send", lambda queue, message, attributes=None: self.queue.append(message))
+        self.till, self.operator = running.key("shop"), running.key("operator")
+        self.keys = 0
+
+    def call(self, token: str, route: str, body: Any = None, **params: str) -> Any:
+        """A request under a key of its own; its body, when it was taken."""
+        self.keys += 1
+        answer = self.running.call(token, route, body, params=params, headers={"Idempotency-Key": f"k{self.keys}"})
+        assert answer.status in {200, 201, 202}, answer
+        return answer.body
+
+    def enrol(self, number: int) -> list[str]:
+        """So many members' ids."""
+        return [
+            self.call(self.till, "POST /v1/members", {"identities": [f"card:{one}"]})["id"] for one in range(number)
+        ]
+
+    def buy(self, member: str, order: str, amounts: Sequence[str], day: str, **more: Any) -> Any:
+        """A purchase at noon of a day."""
+        body = {
+            "source": "pos",
+            "order_id": order,
+            "member": member,
+            "occurred_at": f"{day}T12:00:00Z",
+            "currency": "EUR",
+            "lines": [{"amount": amount} for amount in amounts],
+            **more,
+        }
+        return self.call(self.till, BUY, body)
+
+    def bring_back(self, order: str, day: str, **what: Any) -> Any:
+        """A return at six on a day."""
+        return self.call(self.till, BACK, {"occurred_at": f"{day}T18:00:00Z", **what}, source="pos", order_id=order)
+
+    def publish_heads(self) -> None:
+        """What the table's stream would have told by now."""
+        store = HeadStore(self.running.table)
+        for records in self.running.engine.stream().values():
+            for record in records:
+                image = record["dynamodb"]["NewImage"]
+                if image[keys.TYPE]["S"] == keys.type_entry:
+                    store.publish(entry_of_item({name: next(iter(value.values())) for name, value in image.items()}))
+
+    def draft(self, source: str) -> str:
+        """A rule set handed in; its id."""
+        answer: str = self.call(self.operator, "POST /v1/rule-sets", {"source": source})["id"]
+        return answer
+
+    def begin(self, rule_set: str, days: int = 60, until: str = "2026-03-31") -> str:
+        """A simulation begun; its id."""
+        body = {"days": days, "until": until}
+        answer: str = self.call(self.operator, "POST /v1/rule-sets/{id}/simulate", body, id=rule_set)["id"]
+        return answer
+
+    def show(self, simulation: str) -> Any:
+        """How it stands."""
+        return self.look(simulation).body
+
+    def look(self, simulation: str) -> Response:
+        return self.running.call(self.operator, "GET /v1/simulations/{id}", params={"id": simulation})
+
+    def deliver(self, message: dict[str, Any]) -> bool:
+        """Lambda hands a message to the worker; whether it need not come again."""
+        self.delivered.append(message)
+        record = {"messageId": "m1", "body": json.dumps(message), "eventSource": "aws:sqs"}
+        with self.running.guard.turn("replay"):
+            answer = replay.lambda_handler({"Records": [record]}, None)
+        return not answer["batchItemFailures"]
+
+    def drain(self, choose: Callable[[int], int] = lambda waiting: 0) -> None:
+        """Work off the queue: the oldest message first, or whichever of so many is chosen."""
+        while self.queue:
+            place = choose(len(self.queue))
+            message = self.queue[place]
+            del self.queue[place]
+            assert self.deliver(message)
+
+    def simulated(self, source: str, days: int = 60, until: str = "2026-03-31") -> Any:
+        """The whole way: its figures."""
+        self.publish_heads()
+        simulation = self.begin(self.draft(source), days, until)
+        assert len(self.queue) == SHARDS
+        self.drain()
+        found = self.show(simulation)
+        assert found["status"] == "done", found
+        return found["figures"]
