@@ -58,8 +58,8 @@ class Reader:
         given: dict[str, Node] = {}
         for key, value in node.entries:
             if key.value not in known:
-                meant = nearest(key.value, known)
-                self.refuse(key, "RULE_KEY_UNKNOWN", f"{what} has no {key.value}", meant)
+                hint = ": put a text with a comma in quotes" if value.empty else ""
+                self.refuse(key, "RULE_KEY_UNKNOWN", f"{what} has no {key.value!r}{hint}", nearest(key.value, known))
             elif value.empty:
                 self.refuse(key, "RULE_VALUE_INVALID", f"{key.value} has no value: write one, or leave it out")
             else:
