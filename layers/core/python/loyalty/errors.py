@@ -70,8 +70,8 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "RULE_SET_GUARD_EXCEEDED": (422, "The rule set changes the points given by more than its guard"),
     "RULE_SET_BUDGET_TOO_LOW": (422, "More of a campaign's budget is taken than the rule set gives it"),
     "RULE_SET_VERSION_CONFLICT": (412, "Another rule set was put in force meanwhile"),
-    "SIMULATION_NOT_FOUND": (404, "There is no such simulation"),
     "RULE_SET_NOT_CURRENT": (409, "The rule set is not the one in force"),
+    "SIMULATION_NOT_FOUND": (404, "There is no such simulation"),
     "STORAGE_UNAVAILABLE": (503, "The storage did not answer; send the same request again"),
     "INTERNAL_ERROR": (500, "Something went wrong on our side"),
 }
