@@ -167,6 +167,114 @@ PHRASES: Final[Mapping[str, Names]] = {
     "withheld": Names("not shown", "不予显示"),
     "sentence": Names("{0}.", "{0}。"),
     "then": Names("; ", "；"),
+    "named": Names("“{0}”", "“{0}”"),
+    "colon": Names(": ", "："),
+    # What a rule did
+    "rule.exact": Names("exactly {0} points", "精确值为{0}分"),
+    "rule.order_cap": Names("one order gives at most {0}, which leaves {1} points", "每单最多{0}分，按此为{1}分"),
+    "rule.cap": Names("at most {0} for a member {1}, which leaves {2} points", "每位会员{1}最多{0}，按此为{2}分"),
+    "cap.points": Names("{0} points", "{0}分"),
+    "cap.times": Names("{0} times", "{0}次"),
+    "period.day": Names("a day", "每天"),
+    "period.week": Names("a week", "每周"),
+    "period.month": Names("a month", "每月"),
+    "period.quarter": Names("a quarter", "每季度"),
+    "period.year": Names("a year", "每年"),
+    "period.total": Names("in all", "总共"),
+    "verdict.given": Names("{0} points given", "给予{0}分"),
+    "verdict.capped": Names("nothing given: the cap is used up", "未给予积分：上限已用完"),
+    "verdict.beaten": Names("nothing given: “{0}” was chosen instead", "未给予积分：已改用“{0}”"),
+    "verdict.unpaid": Names(
+        "nothing given: the budget of “{0}” was too small for it", "未给予积分：活动“{0}”的预算不足"
+    ),
+    "verdict.nothing": Names("nothing given: rounded down to nothing", "未给予积分：取整后为零"),
+    "rounding.carry": Names(
+        "with {0} carried from before, {1} points given and {2} carried on",
+        "加上此前结转的{0}分，给予{1}分，结转{2}分",
+    ),
+    "rounding.down": Names("rounded down to {0} points", "向下取整，给予{0}分"),
+    "rounding.up": Names("rounded up to {0} points", "向上取整，给予{0}分"),
+    "rounding.nearest": Names("rounded to {0} points", "四舍五入，给予{0}分"),
+    "failed": Names("could not be worked out for this event", "对此事件无法计算"),
+    # What would have earned more
+    "nearest": Names("{0} points more by “{1}”, had it been {2}", "若{2}，按“{1}”可多得{0}分"),
+    "nearest.campaign": Names("as far as the budget of “{0}” goes", "以活动“{0}”的预算为限"),
+    "change.and": Names(" and ", "，且"),
+    "change.date": Names("on {0}", "在{0}当天"),
+    "change.local_time": Names("at {0}", "在{0}"),
+    "change.store": Names("in store {0}", "在门店{0}"),
+    "change.fact": Names("with “{1}” as {0}", "{0}为“{1}”"),
+    "change.line": Names("with “{1}” as {0} on line {2}", "第{2}行的{0}为“{1}”"),
+    "change.amount": Names("for {0} on line {1}", "第{1}行金额为{0}"),
+    "change.pieces": Names("{0} pieces on line {1}", "第{1}行为{0}件"),
+    "change.further": Names("for {0} more", "另外消费{0}"),
+    "change.further.goods": Names("with “{1}” as {0} of what is bought more", "另购商品的{0}为“{1}”"),
+    # Entries by their kind
+    "entry.rules": Names("{0} points, by version {2} of the rule set “{1}”", "{0}分，依据规则集“{1}”的第{2}版"),
+    "entry.rules.own": Names(
+        "{0} points, by version {1} of the rules. It could not be worked out again; this is what the entry itself says",
+        "{0}分，依据规则的第{1}版。无法重新计算，以下为分录本身的记载",
+    ),
+    "entry.rate": Names(
+        "{0} at {1} points per {2} are exactly {3} points; with {4} carried from before, {5} points given"
+        " and {6} carried on",
+        "{0}，每{2}{1}分，精确值为{3}分；加上此前结转的{4}分，给予{5}分，结转{6}分",
+    ),
+    "entry.earned.own": Names("{0} points given", "给予{0}分"),
+    "entry.bonus": Names("the programme gives {0} points for “{1}”", "本计划对“{1}”给予{0}分"),
+    "entry.reversed": Names(
+        "{0} of the purchase {1} came back; what it had earned is taken back: {2} points",
+        "购买{1}退回{0}，收回其所得的{2}分",
+    ),
+    "entry.reversed.all": Names("{0} of it have come back in all", "累计退回{0}"),
+    "entry.forgiven": Names("{0} points that were not there any more are forgiven", "账户中已没有的{0}分予以免除"),
+    "entry.part": Names("“{0}”: {1} points", "“{0}”：{1}分"),
+    "entry.opened": Names("the account was opened", "开立账户"),
+    "entry.redeemed": Names("{0} points spent, those that expire first", "使用{0}分，先用最早到期的"),
+    "entry.restored": Names(
+        "a redemption was cancelled: {0} points back in the lots they came from", "取消兑换：{0}分退回原批次"
+    ),
+    "entry.held": Names("{0} points set aside until {1}", "预留{0}分，至{1}"),
+    "entry.captured": Names(
+        "{0} points of a hold spent, {1} released, {2} held on", "扣用预留的{0}分，释放{1}分，继续预留{2}分"
+    ),
+    "entry.released": Names("a hold was released: {0} points", "释放预留：{0}分"),
+    "entry.adjusted": Names("an operator corrected the balance by {0} points: {1}", "运营人员更正余额{0}分：{1}"),
+    "entry.transferred_out": Names("{0} points left for another account", "{0}分转往另一账户"),
+    "entry.transferred_in": Names("{0} points came from another account", "{0}分来自另一账户"),
+    "entry.expired": Names("what time had changed was written down", "记下时间带来的变化"),
+    "entry.activated": Names(
+        "the event that the points of entry {1} waited for has come: {0} points can be spent",
+        "分录{1}的积分所等待的事件已发生：{0}分可以使用",
+    ),
+    "entry.cancelled": Names(
+        "the points of entry {1} waited in vain: {0} points are taken back", "分录{1}的积分未等到所需事件：收回{0}分"
+    ),
+    "entry.frozen": Names("the account was frozen: {0}", "冻结账户：{0}"),
+    "entry.unfrozen": Names("the account was opened again: {0}", "解除冻结：{0}"),
+    "entry.closed": Names("the account was closed: {0}", "关闭账户：{0}"),
+    # Reasons of movements
+    "why.earned": Names("earned", "获得"),
+    "why.activated": Names("pending points have begun", "待生效的积分已生效"),
+    "why.held": Names("set aside", "预留"),
+    "why.released": Names("released from a hold", "由预留释放"),
+    "why.lapsed": Names("a hold reached its deadline", "预留到期失效"),
+    "why.spent": Names("spent", "使用"),
+    "why.expired": Names("expired", "过期"),
+    "why.reversed": Names("taken back", "收回"),
+    "why.owed": Names("owed, for it was not there any more", "账户不足，记为欠分"),
+    "why.repaid": Names("repaid what was owed", "偿还欠分"),
+    "why.restored": Names("given back", "退回"),
+    "why.adjusted": Names("corrected", "更正"),
+    "why.transferred": Names("transferred", "转账"),
+    "why.forfeited": Names("given up when the account was closed", "关闭账户时放弃"),
+    "why.forgiven": Names("let go when the account was closed", "关闭账户时免除"),
+    "why.merged": Names("two lots became one", "两个批次合为一个"),
+    "why.opened": Names("opened", "开户"),
+    "why.frozen": Names("frozen", "冻结"),
+    "why.unfrozen": Names("unfrozen", "解除冻结"),
+    "why.closed": Names("closed", "关闭"),
+    "why.cancelled": Names("cancelled", "取消"),
 }
 
 _RANGE: Final = {(">=", "<=")}
@@ -387,6 +495,15 @@ class Speaker:
             return self._shown_number(field, value)
         name = f"{field.name}.{value}"
         return self.say(name) if field.name == "weekday" and name in PHRASES else str(value)
+
+    def channel(self, name: str) -> str:
+        """Where it was bought."""
+        known = f"channel.{name}"
+        return self.say(known) if known in PHRASES else self.say("change.fact", self.fact("channel"), name)
+
+    def said(self, value: str) -> str:
+        """A value as a rule set writes it, in words where it is true or false."""
+        return self.say("truth.yes" if value == "true" else "truth.no") if value in ("true", "false") else value
 
     def _shown_number(self, field: Field, value: int) -> str:
         if field.type == "date":
