@@ -10,7 +10,7 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from cli import clients, members, program, publishing, rules
+from cli import clients, members, program, publishing, rules, simulate
 from cli.api import Api
 from cli.redrive import redrive
 from cli.target import LOCAL_STACK, CommandError, aws, target
@@ -179,6 +179,7 @@ def _rules(commands: Any) -> None:
     group = commands.add_parser("rules", help="what is earned").add_subparsers(required=True, metavar="WHAT")
     rules.register(group)
     publishing.register(group)
+    simulate.register(group)
 
 
 def _bootstrap(commands: Any) -> None:
