@@ -187,6 +187,13 @@ CATALOGUE: tuple[Function, ...] = (
         table=(Access((QUERY, GET), (CHAINS,)), Access((GET,), (HEADS, MEMBERS, POLICIES))),
     ),
     Function(
+        "explain",
+        "Why an entry says what it says",
+        Http(),
+        table=(Access((QUERY, GET), (CHAINS,)), Access((GET,), (ORDERS,)), _RULES),
+        seals_rules=True,
+    ),
+    Function(
         "clients",
         "Tills, shops, operators, auditors and their keys",
         Http(),

@@ -61,6 +61,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/members/{id}/balance", "balance", "balance:read", "Balance by state and by expiry date"),
     Route("GET", "/v1/members/{id}/entries", "balance", "balance:read", "Entries, newest first"),
     Route("GET", "/v1/entries/{id}", "balance", "balance:read", "One entry"),
+    Route("GET", "/v1/entries/{id}/explanation", "explain", "balance:read", "Why an entry says what it says"),
     Route("GET", "/v1/members/{id}/verification", "balance", "ledger:verify", "Recompute an account's chain"),
     Route("GET", "/v1/clients", "clients", "clients:read", "List clients"),
     Route("POST", "/v1/clients", "clients", "clients:write", "Create a client and show its key once"),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from loyalty.backtests.service import Backtests
     from loyalty.clients.service import Clients
     from loyalty.earning.intake import Intake
+    from loyalty.explanations.service import Explanations
     from loyalty.members.member import Member
     from loyalty.members.service import Members
     from loyalty.members.store import MemberStore
@@ -165,6 +166,17 @@ def rules_in_force() -> "Loader":
         return secrets.artifact_keys()
 
     return Loader(RuleStore(table()), keys)
+
+
+@cache
+def explanations() -> "Explanations":
+    from loyalty.explanations.service import Explanations
+
+    return Explanations(
+        wallets().entry,
+        earning().standing,
+        lambda program, version: rules_in_force().of_version(program, version),
+    )
 
 
 @cache
