@@ -1,66 +1,82 @@
-"""Rule sets made of nodes and put in force as publishing does it, for tests of what reads them."""
+"""Rule sets as if they were published, from their YAML, held in memory: what the functions ask their loader for."""
 
-from loyalty.rules import artifact, compiler
-from loyalty.rules.evaluation import Evaluator, Facts
-from loyalty.rules.ruleset import Names, Rule, RuleSet, encode
-from loyalty.rules.schema import layout
-from loyalty.rules.seal import derived, fingerprint, sealed_rules
-from loyalty.rules.store import RuleStore
-from loyalty.rules.tree import Arithmetic, Field, Number
-from loyalty.rules.versions import Version, Written, new_id
+from collections.abc import Callable
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
 
-PROGRAM = "grocer"
-KEY = b"k" * 64
-NOW = 1_750_000_000
+from loyalty.rules import document
+from loyalty.rules.budgets import Budget
+from loyalty.rules.evaluation import Evaluator, Loaded
+from loyalty.rules.interpret import Interpreter
+from loyalty.rules.leases import BudgetStore, item_of
+from loyalty.rules.ruleset import RuleSet
+from loyalty.runtime import wiring
+from loyalty.table.client import Table
+from tests.unit.running import PROGRAM
 
+if TYPE_CHECKING:
+    import pytest
 
-def rate(points: int, program: str = PROGRAM) -> RuleSet:
-    """``points`` for each whole unit of the currency, and nothing else."""
-    amount = Field("line.amount", "line", layout().places["line.amount"].index, "number", 100)
-    base = Rule("base", Names("base", "基础"), "line", Arithmetic("*", amount, Number(points)), scale=100)
-    return RuleSet(program, f"rate-{points}", "EUR", "UTC", (base,), 0)
-
-
-def gives(evaluator: Evaluator) -> int:
-    """The points that 1.00 of a line gives."""
-    fields = layout()
-    order: list[object] = [None] * fields.order
-    line: list[object] = [None] * fields.line
-    line[fields.places["line.amount"].index] = 100
-    ((_, num, den, _),) = evaluator.evaluate(Facts(739_000, order, [line])).hits
-    assert num % den == 0
-    return num // den
+HEAD = """
+    rule_set: test
+    program: grocer
+    currency: EUR
+    timezone: UTC
+"""
+BASE = '{id: base, name: {en: Base, zh: 基础}, "on": line, earn: line.amount}'
 
 
-def built(
-    store: RuleStore,
-    rules: RuleSet,
-    number: int,
-    key: bytes = KEY,
-    program: str = PROGRAM,
-    content: bytes | None = None,
-) -> Version:
-    """A version's texts in the table, not yet in force. ``content`` stands for what was compiled."""
-    signed = artifact.sign(content or compiler.build(rules), derived(key, "artifact", program, number))
-    return Version(
-        number=number,
-        rule_set=new_id(number, bytes(10)),
-        rules=fingerprint(encode(rules)),
-        tree=store.put_blob(program, sealed_rules(rules, key, number)),
-        artifact=store.put_blob(program, signed),
-    )
+def checked(sections: str, *rules: str) -> RuleSet:
+    """A rule set of these sections, the base rule (one point per euro) and further rules in YAML's short form."""
+    listed = "\n".join(f"  - {rule}" for rule in (BASE, *rules))
+    text = f"{dedent(HEAD)}{dedent(sections)}\nrules:\n{listed}\n"
+    found = document.check(text, "test.yaml")
+    assert found.rules is not None, [(issue.line, issue.message) for issue in found.issues]
+    return found.rules
 
 
-def put_in_force(store: RuleStore, version: Version, program: str = PROGRAM, now: int = NOW) -> None:
-    """Move what is in force to ``version``."""
-    before = store.current(program)
-    source = store.put_blob(program, b"")
-    written = Written(version.rule_set, "rate", "", source, now, "cli_x", version.number, now, "cli_x")
-    store.move(program, before, before.published(version, actor="cli_x", now=now), (version, written))
+def rule(id_: str, earn: str, when: str = "", on: str = "order", **further: Any) -> str:
+    """One rule in YAML's short form; what is further is written as it is."""
+    parts = [f"id: {id_}", f"name: {{en: {id_}, zh: {id_}}}", f'"on": {on}', f'earn: "{earn}"']
+    if when:
+        parts.append(f'when: "{when}"')
+    parts += [f"{name}: {value}" for name, value in further.items()]
+    return f"{{{', '.join(parts)}}}"
 
 
-def publish(store: RuleStore, points: int, number: int, program: str = PROGRAM) -> Version:
-    """Put a rate in force as version ``number``."""
-    version = built(store, rate(points, program), number, program=program)
-    put_in_force(store, version, program)
-    return version
+class Shelf:
+    """What is published: versions from 1 on, the last of which is in force unless another is said to be."""
+
+    def __init__(self, evaluator: Callable[[RuleSet], Evaluator] = Interpreter) -> None:
+        self._evaluator = evaluator
+        self._versions: list[Loaded] = []
+        self.in_force = 0
+
+    def publish(self, rules: RuleSet) -> int:
+        self._versions.append(Loaded(len(self._versions) + 1, self._evaluator(rules)))
+        self.in_force = len(self._versions)
+        return self.in_force
+
+    def current(self, program: str) -> Loaded | None:
+        assert program
+        return self._versions[self.in_force - 1] if self.in_force else None
+
+    def of_version(self, program: str, version: int) -> Loaded:
+        assert program
+        return self._versions[version - 1]
+
+    def deploy(self, monkeypatch: "pytest.MonkeyPatch") -> "Shelf":
+        """Let the functions go by what stands here."""
+        monkeypatch.setattr(wiring, "rules_in_force", lambda: self)
+        return self
+
+
+def give_budget(table: Table, campaign: str, points: int, program: str = PROGRAM) -> None:
+    table.put(item_of(program, campaign, Budget(points)))
+
+
+def leased(table: Table, campaign: str, program: str = PROGRAM) -> int:
+    budget = BudgetStore(table).get(program, campaign)
+    assert budget is not None
+    assert budget.leased <= budget.points
+    return budget.leased
