@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Final, Literal
 
-KINDS: Final = ("schedules", "races", "operations", "API calls")
-Kind = Literal["schedules", "races", "operations", "API calls"]
+KINDS: Final = ("schedules", "races", "operations", "API calls", "rule and event pairs against SQLite")
+Kind = Literal["schedules", "races", "operations", "API calls", "rule and event pairs against SQLite"]
 
 RUN_FOLDER: Final = "LOYALTY_TEST_RUN"
 """Environment: the folder of this test run, shared by its processes."""

@@ -487,7 +487,9 @@ class _Checker:
         return self.made(And(nodes) if kind is exp.And else Or(nodes), "truth", found)
 
     def negation(self, item: exp.Expr) -> _Part:
-        return self.negated(self.condition_part(item.this))
+        part = self.condition_part(item.this)
+        prefixed = part.first > 0 and self.cut[part.first - 1].kind == "NOT"
+        return self.negated(part._replace(first=part.first - prefixed))
 
     def negated(self, part: _Part) -> _Part:
         return self.made(Not(part.node), "truth", [part])
@@ -709,10 +711,15 @@ class _Checker:
         whens = tuple((when.node, then.node) for when, then in zip(conditions, results, strict=False))
         node = Case(whens, results[-1].node)
         counted = results if otherwise is not None else results[:-1]
-        # CASE is the word before its first part, and END closes it.
-        first = min(part.first for part in (*base, *conditions)) - (1 if base else 2)
+        first = self.opening(min(part.first for part in (*base, *conditions)), results[-1].last)
         return self.made(
             node, kind, [*conditions, *counted], self.around(results, kind), first=first, last=self.closing[first]
+        )
+
+    def opening(self, first: int, last: int) -> int:
+        """The CASE around these words."""
+        return next(
+            place for place in range(first - 1, -1, -1) if self.cut[place].kind == "CASE" and self.closing[place] > last
         )
 
     def one_type(self, parts: Sequence[_Part]) -> Type:
@@ -732,6 +739,7 @@ class _Checker:
 
     def negative(self, item: exp.Expr) -> _Part:
         part = self.number_part(item.this, "Minus stands before")
+        part = part._replace(first=part.first - 1)
         if isinstance(part.node, Number):
             return part._replace(node=_number(-part.low), low=-part.high, high=-part.low)
         return self.made(Negative(part.node), "number", [part], (-part.high, -part.low))

@@ -296,7 +296,7 @@ class _Grammar:
     def _value(self, at: int) -> tuple[int, bool]:
         """Read where a value is expected; the next word, and whether a value is expected there."""
         word = self.cut[at]
-        if word.kind in ("NOT", "-", "+"):
+        if word.kind in ("NOT", "-"):
             self.prefixes += 1
             self._bound(word)
             return at + 1, True
