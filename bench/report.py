@@ -8,16 +8,16 @@ WRITTEN_TO: Final = Path(__file__).parent / "report.json"
 
 
 class Row(NamedTuple):
-    """One measured value; it holds when it is not above ``bound``."""
+    """One measured value; it holds when it is not above ``bound``. One without a bound is there to compare with."""
 
     name: str
     value: float
     unit: str
-    bound: float
+    bound: float | None = None
 
     @property
     def ok(self) -> bool:
-        return self.value <= self.bound
+        return self.bound is None or self.value <= self.bound
 
 
 def write(rows: list[Row]) -> None:
@@ -32,5 +32,6 @@ def table(rows: list[Row]) -> str:
     lines = [f"{'':{widths[0]}}  {'measured':>9}  {'bound':>9}"]
     for row in rows:
         mark = "" if row.ok else "MISSED"
-        lines.append(f"{row.name:{widths[0]}}  {row.value:>9g}  {row.bound:>9g}  {row.unit:{widths[1]}}  {mark}")
+        bound = "" if row.bound is None else f"{row.bound:g}"
+        lines.append(f"{row.name:{widths[0]}}  {row.value:>9g}  {bound:>9}  {row.unit:{widths[1]}}  {mark}")
     return "\n".join(line.rstrip() for line in lines)

@@ -8,8 +8,9 @@ that each rule cannot do without (its key). The rows of a day are sorted into ta
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from operator import itemgetter
 from types import CodeType, FunctionType
 from typing import Any, Final, NamedTuple
 
@@ -30,6 +31,8 @@ PLANS: Final = 64
 FEW: Final = 3
 """Up to so many values a tuple is searched faster than a set."""
 
+_PLACE: Final = itemgetter(0)
+
 Pair = tuple[int, int]
 """A ratio: (numerator, denominator), the denominator above zero."""
 Picked = Sequence[tuple[int, Values]]
@@ -39,8 +42,9 @@ Row = tuple[Any, ...]
 Shape = Callable[[Values, Sequence[Values], Picked, Callable[[Hit], None], Sequence[Row]], None]
 """(facts of the order, facts of each line, lines to look at, what takes the hits, rows)."""
 Groups = tuple[tuple[Shape, tuple[Row, ...]], ...]
-Table = dict[Any, Groups]
-Look = Callable[[Table, Any], Groups | None]
+Look = Callable[[Any], Groups | None]
+"""The ``get`` of a table of rows by key."""
+Tables = Sequence[tuple[int, Look]]
 
 
 class Entry(NamedTuple):
@@ -66,10 +70,10 @@ class Plan(NamedTuple):
 
     base: Groups
     always: Groups
-    order: list[tuple[int, Table]]
-    names: list[tuple[int, Table]]
-    picked: list[tuple[int, Table]]
-    lines: list[tuple[int, Table]]
+    order: Tables
+    names: Tables
+    picked: Tables
+    lines: Tables
 
 
 class Compiled:
@@ -86,6 +90,7 @@ class Compiled:
         self._base = base
         self._tree = tree
         self._plans: OrderedDict[tuple[int, bool], Plan] = OrderedDict()
+        self._newest: tuple[tuple[int, bool] | None, Plan] = (None, Plan((), (), (), (), (), ()))
 
     @cached_property
     def rules(self) -> RuleSet:
@@ -100,21 +105,22 @@ class Compiled:
         add = hits.append
         try:
             everything = list(enumerate(lines))
-            _no_base(order, lines)
             for shape, rows in plan.base:
                 shape(order, lines, everything, add, rows)
-            if hits:
-                _fill_in_base(order, lines, hits[0])
-            for picked, groups in _worth_a_look(plan, order, lines, everything, dict.get):
+            _fill_in_base(order, lines, hits)
+            for picked, groups in _worth_a_look(plan, order, lines, everything):
                 for shape, rows in groups:
                     shape(order, lines, picked, add, rows)
         except Exception:  # noqa: BLE001 - whatever a rule does wrong, the others must still count
             return _one_by_one(plan, order, lines)
-        hits.sort()
+        hits.sort(key=_PLACE)
         return Evaluation(hits, [])
 
     def _plan(self, day: int, event: bool) -> Plan:
-        plans, key = self._plans, (day, event)
+        key = (day, event)
+        if key == self._newest[0]:
+            return self._newest[1]
+        plans = self._plans
         plan = plans.get(key)
         if plan is None:
             plan = plans[key] = self._make(day, event)
@@ -122,6 +128,7 @@ class Compiled:
                 plans.popitem(last=False)
         else:
             plans.move_to_end(key)
+        self._newest = key, plan
         return plan
 
     def _make(self, day: int, event: bool) -> Plan:
@@ -136,10 +143,11 @@ class Compiled:
                 table = tables.setdefault((kind, place), {})
                 for value in values:
                     table.setdefault(value, {}).setdefault(shape, []).append(row)
-        made: dict[int, list[tuple[int, Table]]] = {}
+        made: dict[int, list[tuple[int, Look]]] = {}
         for (kind, place), table in sorted(tables.items(), key=lambda item: item[0]):
-            made.setdefault(kind, []).append((place, {value: self._groups(rows) for value, rows in table.items()}))
-        base, always = (made[kind][0][1][None] if kind in made else () for kind in (-1, ALWAYS))
+            by_value = {value: self._groups(rows) for value, rows in table.items()}
+            made.setdefault(kind, []).append((place, by_value.get))
+        base, always = (made[kind][0][1](None) or () if kind in made else () for kind in (-1, ALWAYS))
         return Plan(base, always, *(made.get(kind, []) for kind in (ORDER, NAMES, PICKED, LINES)))
 
     def _groups(self, rows: Mapping[int, Sequence[Row]]) -> Groups:
@@ -156,60 +164,45 @@ def _with_sets(row: Row, sets: tuple[int, ...]) -> Row:
     return tuple(frozenset(value) if place in sets and len(value) > FEW else value for place, value in enumerate(row))
 
 
-def _no_base(order: Values, lines: Sequence[Values]) -> None:
-    order[BASE] = 0
-    for line in lines:
-        line[BASE] = 0
-
-
-def _fill_in_base(order: Values, lines: Sequence[Values], hit: Hit) -> None:
-    order[BASE] = hit.num
-    for line, base in zip(lines, hit.lines or (), strict=True):
-        line[BASE] = base
+def _fill_in_base(order: Values, lines: Sequence[Values], hits: Sequence[Hit]) -> None:
+    """Of the base rule's hit, if it is one."""
+    if hits:
+        _, order[BASE], _, shares = hits[0]
+        for line, share in zip(lines, shares or (), strict=True):
+            line[BASE] = share
+    else:
+        for values in (order, *lines):
+            values[BASE] = 0
 
 
 def _worth_a_look(
-    plan: Plan,
-    order: Values,
-    lines: Sequence[Values],
-    everything: Picked,
-    look: Look,
+    plan: Plan, order: Values, lines: Sequence[Values], everything: Picked
 ) -> list[tuple[Picked, Groups]]:
     """The rows that may give something, beside the base, with the lines that they are to look at."""
     _, always, by_order, by_names, by_picked, by_lines = plan
     worth: list[tuple[Picked, Groups]] = [(everything, always)]
-    for place, table in by_order:
-        groups = look(table, order[place])
-        if groups is not None:
-            worth.append((everything, groups))
-    for place, table in by_names:
+    worth += [(everything, groups) for place, look in by_order if (groups := look(order[place])) is not None]
+    for place, look in by_names:
         for name in order[place] or ():
-            groups = look(table, name)
-            if groups is not None:
+            if (groups := look(name)) is not None:
                 worth.append((everything, groups))
-    for place, table in by_picked:
-        worth += _picked(table, place, everything, look)
-    for place, table in by_lines:
-        found = {line[place]: groups for line in lines if (groups := look(table, line[place])) is not None}
-        if len(found) == 1:
-            worth += [(everything, groups) for groups in found.values()]
-        elif found:
-            worth.append((everything, _once(found.values())))
-    return worth
-
-
-def _picked(table: Table, place: int, everything: Picked, look: Look) -> Iterable[tuple[Picked, Groups]]:
-    """By value of a fact of the lines: the lines that have it."""
-    found: dict[Any, tuple[list[tuple[int, Values]], Groups]] = {}
-    for numbered in everything:
-        value = numbered[1][place]
-        groups = look(table, value)
-        if groups is not None:
+    for place, look in by_picked:
+        found: dict[Any, tuple[list[tuple[int, Values]], Groups]] = {}
+        for numbered in everything:
+            value = numbered[1][place]
             if value in found:
                 found[value][0].append(numbered)
-            else:
+            elif (groups := look(value)) is not None:
                 found[value] = ([numbered], groups)
-    return found.values()
+        if found:
+            worth += found.values()
+    for place, look in by_lines:
+        several = {value: groups for line in lines if (groups := look(value := line[place])) is not None}
+        if len(several) == 1:
+            worth += [(everything, groups) for groups in several.values()]
+        elif several:
+            worth.append((everything, _once(several.values())))
+    return worth
 
 
 def _once(several: Any) -> Groups:
@@ -232,21 +225,27 @@ def _one_by_one(plan: Plan, order: Values, lines: Sequence[Values]) -> Evaluatio
                     failures.append(Failure(row[0], type(error).__name__))
 
     everything = list(enumerate(lines))
-    _no_base(order, lines)
     work_out(everything, plan.base)
-    if hits:
-        _fill_in_base(order, lines, hits[0])
-    for picked, groups in _worth_a_look(plan, order, lines, everything, _look_up_anything):
+    _fill_in_base(order, lines, hits)
+    for picked, groups in _worth_a_look(_careful(plan), order, lines, everything):
         work_out(picked, groups)
     return Evaluation(sorted(hits), sorted(failures))
 
 
-def _look_up_anything(table: Table, value: Any) -> Groups | None:
-    """A value that cannot be looked up is not among the keys."""
-    try:
-        return table.get(value)
-    except TypeError:
-        return None
+def _careful(plan: Plan) -> Plan:
+    """The same, but what cannot be looked up is among no keys."""
+    base, always, *tables = plan
+    return Plan(base, always, *([(place, _looking(look)) for place, look in of_kind] for of_kind in tables))
+
+
+def _looking(look: Look) -> Look:
+    def carefully(value: Any) -> Groups | None:
+        try:
+            return look(value)
+        except TypeError:
+            return None
+
+    return carefully
 
 
 # What compiled code may call ------------------------------------------------------------------------------------------

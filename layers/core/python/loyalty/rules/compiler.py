@@ -13,6 +13,7 @@ value is itself compared, tested for NULL or passed on, all three come up.
 instead of tried; see ``compiled``.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from math import gcd, lcm
@@ -23,12 +24,15 @@ from loyalty.rules import tree
 from loyalty.rules.artifact import pack
 from loyalty.rules.compiled import ALWAYS, LINES, NAMES, ORDER, PICKED, Compiled, Entry
 from loyalty.rules.ruleset import Rule, RuleSet, encode
+from loyalty.rules.schema import BASE
 from loyalty.rules.tree import LIMIT, Node, scale_of
 
 _OPERATORS: Final = {"=": "==", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _OPPOSITE: Final = {"=": "<>", "<>": "=", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _MIRRORED: Final = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _RATIO: Final = {"+": "add2", "-": "sub2", "*": "mul2", "/": "div2"}
+_OF_A_ROW: Final = re.compile(r"\b[act][0-9]+\b")
+"""Names of constants and of what is worked out with them."""
 _TRUE: Final = "True"
 _FALSE: Final = "False"
 
@@ -148,7 +152,7 @@ def _keys(rule: Rule) -> list[_Key]:
     return [key for key in keys if (key.kind in (PICKED, LINES), key.place) not in _BASES]
 
 
-_BASES: Final = {(True, 0), (False, 0)}
+_BASES: Final = {(True, BASE), (False, BASE)}
 """The places of what the base gives, filled in after the lookups began."""
 
 
@@ -264,6 +268,8 @@ class _Writer:
         self._line: str | None = None
         """What a fact of the line at hand is called, up to its place; None outside of lines."""
         self._line_facts: set[int] = set()
+        self._for_all_rows: list[str] = []
+        """Conjuncts that are the same for every row: without them none needs to be looked at."""
         self._before: list[str] = []
         """Statements that what is being written needs before it."""
         body = self._on_lines(rule) if rule.on == "line" else self._on_order(rule)
@@ -272,6 +278,8 @@ class _Writer:
             [
                 "def shape(o, lines, picked, add, rows):",
                 *(f"    x{place} = o[{place}]" for place in sorted(self._order_facts)),
+                *(f"    if not ({condition}): return" for condition in self._for_all_rows),
+                *(["    none = [0] * len(lines)"] if rule.on == "line" else []),
                 f"    for r, {row}in rows:",
                 *_indented(body, 2),
                 "",
@@ -285,62 +293,56 @@ class _Writer:
         cheap = [part for part in parts if not _mentions(part, _is_aggregate)]
         dear = [part for part in parts if _mentions(part, _is_aggregate)]
         known = self._conjuncts(cheap)
-        first = _all(known)
+        condition = _all(self._of_rows(known))
         further = self._conjuncts(dear)
-        second = _all(further)
-        lines = [f"if {first}:", *_indented(self._taken(), 1)]
-        inner, depth = [], 1
-        if second != _TRUE:
-            inner += [f"if {second}:"]
-            depth = 2
-        lines += _indented(inner, 1)
-        guards, code = self._earned(rule, [*known, *further])
-        lines += _indented(self._taken(), depth)
-        lines += _indented(
-            [
-                f"if {guards}:",
-                f"    v = {code}",
-                "    if v > 0:",
-                f"        if v > {LIMIT * rule.scale}: raise OverflowError",
-                f"        add(new(Hit, (r, v, {rule.scale}, None)))",
-            ],
-            depth,
-        )
-        return lines
+        before = self._taken()
+        earned = self._earned(rule, [*known, *further])
+        before_earned = self._taken()
+        scale = self._constant(rule.scale)
+        given = [
+            f"if v > {LIMIT} and v > {LIMIT} * {scale}: raise OverflowError",
+            f"add(new(Hit, (r, v, {scale}, None)))",
+        ]
+        inner = [*before_earned, *_if(_all(earned.guards), [f"v = {earned.code}", *_if("v > 0", given)])]
+        return _if(condition, [*before, *_if(_all(further), inner)])
 
     def _on_lines(self, rule: Rule) -> list[str]:
         parts = self._kept_parts(rule)
         of_order = [part for part in parts if not _mentions(part, _is_of_line) or _mentions(part, _is_aggregate)]
         of_line = [part for part in parts if part not in of_order]
         known = self._conjuncts(of_order)
-        outer = _all(known)
+        outer = _all(self._of_rows(known))
         before = self._taken()
         self._line, self._line_facts = "y", set()
         further = self._conjuncts(of_line)
-        inner = _all(further)
         first = sorted(self._line_facts)
-        guards, code = self._earned(rule, [*known, *further])
+        earned = self._earned(rule, [*known, *further])
         later = sorted(self._line_facts - set(first))
-        before += self._taken()
         self._line = None
+        scale = self._constant(rule.scale)
+        given = [f"v = {earned.code}", *_if("v > 0", ["if not s: p = none[:]", "p[i] = v", "s += v"])]
+        line = [f"y{place} = l[{place}]" for place in later] + _if(_all(earned.guards), given)
         return [
             *before,
-            f"if {outer}:",
-            "    p = None",
-            "    for i, l in picked:",
-            *(f"        y{place} = l[{place}]" for place in first),
-            f"        if {inner}:",
-            *(f"            y{place} = l[{place}]" for place in later),
-            f"            if {guards}:",
-            f"                v = {code}",
-            "                if v > 0:",
-            "                    if p is None: p = [0] * len(lines)",
-            "                    p[i] = v",
-            "    if p is not None:",
-            "        v = sum(p)",
-            f"        if v > {LIMIT * rule.scale}: raise OverflowError",
-            f"        add(new(Hit, (r, v, {rule.scale}, tuple(p))))",
+            *_if(
+                outer,
+                [
+                    "s = 0",
+                    "for i, l in picked:",
+                    *_indented([f"y{place} = l[{place}]" for place in first] + _if(_all(further), line)),
+                    "if s:",
+                    f"    if s > {LIMIT} and s > {LIMIT} * {scale}: raise OverflowError",
+                    f"    add(new(Hit, (r, s, {scale}, tuple(p))))",
+                ],
+            ),
         ]
+
+    def _of_rows(self, conjuncts: Sequence[str]) -> list[str]:
+        """Those that differ from row to row; the others are asked once."""
+        self._for_all_rows = [
+            conjunct for conjunct in conjuncts if conjunct != _TRUE and not _OF_A_ROW.search(conjunct)
+        ]
+        return [conjunct for conjunct in conjuncts if conjunct not in self._for_all_rows]
 
     def _kept_parts(self, rule: Rule) -> list[Node]:
         return [part for place, part in enumerate(_parts(rule.when)) if place != self._key.part]
@@ -348,20 +350,20 @@ class _Writer:
     def _conjuncts(self, parts: Iterable[Node]) -> list[str]:
         return [conjunct for part in parts for conjunct in self._true(part)]
 
-    def _earned(self, rule: Rule, known: Sequence[str]) -> tuple[str, str]:
-        """(condition for there being any, beside what is ``known`` to hold; the value in 1/scale of the rule, less the
-        base where it is above it).
+    def _earned(self, rule: Rule, known: Sequence[str]) -> _Value:
+        """What is earned in 1/scale of the rule, less the base where it is above it; guards that are ``known`` to hold
+        are left out.
         """
         if rule.scale <= 0:
             raise ValueError(f"{rule.id}: what is earned has no scale")
-        earned = self._scaled(rule.earn, rule.scale)
-        code = earned.code
-        guards = [guard for guard in earned.guards if guard not in known]
         if rule.over_base:
-            name = self._base_name(rule)
-            scale = _base_scale(rule.earn)
-            code = f"{code} - {name}{_times(_exactly(rule.scale, scale))}"
-        return _all(guards), code
+            times = _times_the_base(rule.earn, rule.scale)
+            if times is not None:
+                return _Value((), f"{self._base_name(rule)} * {self._constant(times)}")
+        guards, code = self._scaled(rule.earn, rule.scale)
+        if rule.over_base:
+            code = f"{code} - {self._base_name(rule)}{_times(_exactly(rule.scale, _base_scale(rule.earn)))}"
+        return _Value(tuple(guard for guard in guards if guard not in known), code)
 
     def _base_name(self, rule: Rule) -> str:
         if rule.on == "line":
@@ -560,6 +562,8 @@ class _Writer:
         else:
             self._line_facts.add(field.index)
             name = f"{self._line}{field.index}"
+        if field.index == BASE:
+            return _Value((), name)
         return _Value((f"{name} is not None",), name)
 
     def _arithmetic(self, op: str, left: Node, right: Node) -> _Value:
@@ -670,9 +674,7 @@ class _Writer:
             f"{name} = {0 if node.name == 'count' else None}",
             loop,
             *(f"    z{place} = m[{place}]" for place in sorted(self._line_facts)),
-            f"    if {where}:",
-            f"        if {guards}:",
-            f"            {step}",
+            *_indented(_if(where, _if(guards, [step]))),
         ]
         self._line = None
         return _Value(() if node.name == "count" else (f"{name} is not None",), name)
@@ -706,6 +708,22 @@ def _base_scale(earn: Node) -> int:
     return max((_base_scale(child) for child in _children(earn)), default=0)
 
 
+def _times_the_base(earn: Node, scale: int) -> int | None:
+    """How many of 1/scale it gives above the base for each one that the base has, for an earning that is just a
+    multiple of the base.
+    """
+    match earn:
+        case tree.Arithmetic(op="*", left=tree.Number() as number, right=tree.Field(index=index) as base):
+            pass
+        case tree.Arithmetic(op="*", left=tree.Field(index=index) as base, right=tree.Number() as number):
+            pass
+        case _:
+            return None
+    if index != BASE:
+        return None
+    return number.num * _exactly(scale, number.den * base.scale) - _exactly(scale, base.scale)
+
+
 def _exactly(scale: int, own: int) -> int:
     """How many of 1/scale one of 1/own is."""
     if own <= 0 or scale % own:
@@ -717,5 +735,9 @@ def _times(factor: int) -> str:
     return "" if factor == 1 else f" * {factor}" if factor >= 0 else f" * ({factor})"
 
 
-def _indented(lines: Iterable[str], depth: int) -> list[str]:
+def _if(condition: str, lines: Sequence[str]) -> list[str]:
+    return list(lines) if condition == _TRUE else [f"if {condition}:", *_indented(lines)]
+
+
+def _indented(lines: Iterable[str], depth: int = 1) -> list[str]:
     return ["    " * depth + line for line in lines]
