@@ -29,7 +29,7 @@ SOMEBODY: Final = "mem_00000000000000000000000000"
 """The member of every case."""
 _LABEL: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?", re.ASCII)
-_BIRTHDAY: Final = re.compile(r"[0-9]{2}-[0-9]{2}", re.ASCII)
+_BIRTHDAY: Final = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", re.ASCII)
 _NO_TERMS: Final = Terms(0, 0)
 _GOODS: Final = ("product", "category", "department", "brand", "margin")
 
@@ -187,9 +187,7 @@ def _told(step: Step) -> str:
     if step.after_order_cap != step.exact:
         parts.append(f"{_number(step.after_order_cap)} under the cap of an order")
     if step.cap and step.verdict != "capped":
-        parts.append(
-            f"{_number(step.after_caps)} under the caps of the member" if step.cap else _number(step.after_caps)
-        )
+        parts.append(f"{_number(step.after_caps)} under the member's caps")
     parts.append(_VERDICTS[step.verdict].format(points=f"{step.points:,}", by=step.by))
     if step.verdict == "given" and (step.before.num or step.after.num):
         parts.append(f"{_number(step.before)} was left over before, {_number(step.after)} is now")
