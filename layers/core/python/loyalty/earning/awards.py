@@ -10,13 +10,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from loyalty.earning.purchase import Attribute, Order
+from loyalty.earning.purchase import Attribute, Given, Order
 from loyalty.earning.quotes import Quote, Quoted
 from loyalty.errors import Refused
 from loyalty.ledger.account import Draft, State
 from loyalty.ledger.commands import Award, earn_awards
 from loyalty.programs.terms import Program, Terms
-from loyalty.rules.engine import LineState, Outcome, Returned, decide, fraction, shares
+from loyalty.rules.engine import LineState, Outcome, Returned, decide, shares
 from loyalty.rules.evaluation import Loaded
 from loyalty.rules.facts import Happened, Person, reader, typed
 from loyalty.rules.ruleset import Event, Rule, RuleSet
@@ -61,23 +61,15 @@ def _terms(policy: Program, occurred: int, recorded: int, default: Terms) -> Cal
     return terms
 
 
-def goes_back(before: Order, after: Order) -> tuple[list[Award], bool]:
-    """What a return takes of an order's awards, and whether with it the whole purchase has come back."""
-    if before.given is None:
-        return [], False
-    then, now = _returned(before), _returned(after)
-    due = [share for share in shares(before.given.awards, then, now) if share.exact.num or share.ended]
-    return due, not _wholly(then) and _wholly(now)
+def goes_back(given: Given, before: Order, after: Order) -> list[Award]:
+    """What a return takes of an order's awards."""
+    due = shares(given.awards, _returned(before), _returned(after))
+    return [share for share in due if share.exact.num or share.ended]
 
 
 def _returned(order: Order) -> Returned:
     lines = [LineState(line.amount, line.quantity, line.returned, line.returned_quantity) for line in order.lines]
     return Returned(lines, order.returned)
-
-
-def _wholly(returned: Returned) -> bool:
-    part = fraction(None, returned.lines, returned.by_amount)
-    return part.num >= part.den
 
 
 def quoted(loaded: Loaded, outcome: Outcome, draft: Draft, day: int, *, visit: bool) -> Quote:

@@ -112,6 +112,14 @@ class Order(Struct, frozen=True):
         """All that has been returned so far, by line or by amount."""
         return self.returned + sum(line.returned for line in self.lines)
 
+    @property
+    def came_back(self) -> bool:
+        """Whether all of it has been returned: all that was paid, or all pieces of what was free."""
+        if paid := self.amount:
+            return self.returned_amount >= paid
+        pieces = sum(line.quantity for line in self.lines)
+        return 0 < pieces <= sum(line.returned_quantity for line in self.lines)
+
 
 class ReturnLine(Struct, frozen=True):
     """Part of a return: line number (from 1), and how many pieces or how much of it; neither is all that is left of

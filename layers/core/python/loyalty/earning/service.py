@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 BASE_RULE: Final = "base"
 MAX_TRIES: Final = 5
+MOST_LINES_TOLD: Final = 20
+"""An entry of a return names its lines up to so many."""
 LATEST_SECONDS: Final = 86_400
 """How far in the future a till's clock may be."""
 
@@ -152,10 +154,8 @@ class Earning:
 
     def complete(self, program: str, order: Order, now: int) -> Posted:
         """Post the entry of an order document, unless it stands; under the version of the rules that it names."""
-        policy = loaded = None
-        if order.given is not None:
-            policy, loaded = self._program(program), self._rules_of(program, order.given.version)
-        return self._post(program, _Posting(program, policy, order, loaded, self._orders), now)
+        loaded = None if order.given is None else self._rules_of(program, order.given.version)
+        return self._post(program, _Posting(program, self._program(program), order, loaded, self._orders), now)
 
     def _in_force(self, program: str, policy: Program) -> "Loaded | None":
         """The rule set in force. One that was checked against another currency than the policy has now would count
@@ -435,7 +435,7 @@ class Earning:
         state, person = self._look(Chain(program, purchase.account, purchase.wallet), loaded)
         draft = Draft(state, now)
         if loaded is None:
-            _earn(order)(draft)
+            _earn(order, policy.day(order.occurred))(draft)
             return Quote(draft.detail["points"], (Quoted(BASE_RULE, draft.detail["points"]),))
         from loyalty.earning.awards import purchase_earns, quoted
 
@@ -500,7 +500,7 @@ class _Posting:
     """What is to be posted for an order: decided anew on every state of the account, and what is written beside."""
 
     def __init__(
-        self, program: str, policy: Program | None, order: Order, loaded: "Loaded | None", orders: OrderStore
+        self, program: str, policy: Program, order: Order, loaded: "Loaded | None", orders: OrderStore
     ) -> None:
         self.order = order
         self.loaded = loaded
@@ -513,10 +513,10 @@ class _Posting:
 
     def decide(self, draft: Draft) -> None:
         order = self.order
-        if self.loaded is None or self._policy is None:
-            _earn(order)(draft)
+        if self.loaded is None:
+            _earn(order, self._policy.day(order.occurred))(draft)
             return
-        self.outcome, day = self._earns(self.loaded, self._policy, draft.state)
+        self.outcome, day = self._earns(self.loaded, draft.state)
         commands.earn_awards(draft, [award.award() for award in self.outcome.awards], day, visit=True)
         draft.detail |= {
             "source": order.source,
@@ -534,14 +534,14 @@ class _Posting:
         after = replace(self.order, given=replace(given, awards=self.outcome.awards), version=self.order.version + 1)
         return (self._orders.put_of(self._program, after),)
 
-    def _earns(self, loaded: "Loaded", policy: Program, state: State) -> "tuple[Outcome, int]":
+    def _earns(self, loaded: "Loaded", state: State) -> "tuple[Outcome, int]":
         """Worked out once for each state: the account after the same entry is the same account."""
         if self._earned is None or self._earned[0] != state.number:
             from loyalty.earning.awards import purchase_earns
 
             self._earned = (
                 state.number,
-                *purchase_earns(loaded, policy, self.order, state, self.reserved),
+                *purchase_earns(loaded, self._policy, self.order, state, self.reserved),
             )
         return self._earned[1], self._earned[2]
 
@@ -607,10 +607,12 @@ def _cause(order: Order) -> Cause:
     return Cause(order.ref, order.fingerprint, order.actor, order.occurred)
 
 
-def _earn(order: Order) -> Callable[[Draft], None]:
+def _earn(order: Order, day: int) -> Callable[[Draft], None]:
+    """By the policy's rate. The purchase is counted all the same: rules that are published later may ask for it."""
+
     def decide(draft: Draft) -> None:
         terms = order.terms
-        commands.earn_amount(draft, BASE_RULE, terms.rate, order.amount, terms.expiry, terms.start)
+        commands.earn_amount(draft, BASE_RULE, terms.rate, order.amount, terms.expiry, terms.start, day)
         draft.detail |= {"source": order.source, "order": order.order_id, "amount": order.amount}
 
     return decide
@@ -618,15 +620,19 @@ def _earn(order: Order) -> Callable[[Draft], None]:
 
 def _reverse(before: Order, after: Order, amount: int) -> Callable[[Draft], None]:
     def decide(draft: Draft) -> None:
-        terms = after.terms
-        if after.given is None:
-            commands.reverse(draft, BASE_RULE, terms.rate, amount, terms.expiry, terms.start, terms.return_policy)
+        terms, given = after.terms, after.given
+        wholly = after.came_back and not before.came_back
+        if given is None:
+            commands.reverse(
+                draft, BASE_RULE, terms.rate, amount, terms.expiry, terms.start, terms.return_policy, wholly
+            )
         else:
             from loyalty.earning.awards import goes_back
 
-            due, wholly = goes_back(before, after)
-            commands.take_back(draft, due, terms.return_policy, wholly)
-            draft.detail["rules"] = after.given.version
+            commands.take_back(draft, goes_back(given, before, after), terms.return_policy, wholly)
+            draft.detail["rules"] = given.version
+            if back := _lines_back(before, after):
+                draft.detail["back"] = back
         draft.detail |= {
             "source": after.source,
             "order": after.order_id,
@@ -635,6 +641,18 @@ def _reverse(before: Order, after: Order, amount: int) -> Callable[[Draft], None
         }
 
     return decide
+
+
+def _lines_back(before: Order, after: Order) -> list[list[int]]:
+    """[line, amount, pieces] of each line that a return brought back, where that does not go without saying."""
+    if len(after.lines) == 1:
+        return []
+    back = [
+        [number, now.returned - then.returned, now.returned_quantity - then.returned_quantity]
+        for number, (then, now) in enumerate(zip(before.lines, after.lines, strict=True), 1)
+        if then != now
+    ]
+    return back if len(back) <= MOST_LINES_TOLD else []
 
 
 def _bonus(

@@ -83,6 +83,10 @@ class Program(Struct, frozen=True):
         terms = self._terms(occurred, expiry, pending_days)
         return self._terms(recorded, expiry, pending_days) if 0 < terms.expiry <= recorded else terms
 
+    def day(self, moment: int) -> int:
+        """Ordinal of a moment's day in the programme's zone."""
+        return datetime.fromtimestamp(moment, _zone(self.timezone)).toordinal()
+
     def _terms(self, moment: int, expiry: Mapping[str, Any], pending_days: int) -> Terms:
         zone = _zone(self.timezone)
         day = datetime.fromtimestamp(moment, zone).date() + timedelta(days=pending_days)
