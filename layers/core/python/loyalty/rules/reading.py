@@ -128,8 +128,10 @@ class Reader:
         match = _DECIMAL.fullmatch(node.value) if node.kind == "text" else None
         digits = (match[2] or "") if match else ""
         if match is None or len(digits) > places:
-            limit = f" with at most {places} decimal places" if places else ""
-            self.refuse(node, "RULE_VALUE_INVALID", f"{what} is a number{limit}, such as {'12.50' if places else '12'}")
+            limit = (
+                f"number with at most {places} decimal places, such as 12.50" if places else "whole number, such as 12"
+            )
+            self.refuse(node, "RULE_VALUE_INVALID", f"{what} is a {limit}")
             return None
         return int(match[1] + digits.ljust(places, "0")), int(10**places)
 
