@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from functions.replay import handler as replay
-from loyalty.backtests.backtest import SHARDS
+from loyalty.backtests.backtest import SHARDS, Finished
+from loyalty.backtests.store import BacktestStore
 from loyalty.ledger.store import HeadStore, entry_of_item
-from loyalty.runtime import outbound, secrets
+from loyalty.runtime import outbound, secrets, wiring
 from loyalty.table import keys
 from tests.stack.confined import Confined
-from tests.unit.running import Response
+from tests.unit.running import PROGRAM, Response
 
 if TYPE_CHECKING:
     import pytest
@@ -75,13 +76,30 @@ class Shop:
         """A return at six on a day."""
         return self.call(self.till, BACK, {"occurred_at": f"{day}T18:00:00Z", **what}, source="pos", order_id=order)
 
+    def may_bring_back(self, order: str, day: str, **what: Any) -> Response:
+        """The same, which may be refused."""
+        self.keys += 1
+        params, headers = {"source": "pos", "order_id": order}, {"Idempotency-Key": f"k{self.keys}"}
+        body = {"occurred_at": f"{day}T18:00:00Z", **what}
+        return self.running.call(self.till, BACK, body, params=params, headers=headers)
+
+    def event(self, member: str, kind: str, day: str, **more: Any) -> Any:
+        """Something that a member did at nine on a day."""
+        return self.call(self.till, EVENT, {"type": kind, "member": member, "occurred_at": f"{day}T09:00:00Z", **more})
+
+    def publish(self, source: str) -> None:
+        """A rule set put in force, and taken up."""
+        self.call(self.operator, "POST /v1/rule-sets/{id}/publish", id=self.draft(source))
+        wiring.rules_in_force.cache_clear()
+        wiring.earning.cache_clear()
+
     def publish_heads(self) -> None:
         """What the table's stream would have told by now."""
         store = HeadStore(self.running.table)
         for records in self.running.engine.stream().values():
             for record in records:
-                image = record["dynamodb"]["NewImage"]
-                if image[keys.TYPE]["S"] == keys.type_entry:
+                image = record["dynamodb"].get("NewImage")
+                if image is not None and image[keys.TYPE]["S"] == keys.type_entry:
                     store.publish(entry_of_item({name: next(iter(value.values())) for name, value in image.items()}))
 
     def draft(self, source: str) -> str:
@@ -101,6 +119,10 @@ class Shop:
 
     def look(self, simulation: str) -> Response:
         return self.running.call(self.operator, "GET /v1/simulations/{id}", params={"id": simulation})
+
+    def latest(self, rule_set: str) -> Finished | None:
+        """What publishing would go by."""
+        return BacktestStore(self.running.table).latest(PROGRAM, rule_set)
 
     def deliver(self, message: dict[str, Any]) -> bool:
         """Lambda hands a message to the worker; whether it need not come again."""

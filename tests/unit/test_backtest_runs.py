@@ -1,9 +1,18 @@
 """Backtests as they run: begun over HTTP, worked off from the queue, looked at again."""
 
+import random
+from collections import deque
+from typing import Any
+
 import pytest
 
+from loyalty.backtests import service
+from loyalty.backtests.backtest import MAX_TRIES
+from loyalty.backtests.store import BacktestStore
+from loyalty.table import keys
 from tests.stack.confined import Confined
 from tests.unit.backtested import BASE, DOUBLE, Shop
+from tests.unit.running import PROGRAM
 
 
 @pytest.fixture
@@ -37,3 +46,264 @@ def test_double_points_cost_double(shop: Shop) -> None:
     assert (figures["cost_before"], figures["cost_after"]) == (30, 60)
     assert figures["purchases_affected"] == figures["members_gaining"] == 3
     assert figures["stores"] == [{"id": "319", "purchases": 3, "amount": 3000, "points_before": 30, "points_after": 60}]
+
+
+LIVELY = """
+rule_set: lively
+program: grocer
+point_cost: "0.01"
+events:
+  check_in: {streak: true}
+  review: {fields: {words: number}}
+groups: {offers: {stacking: best}}
+rules:
+  - {id: base, name: {en: Base, zh: 基础}, on: line, earn: 2 * line.amount / 3}
+  - id: first
+    name: {en: First order, zh: 首单}
+    when: member.first_purchase
+    earn: 5 * base
+  - id: lunch
+    name: {en: Lunch, zh: 午餐}
+    when: weekday IN ('monday', 'tuesday')
+    earn: 1.5 * base
+    group: offers
+    cap: {member: {points: 9, times: 2, per: week}}
+  - id: tea
+    name: {en: Tea, zh: 茶}
+    on: line
+    when: line.category = 'tea'
+    earn: 2 * line.amount
+    group: offers
+    rounding: down
+  - id: loyal
+    name: {en: Third purchase, zh: 第三次购买}
+    when: member.purchases >= 2 AND member.days_since_purchase < 30
+    earn: base + 3
+    cap: {order: 4}
+    on_return: whole
+  - id: streak
+    name: {en: Three days, zh: 连续三天}
+    on: event
+    when: event.type = 'check_in' AND event.streak >= 2
+    earn: event.streak
+  - id: review
+    name: {en: Review, zh: 评价}
+    on: event
+    when: event.type = 'review'
+    earn: event.words / 7
+    cap: {member: {points: 20, per: month}}
+"""
+
+
+def live(shop: Shop, member: str, name: str, luck: random.Random) -> None:
+    """Three weeks of one member: purchases, returns in parts and whole, check-ins, reviews, some of them late."""
+    orders: list[tuple[str, int]] = []
+    for step in range(14):
+        day = f"2026-03-{luck.randrange(1, 22):02d}"
+        chance = luck.random()
+        if chance < 0.5 or not orders:
+            order, lines = f"{name}-{step}", luck.randrange(1, 4)
+            goods = [
+                {
+                    "amount": f"{luck.randrange(0, 2500) / 100:.2f}",
+                    "quantity": 2,
+                    "category": luck.choice(["tea", "rice"]),
+                }
+                for _ in range(lines)
+            ]
+            shop.buy(member, order, [], day, lines=goods, store=luck.choice(["319", "320"]))
+            orders.append((order, lines))
+        elif chance < 0.75:
+            order, lines = luck.choice(orders)
+            how: dict[str, Any] = luck.choice(
+                [{}, {"amount": "0.50"}, {"lines": [{"line": luck.randrange(1, lines + 1), "quantity": 1}]}]
+            )
+            shop.may_bring_back(order, day, **how)
+        elif chance < 0.9:
+            shop.event(member, "check_in", day)
+        else:
+            shop.event(member, "review", day, fields={"words": luck.randrange(1, 90)})
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_happened_under_a_rule_set_happens_again_under_it(shop: Shop, seed: int) -> None:
+    luck = random.Random(seed)
+    shop.publish(LIVELY)
+    for number, member in enumerate(shop.enrol(6)):
+        live(shop, member, f"{number}", luck)
+    figures = shop.simulated(LIVELY)
+    assert figures["set_aside"] == 0
+    assert figures["points_before"] == figures["points_after"] != 0
+    assert [one for one in figures["rules"] if one["points_before"] != one["points_after"]] == []
+    assert figures["members_unchanged"] == figures["members"] == 6
+    assert figures["purchases_affected"] == 0
+
+
+def bought(shop: Shop, members: int = 40) -> list[str]:
+    """Members who have each bought once or twice."""
+    found = shop.enrol(members)
+    for number, member in enumerate(found):
+        shop.buy(member, f"a{number}", [f"{number + 1}.50"], f"2026-03-{number % 28 + 1:02d}", store=str(number % 5))
+        if number % 3 == 0:
+            shop.buy(member, f"b{number}", ["9.99"], "2026-03-30")
+    return found
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_in_whatever_pages_and_order_it_is_worked_off_and_however_often_the_figures_are_the_same(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    bought(shop)
+    whole = shop.simulated(DOUBLE)
+    assert whole["members"] == 40
+
+    luck = random.Random(seed)
+    monkeypatch.setattr(service, "ACCOUNTS", luck.choice([2, 3, 5]))
+    monkeypatch.setattr(service, "MOST_ENTRIES", luck.choice([1, 4, 1000]))
+    simulation = shop.begin(shop.draft(DOUBLE))
+    seen: list[dict[str, Any]] = []
+    while shop.queue:
+        place = luck.randrange(len(shop.queue))
+        message = shop.queue[place]
+        del shop.queue[place]
+        seen.append(message)
+        for again in [message] * luck.choice([1, 1, 2]) + [one for one in seen if luck.random() < 0.05]:
+            assert shop.deliver(again)
+    assert max(message["page"] for message in seen) > 1
+    found = shop.show(simulation)
+    assert found["status"] == "done"
+    assert found["progress"]["accounts"] == found["progress"]["accounts_done"] == 40
+    assert found["figures"] == whole
+    assert all(shop.deliver(message) for message in seen)
+    assert shop.show(simulation) == found
+    assert not shop.queue
+
+
+def test_two_workers_on_one_page_count_it_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    bought(shop)
+    whole = shop.simulated(DOUBLE)
+    simulation = shop.begin(shop.draft(DOUBLE))
+    keep = BacktestStore.keep
+    quicker: list[dict[str, Any]] = []
+
+    def overtaken(store: BacktestStore, backtest: Any, shard: Any, figures: Any) -> bool:
+        """Another worker with the same message is a moment quicker."""
+        if not quicker:
+            quicker.append(shop.delivered[-1])
+            assert shop.deliver(quicker[0])
+            quicker.clear()
+        return keep(store, backtest, shard, figures)
+
+    monkeypatch.setattr(BacktestStore, "keep", overtaken)
+    shop.drain()
+    assert shop.show(simulation)["figures"] == whole
+
+
+def test_an_account_that_cannot_be_replayed_is_set_aside_and_the_others_are_not(shop: Shop) -> None:
+    members = bought(shop, 6)
+    order = keys.order(PROGRAM, "pos", "a2")
+    shop.running.table.delete(order)
+    figures = shop.simulated(DOUBLE)
+    assert figures["set_aside"] == 1
+    assert figures["set_aside_first"] == [
+        {"member": members[2], "reason": "Corrupt: entry 2: its order document is missing"}
+    ]
+    assert (figures["accounts"], figures["members"]) == (6, 5)
+
+
+def test_a_part_that_fails_again_and_again_makes_it_incomplete_until_it_is_sent_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bought(shop, 3)
+    whole = shop.simulated(DOUBLE)
+    simulation = shop.begin(shop.draft(DOUBLE))
+    broken = shop.queue.popleft()
+    with monkeypatch.context() as within:
+        within.setattr(BacktestStore, "accounts", None)
+        for _ in range(MAX_TRIES):
+            assert shop.show(simulation)["status"] == "running"
+            assert not shop.deliver(broken)
+    shop.drain()
+    found = shop.show(simulation)
+    assert found["status"] == "incomplete"
+    assert found["incomplete"] == [{"shard": broken["shard"], "reason": "TypeError"}]
+    assert "figures" not in found
+    assert shop.latest(found["rule_set"]) is None
+
+    assert shop.deliver(broken)
+    shop.drain()
+    found = shop.show(simulation)
+    assert (found["status"], found["figures"]) == ("done", whole)
+
+
+def test_the_newest_finished_one_speaks_for_a_rule_set(shop: Shop) -> None:
+    bought(shop, 3)
+    shop.publish_heads()
+    draft = shop.draft(DOUBLE)
+    assert shop.latest(draft) is None
+    first = shop.begin(draft, days=10)
+    waiting, shop.queue = shop.queue, deque()
+    second = shop.begin(draft, days=20)
+    shop.drain()
+    newest = shop.latest(draft)
+    assert newest is not None
+    assert (newest.simulation, newest.days, newest.change_percent) == (second, 20, 100.0)
+    assert newest.exceeds(99)
+    assert not newest.exceeds(100)
+    shop.queue = waiting
+    shop.drain()
+    assert shop.show(first)["status"] == "done"
+    latest = shop.latest(draft)
+    assert latest is not None
+    assert latest.simulation == max(first, second), "the newer one, though it ended first"
+
+
+def test_only_the_days_asked_for_count_and_what_came_before_is_known(shop: Shop) -> None:
+    (member,) = shop.enrol(1)
+    shop.buy(member, "a", ["1.60"], "2026-03-01")
+    shop.buy(member, "b", ["1.60"], "2026-03-10")
+    shop.bring_back("a", "2026-03-11")
+    shop.buy(member, "c", ["1.60"], "2026-03-20")
+    figures = shop.simulated(BASE, days=5, until="2026-03-12")
+    assert [one["day"] for one in figures["days"]] == ["2026-03-10", "2026-03-11"]
+    # 1.6 carried 0.6 into the second purchase, so that gives 2; the third is after the window.
+    assert [one["points_after"] for one in figures["days"]] == [2, -2]
+    assert figures["points_before"] == figures["points_after"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"days": 0}, "days"),
+        ({"days": 367}, "days"),
+        ({"until": "2026-02-30"}, "until"),
+        ({"until": "yesterday"}, "until"),
+        ({"until": "9000-01-01"}, "until"),
+        ({"day": 3}, "day"),
+    ],
+)
+def test_days_that_are_none_are_refused(shop: Shop, body: dict[str, Any], field: str) -> None:
+    draft = shop.draft(BASE)
+    answer = shop.running.call(shop.operator, "POST /v1/rule-sets/{id}/simulate", body, params={"id": draft})
+    assert (answer.status, answer.code, answer.body["field"]) == (400, "REQUEST_INVALID", field)
+    assert not shop.queue
+
+
+def test_what_is_not_there_cannot_be_tried_or_looked_at(shop: Shop) -> None:
+    simulation = shop.begin(shop.draft(BASE))
+    absent = {"id": "rls_01ARZ3NDEKTSV4RRFFQ69G5FAV"}
+    assert shop.running.call(shop.operator, "POST /v1/rule-sets/{id}/simulate", {}, params=absent).status == 404
+    for other in ("sim_01ARZ3NDEKTSV4RRFFQ69G5FAV", "LATEST#x", "x"):
+        assert shop.look(other).code == "SIMULATION_NOT_FOUND"
+    assert shop.look(simulation).body["status"] == "running"
+    assert shop.deliver({"program": PROGRAM, "simulation": "sim_x", "shard": 0, "page": 1})
+
+
+def test_a_till_may_neither_try_nor_look(shop: Shop) -> None:
+    simulation = shop.begin(shop.draft(BASE))
+    answer = shop.running.call(shop.till, "GET /v1/simulations/{id}", params={"id": simulation})
+    assert (answer.status, answer.code) == (403, "AUTH_SCOPE_MISSING")
+    shop.till = shop.running.key("auditor")
+    assert shop.running.call(shop.till, "GET /v1/simulations/{id}", params={"id": simulation}).status == 200
+    answer = shop.running.call(shop.till, "POST /v1/rule-sets/{id}/simulate", {}, params={"id": "current"})
+    assert answer.code == "AUTH_SCOPE_MISSING"

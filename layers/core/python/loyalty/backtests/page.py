@@ -372,13 +372,12 @@ def _notes(figures: FiguresView) -> str:
             "按入账顺序回放已记录的购买与事件，每个账户从当时之前的状态开始；退货在退回当日从两边扣除。",
         ),
         Text(
-            "Tier and segments are those kept with the purchase, else those of today; other facts of members are "
-            "today's.",
-            "会员等级与人群取购买时的记录，没有记录则取今天的值；其他会员资料均为今天的值。",
+            "Facts of members, tier and segments among them, are those kept with the purchase, else those of today.",
+            "会员资料（包括等级与人群）取购买时的记录，没有记录则取今天的值。",
         ),
         Text(
-            "An event that earned nothing at the time was not recorded, so it earns nothing here either.",
-            "当时未得积分的事件没有记录，因此这里同样不计分。",
+            "An event of a type that was not known at the time was refused, so it is not here and earns nothing.",
+            "当时未知类型的事件已被拒绝、没有记录，因此这里不计分。",
         ),
     ]
     if figures.budgets:

@@ -184,7 +184,8 @@ class _Wallet:
         known = entry.detail.get("fields", {})
         fields = {name: typed(of, known[name]) for name, of in declared.fields.items() if name in known}
         happened = Happened(entry.chain.account, kind, entry.occurred, store, fields, streak)
-        facts = self._replay.reader.event(happened, self._person, draft.state)
+        person = self._person_at(entry)
+        facts = self._replay.reader.event(happened, person, draft.state)
         outcome = self._replay.decide(facts, draft.state)
         given = commands.earn_awards(draft, [one.award() for one in outcome.awards], facts.day)
         self._state = _without_points(draft.state)
@@ -194,7 +195,7 @@ class _Wallet:
         ]
         if waiting:
             self._waiting[entry.number] = _by_rule(waiting)
-        self._count(entry, None, self._person, before, after, 0, outcome)
+        self._count(entry, None, person, before, after, 0, outcome)
 
     def _return(self, entry: Entry) -> None:
         name = entry.detail["source"], entry.detail["order"]
@@ -277,11 +278,17 @@ class _Wallet:
         return Draft(self._state, entry.recorded)
 
     def _person_of(self, order: Order) -> Person | None:
-        """What rules may read of the member: tier and segments as they were kept with the order, else as today."""
-        kept: Person | None = getattr(order, "person", None)
+        """What rules may read of the member: as it was kept with the order, else as it is today."""
+        kept = order.given.person if order.given else None
+        return self._person if kept is None else _as_kept(kept, self._person or Person())
+
+    def _person_at(self, entry: Entry) -> Person | None:
+        """The same for an event, which keeps the member's standing."""
+        kept = entry.detail.get("member")
         if self._person is None or kept is None:
             return self._person
-        return replace(self._person, tier=kept.tier, segments=kept.segments)
+        tier, segments = str(kept.get("tier", "")), tuple(map(str, kept.get("segments", ())))
+        return replace(self._person, tier=tier, segments=segments)
 
 
 _WAITED: Final = "waited in vain"
@@ -327,13 +334,28 @@ def _come_back(detail: Mapping[str, Any], bought: _Bought) -> Returned:
             lines[number - 1] = line._replace(
                 returned=line.returned + amount, returned_quantity=line.returned_quantity + pieces
             )
-        return Returned(lines, back.by_amount)
+        return Returned(lines, max(0, int(detail["returned"]) - sum(line.returned for line in lines)))
     if int(detail["returned"]) == order.returned_amount:
         return Returned(
             [LineState(line.amount, line.quantity, line.returned, line.returned_quantity) for line in order.lines],
             order.returned,
         )
     return Returned(back.lines, back.by_amount + int(detail["amount"]))
+
+
+def _as_kept(kept: Person, today: Person) -> Person:
+    """What was kept of a member, and today's where nothing was: an order keeps what the rules of its time spoke of."""
+    return Person(
+        kind=kept.kind or today.kind,
+        tier=kept.tier,
+        segments=kept.segments,
+        language=kept.language or today.language,
+        city=kept.city or today.city,
+        birth_month=kept.birth_month or today.birth_month,
+        birth_day=kept.birth_day or today.birth_day,
+        enrolled=kept.enrolled or today.enrolled,
+        attributes={**today.attributes, **kept.attributes},
+    )
 
 
 def _untouched(order: Order) -> list[LineState]:
