@@ -48,7 +48,7 @@ BETA: Final[dict[str, Any]] = {
 }
 GAMMA: Final[dict[str, Any]] = {**ALPHA, "program": "gamma", "name": "Gamma"}
 """Alpha's twin: what its clients are refused is not for another policy's sake."""
-ROLES: Final = ("till", "shop", "operator", "auditor")
+ROLES: Final = ("till", "shop", "operator", "marketer", "auditor")
 
 
 @dataclass
