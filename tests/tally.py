@@ -7,10 +7,12 @@ import json
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
-KINDS: Final = ("schedules", "races", "operations", "API calls", "rule and event pairs against SQLite")
-Kind = Literal["schedules", "races", "operations", "API calls", "rule and event pairs against SQLite"]
+Kind = Literal[
+    "schedules", "races", "operations", "API calls", "rule and event pairs against SQLite", "hostile expressions"
+]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 RUN_FOLDER: Final = "LOYALTY_TEST_RUN"
 """Environment: the folder of this test run, shared by its processes."""

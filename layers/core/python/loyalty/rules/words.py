@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final, NamedTuple
+from unicodedata import category
 
 from msgspec import Struct
 from sqlglot.errors import SqlglotError
@@ -71,6 +72,8 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _TEXT: Final = re.compile(r"'(?:[^']|'')*'")
 _BLANK: Final = re.compile(r"[ \t\r\n]*")
+_TURNING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that turn the direction of writing, so that a text reads other than it is."""
 _INFIX: Final = frozenset({"=", "<>", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "AND", "OR", "LIKE"})
 _QUERY: Final = frozenset({"SELECT", "FROM", "ORDER", "GROUP", "WITH", "UNION", "JOIN", "OVER", "DISTINCT"})
 _NO_QUERY: Final = "An expression is no query: it only speaks of the purchase or event at hand"
@@ -103,7 +106,7 @@ def mistake(text: str, code: str, start: int, end: int, message: str, suggestion
     """A mistake in ``text[start:end]``."""
     line = text.count("\n", 0, start) + 1
     column = start - (text.rfind("\n", 0, start) + 1) + 1
-    return Mistake(code, start, max(end - start, 0), line, column, message, suggestion)
+    return Mistake(code, start, max(end - start, 0), line, column, _seen(message), _seen(suggestion))
 
 
 def nearest(name: str, names: Sequence[str], cutoff: float = 0.6) -> str:
@@ -203,6 +206,9 @@ def _word(text: str, start: int, end: int) -> Word:
     if _NUMBER.fullmatch(written):
         return Word("number", written, start, end)
     if _TEXT.fullmatch(written):
+        for place, letter in enumerate(written, start):
+            if category(letter) in ("Cc", "Cs") or letter in _TURNING:
+                raise _wrong(text, place, place + 1, f"A text cannot hold {ascii(letter)[1:-1]}, which nobody sees")
         return Word("text", written[1:-1].replace("''", "'"), start, end)
     raise _unknown(text, start, end)
 
@@ -224,9 +230,13 @@ def _unknown(text: str, start: int, end: int) -> Rejected:
 
 
 def _shown(written: str) -> str:
-    """As it can be shown in a message: short, and without what cannot be seen."""
-    short = written if len(written) <= 40 else written[:39] + "…"
-    return short if short.isprintable() else ascii(short)[1:-1]
+    """Short enough for a message."""
+    return written if len(written) <= 40 else written[:39] + "…"
+
+
+def _seen(message: str) -> str:
+    """With escapes for what cannot be seen."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in message)
 
 
 def _wrong(text: str, start: int, end: int, message: str, suggestion: str = "") -> Rejected:
