@@ -153,9 +153,8 @@ def test_a_marketer_tries_publishes_and_takes_back_rules_while_a_till_sells(
     assert {sale.status for sale in till.sales} == {201}, "a till that posts all the while sees no error"
     assert {sale.points for sale in till.sales} == {10, 20}
     assert max(obeyed, undone) < OBEYED_SECONDS
-    say(
-        f"rules obeyed {obeyed:.1f} s after the publish, {undone:.1f} s after the rollback; {len(till.sales)} sales meanwhile"
-    )
+    times = f"{obeyed:.1f} s after the publish, {undone:.1f} s after the rollback"
+    say(f"rules obeyed {times}; {len(till.sales)} sales meanwhile")
 
 
 def _basket() -> dict[str, Any]:
