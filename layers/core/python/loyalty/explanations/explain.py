@@ -269,7 +269,7 @@ def _cap_of(rule: Rule, name: str) -> tuple[Cap, str] | None:
 
 def _text(rule: Rule, step: Step, points: int, after: Rate, speaker: Speaker, by_id: Mapping[str, Rule]) -> str:
     """A rule's way to its points in one sentence."""
-    parts = [f"{_named(rule, speaker)}{speaker.say('colon')}{speaker.say('rule.exact', _number(step.exact))}"]
+    parts = [f"{_titled(rule, speaker)}{speaker.say('colon')}{speaker.say('rule.exact', _number(step.exact))}"]
     if step.after_order_cap != step.exact:
         parts.append(speaker.say("rule.order_cap", rule.order_cap, _number(step.after_order_cap)))
     found = _cap_of(rule, step.cap)
@@ -281,20 +281,32 @@ def _text(rule: Rule, step: Step, points: int, after: Rate, speaker: Speaker, by
         by = in_language(by_id[step.by].names, speaker.language) if step.by in by_id else step.by
         parts.append(speaker.say(f"verdict.{step.verdict}", by))
     elif rule.rounding == "carry":
-        parts.append(speaker.say("rounding.carry", _number(step.before), points, _number(after)))
+        parts += _carried(step.before, points, after, speaker.language)
     else:
         parts.append(speaker.say(f"rounding.{rule.rounding}", points))
     return speaker.say("then").join(parts)
 
 
-def _named(rule: Rule, speaker: Speaker) -> str:
-    return speaker.say("named", in_language(rule.names, speaker.language))
+def _carried(before: Rate, points: int, after: Rate, language: Language) -> list[str]:
+    """What was carried, what was given, what is carried on; nothing is not spoken of."""
+    parts = [say(language, "carried.before", _number(before))] if before.num else []
+    parts.append(say(language, "verdict.given", points))
+    return [*parts, say(language, "carried.after", _number(after))] if after.num else parts
+
+
+def _titled(rule: Rule, speaker: Speaker) -> str:
+    """A rule's name, and when it counts."""
+    name = speaker.say("named", in_language(rule.names, speaker.language))
+    if rule.when is None:
+        return name
+    condition = speaker.condition(rule.when)
+    return speaker.say("rule.when", name, speaker.say("rule.lines", condition) if rule.on == "line" else condition)
 
 
 def _failed(rules: RuleSet, given: Decided, speaker: Speaker) -> Iterator[RuleView]:
     for failure in given.outcome.failures:
         rule = rules.rules[failure.rule]
-        text = f"{_named(rule, speaker)}{speaker.say('colon')}{speaker.say('failed')}"
+        text = f"{_titled(rule, speaker)}{speaker.say('colon')}{speaker.say('failed')}"
         yield RuleView(rule.id, "failed", 0, text, rule.names, speaker.condition(rule.when), speaker.value(rule.earn))
 
 
@@ -411,8 +423,8 @@ def _earned(entry: Entry, before: State, source: Source, language: Language) -> 
         return [say(language, "entry.earned.own", points)], False
     rate = order.terms.rate.times(10 ** exponent(order.currency))
     amount = _money(detail["amount"], order.currency)
-    numbers = (_number(rate), order.currency, _number(earned), _number(rest), whole, _number(after))
-    return [say(language, "entry.rate", amount, *numbers)], True
+    rated = say(language, "entry.rate", amount, _number(rate), order.currency, _number(earned))
+    return [say(language, "then").join([rated, *_carried(rest, whole, after, language)])], True
 
 
 def _reversed(entry: Entry, source: Source, language: Language) -> list[str]:

@@ -140,7 +140,7 @@ def _first_way(rules: RuleSet, occasion: Occasion, rule: Rule, lacks: Sequence[L
 
 def _ways(rules: RuleSet, start: _Way, lacks: Sequence[Lack]) -> Iterator[_Way]:
     """Everything that is lacking made good at once, the nearest first."""
-    makers = [_MADE_GOOD[lack.what] for lack in lacks]
+    makers = [MADE_GOOD[lack.what] for lack in lacks]
     choices = [list(make(rules, start.occasion, lack)) for make, lack in zip(makers, lacks, strict=True)]
     for chosen in product(*(range(len(options)) for options in choices)):
         way: _Way | None = start
@@ -436,7 +436,7 @@ def _money(minor_units: int, minor: int) -> str:
 
 
 _Make = Callable[[RuleSet, Occasion, Lack], Iterator[_Way]]
-_MADE_GOOD: Final[Mapping[What, _Make]] = {
+MADE_GOOD: Final[Mapping[What, _Make]] = {
     "channel": _channels,
     "payment": _payments,
     "store": _elsewhere,

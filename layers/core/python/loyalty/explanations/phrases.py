@@ -4,6 +4,7 @@ A closed table: every node of the language, every fact and every verdict has its
 itself (rules, days of the calendar) comes in its own words; ids and values stay as they are written.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final, Literal
@@ -188,13 +189,13 @@ PHRASES: Final[Mapping[str, Names]] = {
         "nothing given: the budget of “{0}” was too small for it", "未给予积分：活动“{0}”的预算不足"
     ),
     "verdict.nothing": Names("nothing given: rounded down to nothing", "未给予积分：取整后为零"),
-    "rounding.carry": Names(
-        "with {0} carried from before, {1} points given and {2} carried on",
-        "加上此前结转的{0}分，给予{1}分，结转{2}分",
-    ),
-    "rounding.down": Names("rounded down to {0} points", "向下取整，给予{0}分"),
-    "rounding.up": Names("rounded up to {0} points", "向上取整，给予{0}分"),
-    "rounding.nearest": Names("rounded to {0} points", "四舍五入，给予{0}分"),
+    "rule.when": Names("{0} ({1})", "{0}（{1}）"),
+    "rule.lines": Names("for each line: {0}", "逐行判断：{0}"),
+    "carried.before": Names("{0} carried from before", "加上此前结转的{0}分"),
+    "carried.after": Names("{0} carried on", "结转{0}分"),
+    "rounding.down": Names("rounded down: {0} points given", "向下取整，给予{0}分"),
+    "rounding.up": Names("rounded up: {0} points given", "向上取整，给予{0}分"),
+    "rounding.nearest": Names("rounded: {0} points given", "四舍五入，给予{0}分"),
     "failed": Names("could not be worked out for this event", "对此事件无法计算"),
     # What would have earned more
     "nearest": Names("{0} points more by “{1}”, had it been {2}", "若{2}，按“{1}”可多得{0}分"),
@@ -216,9 +217,8 @@ PHRASES: Final[Mapping[str, Names]] = {
         "{0}分，依据规则的第{1}版。无法重新计算，以下为分录本身的记载",
     ),
     "entry.rate": Names(
-        "{0} at {1} points per {2} are exactly {3} points; with {4} carried from before, {5} points given"
-        " and {6} carried on",
-        "{0}，每{2}{1}分，精确值为{3}分；加上此前结转的{4}分，给予{5}分，结转{6}分",
+        "{0} at {1} points per {2}: exactly {3} points",
+        "{0}，每{2}{1}分：精确值为{3}分",
     ),
     "entry.earned.own": Names("{0} points given", "给予{0}分"),
     "entry.bonus": Names("the programme gives {0} points for “{1}”", "本计划对“{1}”给予{0}分"),
@@ -522,7 +522,19 @@ def in_language(names: Names, language: Language) -> str:
 
 def say(language: Language, phrase: str, *parts: object) -> str:
     """A phrase of the table, its places filled. What fills them may hold braces itself."""
-    return in_language(PHRASES[phrase], language).format(*parts)
+    words = in_language(PHRASES[phrase], language)
+    if language == "en" and "1" in [str(part) for part in parts]:
+        words = _COUNTED.sub(lambda match: _one(match, parts), words)
+    return words.format(*parts)
+
+
+_COUNTED: Final = re.compile(r"\{([0-9])\} (point|piece|time)s")
+
+
+def _one(match: re.Match[str], parts: Sequence[object]) -> str:
+    """1 point, and not 1 points."""
+    place, noun = match.groups()
+    return f"{{{place}}} {noun}" if str(parts[int(place)]) == "1" else match[0]
 
 
 def is_money(node: Node) -> bool:
