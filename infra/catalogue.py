@@ -138,7 +138,7 @@ CATALOGUE: tuple[Function, ...] = (
         "quote",
         "What a basket or an event would earn",
         Http(),
-        table=(Access((QUERY, GET), (CHAINS,)), Access((GET,), (BUDGETS,)), _ACCOUNT, _RULES, _FIND),
+        table=(Access((QUERY,), (CHAINS,)), Access((GET,), (BUDGETS,)), _ACCOUNT, _RULES, _FIND),
         finds_members=True,
         seals_rules=True,
     ),
@@ -190,7 +190,7 @@ CATALOGUE: tuple[Function, ...] = (
         "explain",
         "Why an entry says what it says",
         Http(),
-        table=(Access((QUERY, GET), (CHAINS,)), Access((GET,), (ORDERS,)), _RULES),
+        table=(Access((GET,), (CHAINS, ORDERS)), _RULES),
         seals_rules=True,
     ),
     Function(

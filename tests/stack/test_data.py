@@ -1,14 +1,18 @@
 """What is kept: the table, the key, the secret, the bus, and what is watched."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from infra.catalogue import CATALOGUE, Http
+from infra.constructs.alarms import COUNTED
 from infra.settings import read_stage
+from loyalty.runtime.observability import NAMESPACE
+from loyalty.runtime.rules import DEGRADED, STALE
 from loyalty.table import keys
-from tests.stack.conftest import STAGES, Synthesised
+from tests.stack.conftest import ROOT, STAGES, Synthesised, listed
 
 
 def test_the_table_has_the_keys_and_the_index_that_the_code_names(stage: Synthesised) -> None:
@@ -78,8 +82,56 @@ def test_every_function_alarms_when_it_fails_or_is_throttled_and_those_that_peop
         "table-write-throttles",
         "table-PutItem-errors",
         "failures",
+        "rules-stale",
+        "rules-degraded",
+        "rule-failures",
+        "budget-exhausted",
     } <= names
     assert {"publish-behind", "recover-behind", "ingest-waiting"} <= names
+
+
+def test_what_functions_count_alarms_under_the_name_and_the_dimension_that_they_write(stage: Synthesised) -> None:
+    assert set(COUNTED) >= {STALE, DEGRADED}
+    alarms = stage.properties("AWS::CloudWatch::Alarm").values()
+    watched = {alarm["MetricName"]: alarm for alarm in alarms if alarm.get("Namespace") == NAMESPACE}
+    assert set(watched) == set(COUNTED)
+    for alarm in watched.values():
+        assert alarm["Dimensions"] == [{"Name": "stage", "Value": stage.stage.name}]
+        assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 1)
+
+
+def test_every_metric_that_a_function_counts_has_its_alarm() -> None:
+    counted = set()
+    for folder in ("layers/core/python/loyalty", "functions"):
+        for path in (ROOT / folder).rglob("*.py"):
+            counted |= set(re.findall(r"observability\.count\(\s*\"(\w+)\"", path.read_text(encoding="utf-8")))
+    assert counted | {STALE, DEGRADED} == set(COUNTED)
+
+
+def test_each_secret_is_read_by_those_who_need_it_and_by_nobody_else(prod: Synthesised) -> None:
+    readers: dict[str, set[str]] = {}
+    roles = prod.properties("AWS::IAM::Role")
+    for name, function in prod.functions().items():
+        (policy,) = roles[function["Role"]["Fn::GetAtt"][0]]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if statement["Action"] == "secretsmanager:GetSecretValue":
+                for secret in listed(statement["Resource"]):
+                    readers.setdefault(secret["Ref"], set()).add(name)
+    words = ("Signing", "Identity", "Artifact")
+    by_name = {next(word for word in words if word in secret): who for secret, who in readers.items()}
+    assert by_name == {
+        "Signing": {one.name for one in CATALOGUE if one.signs},
+        "Identity": {one.name for one in CATALOGUE if one.finds_members},
+        "Artifact": {one.name for one in CATALOGUE if one.seals_rules},
+    }
+    assert not by_name["Signing"] & by_name["Artifact"], "who signs tokens seals no code, and the reverse"
+
+
+def test_the_secret_that_seals_rule_sets_begins_with_a_key_and_none_before_it(prod: Synthesised) -> None:
+    (secret,) = (one for name, one in prod.properties("AWS::SecretsManager::Secret").items() if "Artifact" in name)
+    made = secret["GenerateSecretString"]
+    assert (made["GenerateStringKey"], json.loads(made["SecretStringTemplate"])) == ("current", {"previous": []})
+    assert made["PasswordLength"] == 64
 
 
 def test_only_alarms_of_this_stack_may_publish_to_the_topic(prod: Synthesised) -> None:

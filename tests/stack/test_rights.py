@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.catalogue import CATALOGUE, CHAINS, CLIENTS, POLICIES, Function
+from infra.catalogue import CATALOGUE, CHAINS, CLIENTS, POLICIES, RULES, Function
 from loyalty.table import keys
 from tests.stack.conftest import Synthesised, listed
 
@@ -96,8 +96,18 @@ def test_only_functions_that_read_clients_can_reach_their_hashed_keys(prod: Synt
 
 
 def test_functions_that_only_read_may_only_read(prod: Synthesised) -> None:
-    for name in ("authorize", "balance"):
+    for name in ("authorize", "balance", "explain", "quote"):
         assert {action for action in _actions(prod, name) if action.startswith("dynamodb:")} <= READS
+
+
+def test_only_the_function_that_publishes_may_write_rule_sets() -> None:
+    writers = {
+        one.name
+        for one in CATALOGUE
+        for access in one.table
+        if RULES in access.partitions and set(access.actions) - READS
+    }
+    assert writers == {"rules"}
 
 
 def test_the_page_of_the_api_may_do_nothing(prod: Synthesised) -> None:
@@ -120,6 +130,7 @@ def test_patterns_match_their_own_partitions_and_no_others() -> None:
     assert CHAINS == "*#L#*"
     assert CLIENTS == "*#C"
     assert POLICIES == "*#P"
+    assert RULES == "*#R"
     assert keys.chain("p", "mem_1", "main").split("#")[1] == "L"
 
 
@@ -130,6 +141,7 @@ def test_a_function_is_told_of_nothing_that_it_has_no_use_for(function: Function
     expected |= {"TABLE_NAME"} if function.third_party else set()
     expected |= {"SIGNING_SECRET_ID"} if function.signs else set()
     expected |= {"IDENTITY_SECRET_ID"} if function.finds_members else set()
+    expected |= {"ARTIFACT_SECRET_ID"} if function.seals_rules else set()
     expected |= {"EVENT_BUS_NAME"} if function.publishes else set()
     expected |= {f"{function.sends_to.upper()}_QUEUE_URL"} if function.sends_to else set()
     expected |= {"INGEST_DEAD_LETTER_URL"} if function.gives_up_to_dead_letters else set()

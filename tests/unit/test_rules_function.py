@@ -15,7 +15,7 @@ from loyalty.rules.seal import fingerprint
 from loyalty.rules.store import RuleStore
 from loyalty.rules.versions import new_id
 from loyalty.runtime import wiring
-from tests.unit.published import gives
+from tests.unit.rule_versions import gives
 from tests.unit.running import PROGRAM, Response, Running, forget
 
 HAND_IN, SHOW_ALL, SHOW = "POST /v1/rule-sets", "GET /v1/rule-sets", "GET /v1/rule-sets/{id}"
@@ -42,7 +42,7 @@ BUDGET = """\
   - id: more
     name: {en: More, zh: 更多}
     when: channel = 'app'
-    earn: base
+    earn: 2 * base
     budget: spring
 """
 

@@ -22,7 +22,7 @@ from loyalty.runtime.rules import DEGRADED, MAX_KEPT, MEND_SECONDS, REFRESH_SECO
 from loyalty.table import keys
 from loyalty.table.client import Table
 from tests.simulation.dynamodb import TABLE, Call, Client, Engine
-from tests.unit.published import KEY, NOW, PROGRAM, built, gives, publish, put_in_force, rate
+from tests.unit.rule_versions import KEY, NOW, PROGRAM, built, gives, publish, put_in_force, rate
 from tests.unit.running import in_turn
 
 OTHER = b"o" * 64

@@ -10,7 +10,7 @@ from loyalty.table import keys
 from loyalty.table.client import Table
 from loyalty.table.writes import Cancelled, ConditionFailed
 from tests.simulation.dynamodb import TABLE, Client, Engine
-from tests.unit.published import KEY, NOW, PROGRAM, built, publish, put_in_force, rate
+from tests.unit.rule_versions import KEY, NOW, PROGRAM, built, publish, put_in_force, rate
 from tests.unit.running import in_turn
 
 

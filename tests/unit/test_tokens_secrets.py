@@ -1,5 +1,6 @@
 """How running functions read secrets: when first needed, again now and then, and through an outage."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from loyalty.errors import Unavailable
 from loyalty.members.tokens import TokenSecrets
-from loyalty.runtime.secrets import REFRESH_SECONDS, Secret, token_secrets
+from loyalty.runtime.secrets import REFRESH_SECONDS, Secret, seal_keys, token_secrets
 
 
 class Manager:
@@ -93,3 +94,36 @@ def test_what_cannot_sign_is_refused_without_being_quoted(text: str) -> None:
     with pytest.raises(ValueError, match="the signing secret") as refused:
         token_secrets(text)
     assert "plain" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ({"current": "a" * 32}, ["a"]),
+        ({"current": "a" * 32, "previous": ""}, ["a"]),
+        ({"current": "a" * 32, "previous": []}, ["a"]),
+        ({"current": "a" * 32, "previous": "b" * 32}, ["a", "b"]),
+        ({"current": "a" * 32, "previous": ["b" * 32, "c" * 32]}, ["a", "b", "c"]),
+    ],
+)
+def test_all_keys_that_sealed_are_known_the_newest_first(text: dict[str, Any], keys: list[str]) -> None:
+    assert seal_keys(json.dumps(text)) == tuple(key.encode() * 32 for key in keys)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '"x"',
+        "{}",
+        '{"current": 5}',
+        '{"current": "short"}',
+        json.dumps({"current": "a" * 32, "previous": "short"}),
+        json.dumps({"current": "a" * 32, "previous": ["b" * 32, ""]}),
+        json.dumps({"current": "a" * 32, "previous": 7}),
+    ],
+)
+def test_what_is_no_key_seals_nothing(text: str) -> None:
+    with pytest.raises(ValueError, match="artifact secret"):
+        seal_keys(text)
