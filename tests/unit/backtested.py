@@ -3,12 +3,17 @@
 import json
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from functions.replay import handler as replay
-from loyalty.backtests.backtest import SHARDS, Finished
+from loyalty.backtests.backtest import SHARDS, Backtest, Finished, Progress
+from loyalty.backtests.figures import Cell, Figures, RuleCell, set_aside
 from loyalty.backtests.store import BacktestStore
+from loyalty.backtests.views import SimulationView, figures_view, simulation_view
 from loyalty.ledger.store import HeadStore, entry_of_item
+from loyalty.rules.ruleset import Campaign, Names, Rule, RuleSet
+from loyalty.rules.tree import Number
 from loyalty.runtime import outbound, secrets, wiring
 from loyalty.table import keys
 from tests.stack.confined import Confined
@@ -149,3 +154,34 @@ class Shop:
         found = self.show(simulation)
         assert found["status"] == "done", found
         return found["figures"]
+
+
+def example() -> SimulationView:
+    """A finished simulation with something of everything."""
+    found = Figures(accounts=3, purchases=9, returns=1, events=2, affected=4, total=Cell(9, 123_456, 1234, 1500))
+    day = date(2026, 3, 1).toordinal()
+    found.days = {day + ahead: Cell(1, 13_717, 137, 150 + 9 * ahead) for ahead in range(9)}
+    found.days[day + 9] = Cell(0, 3, 1, -186)
+    found.stores = {str(300 + number): Cell(1, 10_000, 100, 90 + 5 * number) for number in range(20)} | {"": Cell()}
+    found.tiers = {"": Cell(4, 23_456, 234, 300), "gold": Cell(5, 100_000, 1000, 1200)}
+    found.segments = {"families": Cell(2, 5_000, 50, 80)}
+    found.rules = {"base": RuleCell(9, 1200, 9, 1200), "lunch": RuleCell(0, 0, 4, 380), "old": RuleCell(1, 34, 0, 0)}
+    found.campaigns = {"autumn": {day: 60, day + 1: 60}}
+    found.failures = {"lunch": 3}
+    found.count_member("mem_01ARZ3NDEKTSV4RRFFQ69G5FAV", 1000, 1400)
+    found.count_member("mem_01ARZ3NDEKTSV4RRFFQ69G5FAW", 200, 90)
+    found.count_member("mem_01ARZ3NDEKTSV4RRFFQ69G5FAX", 34, 34)
+    found.add(set_aside("mem_01ARZ3NDEKTSV4RRFFQ69G5FAY", "Corrupt: entry 7: unreadable"))
+    rules = tuple(
+        Rule(name, Names(en, zh), "order", Number(1), campaign=campaign)
+        for name, en, zh, campaign in (
+            ("base", "One point per euro", "每消费一欧元积一分", ""),
+            ("lunch", "Lunch counts double", "午餐双倍积分", "autumn"),
+            ("wine", "Ten points for three bottles", "三瓶酒加十分", ""),
+        )
+    )
+    budgets = (Campaign("autumn", 100),)
+    tried = RuleSet("grocer", "grocer-autumn", "EUR", "UTC", rules, 0, campaigns=budgets, point_cost=(8, 10))
+    simulation, draft = "sim_01ARZ3NDEKTSV4RRFFQ69G5FAV", "rls_01ARZ3NDEKTSV4RRFFQ69G5FAV"
+    backtest = Backtest(simulation, "grocer", draft, "grocer-autumn", day, day + 9, 1000, "cli_x", 1, 2000)
+    return simulation_view(backtest, Progress(4, 4, SHARDS, ()), figures_view(found, tried))

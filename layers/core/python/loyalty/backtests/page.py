@@ -153,7 +153,6 @@ def _cards(figures: FiguresView) -> str:
             Text("Points given", "发放积分"),
             f"{after:,}",
             Text(f"{before:,} before · {share}", f"原为 {before:,} · {share}"),
-            after - before,
         ),
         _cost_card(figures),
         _card(
@@ -163,7 +162,6 @@ def _cards(figures: FiguresView) -> str:
                 f"of {figures.members:,}; {figures.members_unchanged:,} unchanged",
                 f"共 {figures.members:,} 人；{figures.members_unchanged:,} 人不变",
             ),
-            0,
         ),
         _card(
             Text("Purchases that change", "受影响的购买"),
@@ -172,7 +170,6 @@ def _cards(figures: FiguresView) -> str:
                 f"of {figures.purchases:,}, worth {_money(figures.amount, figures.currency)}",
                 f"共 {figures.purchases:,} 笔，金额 {_money(figures.amount, figures.currency)}",
             ),
-            0,
         ),
     ]
     return f'<div class="cards">{"".join(cards)}</div>'
@@ -181,7 +178,7 @@ def _cards(figures: FiguresView) -> str:
 def _cost_card(figures: FiguresView) -> str:
     name = Text("Cost of points", "积分成本")
     if figures.cost_before is None or figures.cost_after is None:
-        return _card(name, "–", Text("the rule set names no point_cost", "规则集未设置 point_cost"), 0)
+        return _card(name, "–", Text("the rule set names no point_cost", "规则集未设置 point_cost"))
     before, after, currency = figures.cost_before, figures.cost_after, figures.currency
     return _card(
         name,
@@ -190,14 +187,12 @@ def _cost_card(figures: FiguresView) -> str:
             f"{_money(before, currency)} before · {_of(after, figures.amount)} of what was paid",
             f"原为 {_money(before, currency)} · 占实付 {_of(after, figures.amount)}",
         ),
-        after - before,
     )
 
 
-def _card(name: Text, number: str, below: Text, change: int) -> str:
-    kind = " class=gain" if change > 0 else " class=loss" if change < 0 else ""
+def _card(name: Text, number: str, below: Text) -> str:
     return (
-        f'<div class="card"><span class="faint small">{_t(name)}</span><b{kind}>{escape(number)}</b>'
+        f'<div class="card"><span class="faint small">{_t(name)}</span><b>{escape(number)}</b>'
         f'<span class="faint small">{_t(below)}</span></div>'
     )
 
@@ -208,8 +203,8 @@ def _warnings(figures: FiguresView) -> str:
         first = "; ".join(f"{one.member}: {one.reason}" for one in figures.set_aside_first[:3])
         found.append(
             Text(
-                f"{figures.set_aside:,} accounts could not be replayed and count nowhere: {first}",
-                f"{figures.set_aside:,} 个账户无法回放，未计入任何数字：{first}",
+                f"Accounts that could not be replayed and count nowhere: {figures.set_aside:,} ({first})",
+                f"{figures.set_aside:,} 个账户无法回放，未计入任何数字（{first}）",
             )
         )
     found += [
