@@ -25,10 +25,11 @@ __all__ = ["Checked", "Home", "Issue", "Written", "check"]
 MAX_RULES: Final = 10_000
 MAX_COST: Final = 10**9
 TYPES: Final[tuple[Type, ...]] = ("number", "text", "truth", "date")
-_TOP: Final = (
+KEYS: Final = (
     "rule_set", "program", "currency", "timezone", "point_cost", "guard", "stores", "attributes", "events", "calendar",
     "campaigns", "groups", "rules", "expect",
 )  # fmt: skip
+EVENT_KEYS: Final = ("fields", "required", "once", "streak", "activates", "cancels")
 _STACKING: Final = ("sum", "best", "first", "exclusive")
 
 
@@ -79,7 +80,7 @@ class _Whole:
     def __init__(self, reader: Reader, home: Home | None) -> None:
         self.reader = reader
         self.top = reader.fields(
-            reader.document.root, "a rule set", _TOP, ("rule_set", "program", *(() if home else ("currency",)), "rules")
+            reader.document.root, "a rule set", KEYS, ("rule_set", "program", *(() if home else ("currency",)), "rules")
         )
         self.home = self._home(home)
 
@@ -196,7 +197,7 @@ class _Whole:
         found: list[Event] = []
         for key, value in entries:
             what = f"event {key.value}"
-            given = reader.fields(value, what, ("fields", "required", "once", "streak", "activates", "cancels"))
+            given = reader.fields(value, what, EVENT_KEYS)
             fields = self._types(given.get("fields"), "event")
             for name, kind in fields.items():
                 other, before = first.setdefault(name, (key.value, kind))

@@ -23,7 +23,7 @@ MAX_DAYS: Final = 4_000
 """Days on which one rule, or one day of the calendar, can recur."""
 MAX_WINDOWS: Final = 50
 MAX_POINTS: Final = 10**9
-_KEYS: Final = (
+KEYS: Final = (
     "id", "name", "on", "when", "earn", "valid", "windows", "group", "priority", "cap", "budget", "pending", "expiry",
     "rounding", "on_return",
 )  # fmt: skip
@@ -54,7 +54,7 @@ class Surroundings(Struct, frozen=True):
 
 def read(reader: Reader, node: Node, around: Surroundings) -> Rule:
     """The rule that is written here; its id is "" when there is nothing to go on with."""
-    given = reader.fields(node, "a rule", _KEYS, ("id", "earn"))
+    given = reader.fields(node, "a rule", KEYS, ("id", "earn"))
     rule_id = reader.text(given.get("id"), "id", IDENTIFIER)
     what = f"rule {rule_id}" if rule_id else "the rule"
     is_base = rule_id == BASE_RULE
