@@ -1,7 +1,7 @@
 """Rules per purchase, beside other engines on the same rules and purchases, in one run and turn by turn.
 
-CPU time, medians of turns, the collector off while the clock runs (as ``timeit`` has it). The others are given the rules
-of the day only; ours finds them. Before anything is timed, all of them must have come to the same points for the same
+CPU time, medians of turns, the collector off while the clock runs (as ``timeit`` has it). The others are given the
+rules of the day only; ours finds them. Before anything is timed, all of them must have come to the same points for the same
 purchases. ``python -m bench.rules`` measures this part alone.
 """
 

@@ -31,6 +31,7 @@ _PACKED: Final = "loyalty-rules"
 _MARSHAL: Final = 2
 """Without references between objects, which would make the bytes depend on how often an object happens to be used."""
 _LONGEST_LINE: Final = 400
+_WORDS: Final = 7
 
 
 class Untrusted(Exception):
@@ -88,7 +89,7 @@ def unpack(content: bytes) -> Compiled:
     """The compiled rules of content **that has been verified**. Raises Untrusted or Unfit."""
     line, _, packed = content.partition(b"\n")
     words = line[:_LONGEST_LINE].decode("ascii", "replace").split(" ")
-    if words[0] != _PACKED:
+    if words[0] != _PACKED or len(words) != _WORDS:
         raise Untrusted("no compiled rules")
     if words[1:4] != [FORMAT, TAG, BYTECODE]:
         raise Unfit(f"compiled in format {' '.join(words[1:4])}, this is {FORMAT} {TAG} {BYTECODE}")

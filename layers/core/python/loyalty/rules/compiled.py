@@ -97,6 +97,11 @@ class Compiled:
         """The rule set, read when it is first asked for. Raises Corrupt, which a verified artifact never does."""
         return decode(self._tree())
 
+    @property
+    def planned(self) -> int:
+        """How many plans are kept: one for the purchases of a day, one for its events."""
+        return len(self._plans)
+
     def evaluate(self, facts: Facts) -> Evaluation:
         """Work out every rule in force. Fills in the base places of ``facts``; raises nothing."""
         day, order, lines = facts
@@ -183,17 +188,17 @@ def _worth_a_look(
     worth: list[tuple[Picked, Groups]] = [(everything, always)]
     worth += [(everything, groups) for place, look in by_order if (groups := look(order[place])) is not None]
     for place, look in by_names:
-        for name in order[place] or ():
-            if (groups := look(name)) is not None:
-                worth.append((everything, groups))
+        names = order[place]
+        if type(names) is frozenset:
+            worth += [(everything, groups) for name in names if (groups := look(name)) is not None]
     for place, look in by_picked:
         found: dict[Any, tuple[list[tuple[int, Values]], Groups]] = {}
         for numbered in everything:
-            value = numbered[1][place]
-            if value in found:
-                found[value][0].append(numbered)
-            elif (groups := look(value)) is not None:
-                found[value] = ([numbered], groups)
+            if (groups := look(value := numbered[1][place])) is not None:
+                if value in found:
+                    found[value][0].append(numbered)
+                else:
+                    found[value] = ([numbered], groups)
         if found:
             worth += found.values()
     for place, look in by_lines:

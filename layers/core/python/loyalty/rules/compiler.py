@@ -30,6 +30,9 @@ from loyalty.rules.tree import LIMIT, Node, scale_of
 _OPERATORS: Final = {"=": "==", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _OPPOSITE: Final = {"=": "<>", "<>": "=", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _MIRRORED: Final = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_ARITHMETIC: Final = {"+": "+", "-": "-", "*": "*"}
+_OF_TEXT: Final = {"length": "len", "lower": "lower", "upper": "upper"}
+_FOLDED: Final = {"sum": "add", "min": "min", "max": "max"}
 _RATIO: Final = {"+": "add2", "-": "sub2", "*": "mul2", "/": "div2"}
 _OF_A_ROW: Final = re.compile(r"\b[act][0-9]+\b")
 """Names of constants and of what is worked out with them."""
@@ -67,7 +70,7 @@ class _Key(NamedTuple):
 
 
 def build(rules: RuleSet) -> bytes:
-    """The artifact of a rule set, to be signed. Raises ValueError for a tree that no check lets through."""
+    """The artifact of a rule set, to be signed. Raises ValueError or LookupError for what no check lets through."""
     shapes, entries = _compile(rules)
     return pack(shapes, entries, rules.base, encode(rules))
 
@@ -554,6 +557,8 @@ class _Writer:
         raise ValueError(f"{type(node).__name__} is no node of the language")
 
     def _fact(self, field: tree.Field) -> _Value:
+        if type(field.index) is not int or type(field.scale) is not int:
+            raise ValueError("places and scales are whole numbers")
         if field.scope == "order":
             self._order_facts.add(field.index)
             name = f"x{field.index}"
@@ -579,7 +584,7 @@ class _Writer:
             if op == "*"
             else (self._scaled(left, together), self._scaled(right, together))
         )
-        return _Value((*first.guards, *second.guards), f"({first.code} {op} {second.code})")
+        return _Value((*first.guards, *second.guards), f"({first.code} {_ARITHMETIC[op]} {second.code})")
 
     def _divided(self, left: Node, right: tree.Number) -> _Value:
         """By a constant: what it does not say in whole numbers goes into the scale."""
@@ -612,11 +617,9 @@ class _Writer:
             case "least" | "greatest":
                 return self._extreme("min" if node.name == "least" else "max", node.args, scale)
         value = self._value(node.args[0])
-        if node.name == "abs":
-            code = f"abs({value.code})" if scale else f"max2({value.code}, neg2({value.code}))"
-        else:
-            code = f"{'len' if node.name == 'length' else node.name}({value.code})"
-        return _Value(value.guards, code)
+        if node.name != "abs":
+            return _Value(value.guards, f"{_OF_TEXT[node.name]}({value.code})")
+        return _Value(value.guards, f"abs({value.code})" if scale else f"max2({value.code}, neg2({value.code}))")
 
     def _rounded(self, how: str, item: Node) -> _Value:
         value, scale = self._value(item), scale_of(item)
@@ -693,11 +696,9 @@ class _Writer:
         if value is None or node.value is None:
             raise ValueError(f"{node.name} of nothing")
         code, ratio = value.code, scale_of(node.value) == 0
-        if node.name == "sum":
-            return f"{name} = {code} if {name} is None else " + (
-                f"add2({name}, {code})" if ratio else f"{name} + {code}"
-            )
-        how = f"{node.name}2" if ratio else node.name
+        if node.name == "sum" and not ratio:
+            return f"{name} = {code} if {name} is None else {name} + {code}"
+        how = _FOLDED[node.name] + ("2" if ratio else "")
         return f"{name} = {code} if {name} is None else {how}({name}, {code})"
 
 
