@@ -73,7 +73,7 @@ def simulate(
     if found["status"] == "incomplete":
         for part in found["incomplete"]:
             said.print(f"part {part['shard']} failed: {part['reason']}", markup=False)
-        said.print("look into it, and send its message again from the replay queue's dead letters")
+        said.print("the log of the replay function says where; begin again once that is mended")
         return 1
     if not as_json:
         _show(found["figures"], out)

@@ -117,7 +117,7 @@ def lines(points: Sequence[Pair], title: Text) -> str:
             f'fill="transparent">{note}</rect>'
         )
         if place % every == 0 and place + every / 2 < len(points):
-            anchor = "start" if place == 0 else "middle"
+            anchor = "start" if place == 0 else "end" if place == len(points) - 1 else "middle"
             parts.append(_text(at, height - 12, point.label, anchor=anchor, color=_FAINT))
     if len(points) < 3:  # a line needs two ends to be seen
         for place, point in enumerate(points):
