@@ -104,9 +104,11 @@ def earn_awards(draft: Draft, awards: Sequence[Award], day: int = 0, visit: bool
     return given
 
 
-def earn_amount(draft: Draft, rule: str, rate: Rate, amount: int, expiry: int, start: int) -> int:
-    """Earn ``rate`` points per minor unit on ``amount`` minor units; returns the points."""
-    return earn_awards(draft, [Award(rule, rate.times(amount), expiry, start)])[0]
+def earn_amount(draft: Draft, rule: str, rate: Rate, amount: int, expiry: int, start: int, day: int = 0) -> int:
+    """Earn ``rate`` points per minor unit on ``amount`` minor units; returns the points. It counts as a purchase where
+    a ``day`` is said.
+    """
+    return earn_awards(draft, [Award(rule, rate.times(amount), expiry, start)], day, visit=day > 0)[0]
 
 
 def take_back(draft: Draft, shares: Sequence[Award], policy: str, unvisit: bool = False) -> int:
@@ -174,9 +176,11 @@ def _uncount(draft: Draft, shares: Sequence[Award], dues: Sequence[int]) -> None
         draft.move("reversed", "c", state.counted, *(part for item in counts.items() for part in item))
 
 
-def reverse(draft: Draft, rule: str, rate: Rate, amount: int, expiry: int, start: int, policy: str) -> int:
+def reverse(
+    draft: Draft, rule: str, rate: Rate, amount: int, expiry: int, start: int, policy: str, unvisit: bool = False
+) -> int:
     """Take back what ``amount`` minor units of an order earned under its own terms; returns the points due."""
-    return take_back(draft, [Award(rule, rate.times(amount), expiry, start)], policy)
+    return take_back(draft, [Award(rule, rate.times(amount), expiry, start)], policy, unvisit)
 
 
 def activate(draft: Draft, number: int, lots: Iterable[Part]) -> int:
