@@ -147,7 +147,8 @@ class Earning:
         if standing is None:
             # Should `recover` be quicker with the entry, it has been posted for this request all the same.
             return replace(self._post(program, posting, now, opened), replayed=False)
-        self._let_go(program, order)
+        if not _may_be_same(standing, order):
+            self._let_go(program, order)
         if standing.content != order.content:
             raise recorded_otherwise()
         return replace(self.complete(program, standing, now), replayed=True)
@@ -710,6 +711,16 @@ def _once(event: "Event", happened: "Happened", cause: Cause, detail: Mapping[st
         cause,
         ref=f"v#{event.type}#{fingerprint(same)}",
         fingerprint=fingerprint(event.type, detail.get("fields", {})),
+    )
+
+
+def _may_be_same(standing: Order, order: Order) -> bool:
+    """Whether the document that stands may be the one that was just written: its answer may have been lost and the
+    write sent again, and what is reserved in it is not free.
+    """
+    return (standing.ref, standing.given and standing.given.recorded) == (
+        order.ref,
+        order.given and order.given.recorded,
     )
 
 

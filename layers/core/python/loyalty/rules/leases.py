@@ -1,7 +1,7 @@
 """Budgets in the table, and what of them a running copy holds.
 
-A copy serves one request at a time, so what it holds needs no lock; between copies the budget's item is written under
-the condition that nobody has leased of it since it was read.
+A copy serves one request at a time, so what it holds needs no lock, and is looked at again after every call; between
+copies the budget's item is written under the condition that nobody has leased of it since it was read.
 """
 
 from collections.abc import Callable, Mapping
@@ -90,8 +90,7 @@ class Leases:
         held = self._held.get(key, 0)
         if held < need and not 0 <= now - self._empty.get(key, -DRY_SECONDS) < DRY_SECONDS:
             got, _ = self._store.lease(program, campaign, need - held)
-            held += got
-            self._held[key] = held
+            held = self._held[key] = self._held.get(key, 0) + got
             if held < need:
                 self._empty[key] = now
                 self._dry(program, campaign)
