@@ -38,5 +38,5 @@ def test_the_stack_imports_routes_and_keys_of_the_product_and_no_function(path: 
 def test_every_service_that_functions_call_keeps_its_data_in_the_layer() -> None:
     called = set()
     for path in (ROOT / "layers" / "core").rglob("*.py"):
-        called.update(re.findall(r"client\(\s*\"([a-z0-9-]+)\"", path.read_text()))
+        called.update(re.findall(r"client(?:_of)?\(\s*\"([a-z0-9-]+)\"", path.read_text()))
     assert called == set(RUNTIME_SERVICES)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from loyalty.errors import Problem, Unavailable
 from loyalty.runtime.config import config
+from loyalty.table.client import client_of
 
 SOURCE: Final = "loyalty"
 _PUT_EVENTS_MAX: Final = 10
@@ -18,11 +19,8 @@ class NotPublished(Exception):
 @cache
 def _client(service: str) -> Any:
     from botocore.config import Config
-    from botocore.session import get_session
 
-    return get_session().create_client(
-        service, config=Config(retries={"mode": "standard"}, connect_timeout=2, read_timeout=10)
-    )
+    return client_of(service, config=Config(retries={"mode": "standard"}, connect_timeout=2, read_timeout=10))
 
 
 def send(queue: str, message: dict[str, Any], attributes: dict[str, str] | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from loyalty.errors import Unavailable
 from loyalty.runtime.config import config
+from loyalty.table.client import client_of
 
 if TYPE_CHECKING:
     from loyalty.members.tokens import TokenSecrets
@@ -123,9 +124,8 @@ def _secret(secret_id: str) -> Secret:
 @cache
 def _connect() -> SecretsManager:
     from botocore.config import Config
-    from botocore.session import get_session
 
-    client: Any = get_session().create_client(
+    client: Any = client_of(
         "secretsmanager",
         config=Config(
             retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=3, tcp_keepalive=True
