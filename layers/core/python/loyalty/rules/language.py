@@ -245,6 +245,9 @@ class _Checker:
             self.finish(part, "RULE_DIVISION", message, f"ROUND({self.text.strip()})")
         if part.high <= 0:
             self.finish(part, "RULE_NEVER_EARNS", "This never gives any points: it is never above 0")
+        if self.speaks_of_base and _never_above_base(part.node):
+            message = "This gives what the base rule gives anyway, or less, so it never adds any points"
+            self.finish(part, "RULE_NEVER_EARNS", message)
         if self.speaks_of_base:
             scale = lcm(scale, self.base_scale or 1)
             if scale > MAX_SCALE:
@@ -419,10 +422,10 @@ class _Checker:
 
     def unknown_field(self, place: int) -> _Wrong:
         word = self.cut[place]
-        meant = nearest(word.value, self.usable())
-        if not meant and word.value.lower() in FUNCTIONS:
+        if word.value.lower() in FUNCTIONS:
             message = f"{word.value} is a function: its brackets are missing"
-            return self.wrong(place, place, "RULE_FIELD_UNKNOWN", message, f"{word.value}(…)")
+            return self.wrong(place, place, "RULE_FIELD_UNKNOWN", message)
+        meant = nearest(word.value, self.usable())
         return self.wrong(place, place, "RULE_FIELD_UNKNOWN", f"There is no field {word.value[:60]}", meant)
 
     def out_of_place(self, fact: Fact) -> tuple[str, str] | None:
@@ -955,6 +958,53 @@ def _of_line(node: Node) -> tuple[str, Fraction] | None:
             return inner and (inner[0], inner[1] * Fraction(den, num))
         case _:
             return None
+
+
+def _never_above_base(node: Node) -> bool:
+    """Whether an earning can be seen to give no more than base, whatever that is."""
+    match node:
+        case Null():
+            return True
+        case Case(whens=whens, otherwise=otherwise):
+            return all(_never_above_base(item) for item in (*(then for _, then in whens), otherwise))
+        case Call(name="least", args=args):
+            return any(_never_above_base(item) for item in args)
+        case Call(name="greatest" | "coalesce", args=args):
+            return all(_never_above_base(item) for item in args)
+        case _:
+            found = _of_base(node)
+            return found is not None and found[0] <= 1 and found[1] <= 0
+
+
+def _of_base(node: Node) -> tuple[Fraction, Fraction] | None:
+    """(factor, rest) of an earning that is base times a constant, and a constant; else None."""
+    match node:
+        case Field(name="base" | "line.base"):
+            return Fraction(1), Fraction(0)
+        case Number(num=num, den=den):
+            return Fraction(0), Fraction(num, den)
+        case Negative(item=item):
+            inner = _of_base(item)
+            return inner and (-inner[0], -inner[1])
+        case Arithmetic(op=op, left=left, right=right):
+            first, second = _of_base(left), _of_base(right)
+            return None if first is None or second is None else _combined(op, first, second)
+        case _:
+            return None
+
+
+def _combined(
+    op: str, left: tuple[Fraction, Fraction], right: tuple[Fraction, Fraction]
+) -> tuple[Fraction, Fraction] | None:
+    if op in "+-":
+        sign = 1 if op == "+" else -1
+        return left[0] + sign * right[0], left[1] + sign * right[1]
+    if op == "*" and left[0] == 0:
+        left, right = right, left
+    if right[0] != 0:
+        return None
+    factor = right[1] if op == "*" else 1 / right[1]
+    return left[0] * factor, left[1] * factor
 
 
 def _number(value: Fraction) -> Number:
