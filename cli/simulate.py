@@ -76,7 +76,7 @@ def simulate(
         said.print("the log of the replay function says where; begin again once that is mended")
         return 1
     if not as_json:
-        _show(found["figures"], out)
+        _show(found["figures"], out, said)
     return 0
 
 
@@ -108,7 +108,9 @@ def write_page(simulation: Any, file: Path, language: str) -> None:
         raise CommandError(f"{file}: {error}") from None
 
 
-def _show(figures: Any, out: Console) -> None:
+def _show(figures: Any, out: Console, said: Console) -> None:
+    if not figures["purchases"] and not figures["events"]:
+        said.print("nothing happened on these days; --days and --until name others")
     before, after = figures["points_before"], figures["points_after"]
     change = "" if figures["change_percent"] is None else f" ({figures['change_percent']:+.1f} %)"
     out.print(f"points given   {before:,} -> {after:,}{change}")

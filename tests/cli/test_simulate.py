@@ -52,6 +52,13 @@ def test_it_says_what_a_file_would_have_given(shop: Product, tmp_path: Path, cap
     assert "3 win, 0 lose, 0 neither" in out
 
 
+def test_it_says_when_nothing_happened_on_the_days(shop: Product, tmp_path: Path, capsys: Capture) -> None:
+    assert shop.run("rules", "simulate", rule_set(tmp_path, 2), "--until", "2025-03-05") == 0
+    out, err = said(capsys)
+    assert "nothing happened on these days" in err
+    assert "points given   0 -> 0" in out
+
+
 def test_it_writes_a_page_and_json(shop: Product, tmp_path: Path, capsys: Capture) -> None:
     page = tmp_path / "page.html"
     assert tried(shop, rule_set(tmp_path, 2), "--html", str(page), "--lang", "zh", "--json") == 0
