@@ -112,8 +112,10 @@ def seal_keys(text: str) -> tuple[bytes, ...]:
 
 
 def artifact_keys() -> tuple[bytes, ...]:
-    """What seals rule sets, and what sealed them before. Unavailable, ValueError."""
-    return seal_keys(_secret(config().artifact_secret).text())
+    """What seals rule sets, and what sealed them before, as of just now: it is asked for only when a version is put in
+    force or loaded, and a new key may have come with it. Unavailable, ValueError.
+    """
+    return seal_keys(_secret(config().artifact_secret).text(AGAIN_SECONDS))
 
 
 @cache
