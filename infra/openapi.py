@@ -33,6 +33,7 @@ _PARAMETERS: Final[dict[str, Any]] = {
         str,
         Meta(pattern=f"^(rls_{_ULID}|v[1-9][0-9]{{0,8}}|current)$", description="A rule set's id, v12, or current"),
     ],
+    "simulations": Annotated[str, Meta(pattern=f"^sim_{_ULID}$", description="A simulation's id")],
     "source": Source,
     "order_id": OrderId,
 }

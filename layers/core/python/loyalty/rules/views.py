@@ -73,7 +73,7 @@ class TestView(Struct, frozen=True):
     cases: list[CaseView]
 
 
-class SimulationView(Struct, frozen=True, omit_defaults=True):
+class SimulatedView(Struct, frozen=True, omit_defaults=True):
     """The rule set's newest finished simulation: points that were given, and that it would have given."""
 
     points_before: int
@@ -92,7 +92,7 @@ class InForceView(Struct, frozen=True, omit_defaults=True):
     previous: list[int]
     rule_set: RuleSetView | UnsetType = UNSET
     cases: int | UnsetType = UNSET
-    simulation: SimulationView | UnsetType = UNSET
+    simulation: SimulatedView | UnsetType = UNSET
 
 
 def rule_set_view(written: Written, current: int, source: str | UnsetType = UNSET) -> RuleSetView:
@@ -147,5 +147,5 @@ def test_view(results: "Sequence[Result]") -> TestView:
     return TestView(all(one.passed for one in results), cases)
 
 
-def _simulation(found: Simulated) -> SimulationView:
-    return SimulationView(found.points_before, found.points_after)
+def _simulation(found: Simulated) -> SimulatedView:
+    return SimulatedView(found.points_before, found.points_after)
