@@ -41,8 +41,12 @@ DAYS: Final = 7
 """How far away another day may be."""
 MOST_LACKS: Final = 3
 """Rules that lack more than this are not near."""
-MOST_TRIED: Final = 24
+MOST_TRIED: Final = 12
 """Suggestions that are decided in full; those that give most by themselves come first."""
+MOST_WORK: Final = 1_000_000
+"""Rules times lines that may go into that, but for as many suggestions as are told."""
+MOST_LOOKS: Final = 30_000
+"""How often a rule is held against a line or an order: of many rules on long orders, those of highest priority."""
 MOST_WAYS: Final = 40
 """Ways to what one rule lacks."""
 MAX_LINES: Final = 500
@@ -98,9 +102,9 @@ def _paid_for(rules: RuleSet, occasion: Occasion, given: Decided) -> Occasion:
 
 def _missed(rules: RuleSet, given: Decided) -> list[Rule]:
     """Rules in force on that day, or within a week of it, that gave nothing because their condition was not true."""
-    day = given.facts.day
+    day, looks = given.facts.day, len(given.facts.lines) + 1
     tried = {step.rule for step in given.outcome.steps} | {rules.rules[one.rule].id for one in given.outcome.failures}
-    return [
+    missed = [
         rule
         for rule in rules.rules
         if rule.id != BASE_RULE
@@ -109,6 +113,8 @@ def _missed(rules: RuleSet, given: Decided) -> list[Rule]:
         and any(first - DAYS <= day <= last + DAYS for first, last in rule.windows)
         and not any(name.startswith("member.birth") for node in (rule.when, rule.earn) for name in mentions(node))
     ]
+    missed.sort(key=lambda rule: (-rule.priority, rule.id))
+    return missed[: max(1, MOST_LOOKS // looks)]
 
 
 def _decide(
@@ -117,7 +123,8 @@ def _decide(
     ways = [(*first, rule) for rule, lacks in near if (first := _first_way(evaluator.rules, occasion, rule, lacks))]
     ways.sort(key=lambda found: (-found[0], found[2].id))
     suggestions: list[Suggestion] = []
-    for _, way, rule in ways[:MOST_TRIED]:
+    work = len(evaluator.rules.rules) * (len(given.facts.lines) + 1)
+    for _, way, rule in ways[: max(MOST, min(MOST_TRIED, MOST_WORK // work))]:
         after = decided(evaluator, way.occasion)
         if after is None or after.total <= given.total:
             continue
