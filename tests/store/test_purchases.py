@@ -3,17 +3,30 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace
 
-from loyalty.earning.purchase import ReturnLine
+from bench.metering import Meter, Used
+from loyalty.earning.purchase import Line, ReturnLine
+from loyalty.earning.service import Earning
 from loyalty.errors import Conflict, Invalid, NotFound, Problem, Refused
 from loyalty.ledger.chain import Chain
 from loyalty.ledger.service import Posted
+from loyalty.members.member import Member
+from loyalty.members.store import MemberStore, enrolled
 from loyalty.programs.policy import check
-from tests.engines import items_of
+from loyalty.rules.compiler import compiled
+from loyalty.rules.leases import BudgetStore, Leases
+from loyalty.rules.ruleset import RuleSet
+from loyalty.table.client import Table
+from tests.engines import DYNAMODB_LOCAL, items_of
 from tests.store.books import DAY, POLICY, PROGRAM, Books
+from tests.unit.published import Shelf, checked, give_budget, leased, rule
+
+if TYPE_CHECKING:
+    from tests.conftest import TableOn
 
 
 def refusal(problem: type[Problem], code: str, act: Callable[[], object]) -> None:
@@ -233,3 +246,111 @@ def test_a_policy_is_edited_under_its_version(books: Books) -> None:
     refusal(Conflict, "PROGRAM_VERSION_CONFLICT", lambda: books.programs.save(document, 0))
     assert books.programs.load(PROGRAM).name == "Grocer & Sons"
     refusal(NotFound, "PROGRAM_NOT_FOUND", lambda: books.programs.load("baker"))
+
+
+# ---- under a rule set
+
+AUTUMN = checked(
+    "campaigns: {autumn: {points: 10000}}",
+    rule("first", "5 * base", "member.first_purchase"),
+    rule("gold", "base * 1.5", "member.tier = 'gold'", cap="{member: {points: 2000, times: 10, per: month}}"),
+    rule("wine", "line.amount / 3", "line.category = 'wine'", "line"),
+    rule("autumn", "amount / 7", budget="autumn"),
+)
+
+
+def under(books: Books, rules: RuleSet, meter: Meter | None = None) -> Shelf:
+    """Let the books' purchases earn by a rule set; with a meter, its stages are counted."""
+    if meter is not None:
+        books.table = Table(books.table._client, books.name, meter.together)  # noqa: SLF001 - the same client, counted
+        books.connect()
+    shelf = Shelf(compiled)
+    shelf.publish(rules)
+    leases = Leases(BudgetStore(books.table), lambda *_: None)
+    policy = books.programs.load(PROGRAM)
+    books.earning = Earning(
+        books.ledger,
+        books.orders,
+        lambda _: policy,
+        rules=shelf.current,
+        rules_of=shelf.of_version,
+        members=MemberStore(books.table).get,
+        budgets=lambda: leases,
+    )
+    return shelf
+
+
+def five_lines(books: Books, chain: Chain, order: str) -> Posted:
+    """As a grocer's till sends it: everything that rules may read of five lines."""
+    lines = tuple(
+        Line(399 + number, 2, f"oatmilk-{number}", "wine", department="grocery", brand="Alpina", margin="high")
+        for number in range(5)
+    )
+    purchase = replace(books.purchase(chain, order), lines=lines, payment="card")
+    return books.earning.record(PROGRAM, purchase, books.cause(f"k#till#{order}", order), books.now)
+
+
+def test_a_purchase_of_five_lines_under_rules_takes_three_round_trips_and_four_write_units(
+    table_on: "TableOn",
+) -> None:
+    client, name = table_on(DYNAMODB_LOCAL)
+    meter = Meter(client)
+    books = Books(client, name).establish()
+    chain = books.open(1)
+    member = Member(chain.account, "member", (), {}, "en", books.now, books.now, tier="gold", segments=("vip",))
+    books.table.transact([*enrolled(PROGRAM, member)])
+    give_budget(books.table, "autumn", 10_000, PROGRAM)
+    under(books, AUTUMN, meter)
+    five_lines(books, chain, "before")  # leases a block of the budget
+    books.later(DAY)
+    with meter.metering() as used:
+        posted = five_lines(books, chain, "order-0000000001")
+    found: Used = used()
+    assert {rule for rule, _ in posted.entry.detail["awards"]} == {"base", "gold", "wine", "autumn"}
+    assert found.stages == 3
+    assert [operation for operation, _ in found.calls] == ["Query", "Query", "GetItem", "PutItem", "PutItem"]
+    assert found.write_units <= 4
+    books.audit(chain)
+
+
+def test_returns_leave_what_was_before_and_go_by_the_rules_of_the_purchase(books: Books) -> None:
+    chain = books.open(1)
+    give_budget(books.table, "autumn", 10_000, PROGRAM)
+    shelf = under(books, AUTUMN)
+    five_lines(books, chain, "first")
+    before = books.state(chain)
+    books.later(60)
+    five_lines(books, chain, "second")
+    shelf.publish(checked("", rule("first", "100 * base")))
+    books.bring_back("second", ReturnLine(2, quantity=1))
+    books.bring_back("second", amount=500)
+    books.bring_back("second")
+    after = books.state(chain)
+    assert (after.lots, after.remainders, after.purchases) == (before.lots, before.remainders, 1)
+    books.bring_back("first")
+    last = books.state(chain)
+    assert (last.lots, last.remainders, last.purchases) == ({}, {}, 0)
+    books.audit(chain)
+
+
+def test_budgets_are_leased_and_written_down(books: Books) -> None:
+    chain = books.open(1)
+    give_budget(books.table, "autumn", 1, PROGRAM)
+    under(books, AUTUMN)
+    five_lines(books, chain, "first")
+    five_lines(books, chain, "second")
+    assert leased(books.table, "autumn", PROGRAM) == 1
+    given = [dict(entry.detail.get("awards", [])) for entry in books.store.oldest(chain)]
+    assert sum(awards.get("autumn", 0) for awards in given) <= 1
+
+
+def test_an_order_under_rules_comes_back_as_it_was_written(books: Books) -> None:
+    chain = books.open(1)
+    under(books, AUTUMN)
+    five_lines(books, chain, "o")
+    order = books.orders.get(PROGRAM, "till", "o")
+    assert order is not None
+    assert order.given is not None
+    assert (order.payment, order.lines[0].department, order.lines[0].margin) == ("card", "grocery", "high")
+    assert {award.rule for award in order.given.awards} == {"base", "first", "wine"}
+    assert books.orders.claim(PROGRAM, order) == order
