@@ -1,8 +1,10 @@
 """Who may call what: every route with every kind of token, and what another programme's token finds."""
 
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -12,49 +14,64 @@ from loyalty.routes import ROUTES
 from tests.e2e.calls import FRESH, Answer, Api
 from tests.e2e.stack import STORE, Stack
 
-KINDS: Final = ("none", "forged", "revoked", "till", "shop", "operator", "auditor", "member", "foreign")
-"""No token; a key with another secret; a revoked client's; the four roles'; a member's; another programme's operator's,
+KINDS: Final = ("none", "forged", "revoked", "till", "shop", "operator", "marketer", "auditor", "member", "foreign")
+"""No token; a key with another secret; a revoked client's; the five roles'; a member's; another programme's operator's,
 asking for what belongs to this one.
 """
 
 EXPECTED: Final[dict[str, tuple[int, ...]]] = {
-    # till, shop, operator, auditor, member, foreign
-    "POST /v1/purchases": (201, 201, 201, 403, 403, 404),
-    "POST /v1/events": (201, 201, 201, 403, 403, 404),
-    "POST /v1/purchases/{source}/{order_id}/returns": (201, 201, 201, 403, 403, 404),
-    "POST /v1/members/{id}/redemptions": (201, 201, 201, 403, 201, 404),
-    "POST /v1/redemptions/{id}/cancel": (201, 201, 201, 403, 403, 404),
-    "POST /v1/holds": (201, 201, 201, 403, 403, 404),
-    "POST /v1/members/{id}/holds": (201, 201, 201, 403, 403, 404),
-    "POST /v1/holds/{id}/capture": (201, 201, 201, 403, 403, 404),
-    "POST /v1/holds/{id}/release": (201, 201, 201, 403, 403, 404),
-    "POST /v1/members/{id}/adjustments": (403, 403, 201, 403, 403, 404),
-    "POST /v1/members/{id}/transfers": (403, 403, 201, 403, 403, 404),
-    "POST /v1/members/{id}/expirations": (403, 403, 201, 403, 403, 404),
-    "POST /v1/members": (201, 201, 201, 403, 403, 201),  # the foreign operator's own programme gets a member
-    "GET /v1/members": (200, 200, 200, 200, 403, 404),
-    "GET /v1/members/{id}": (200, 200, 200, 200, 200, 404),
-    "PATCH /v1/members/{id}": (200, 200, 200, 403, 403, 404),
-    "POST /v1/members/{id}/tokens": (403, 201, 201, 403, 403, 404),
-    "POST /v1/members/{id}/freeze": (403, 403, 201, 403, 403, 404),
-    "POST /v1/members/{id}/unfreeze": (403, 403, 201, 403, 403, 404),
-    "POST /v1/members/{id}/close": (403, 403, 201, 403, 403, 404),
-    "GET /v1/members/{id}/balance": (200, 200, 200, 200, 200, 404),
-    "GET /v1/members/{id}/entries": (200, 200, 200, 200, 200, 404),
-    "GET /v1/entries/{id}": (200, 200, 200, 200, 200, 404),
-    "GET /v1/members/{id}/verification": (403, 403, 200, 200, 403, 404),
-    "GET /v1/clients": (403, 403, 200, 200, 403, 200),  # the foreign operator sees its own
-    "POST /v1/clients": (403, 403, 201, 403, 403, 201),  # and makes its own
-    "POST /v1/clients/{id}/rotate": (403, 403, 200, 403, 403, 404),
-    "DELETE /v1/clients/{id}": (403, 403, 204, 403, 403, 404),
-    "GET /v1/program": (403, 403, 200, 200, 403, 200),
-    "PUT /v1/program": (403, 403, 200, 403, 403, 403),
-    "POST /v1/batches": (202, 202, 202, 403, 403, 202),  # the foreign batch is its own programme's
-    "GET /docs": (200,) * 6,
-    "GET /docs/{asset}": (200,) * 6,
-    "GET /openapi.json": (200,) * 6,
+    # till, shop, operator, marketer, auditor, member, foreign
+    "POST /v1/purchases": (201, 201, 201, 403, 403, 403, 404),
+    "POST /v1/events": (201, 201, 201, 403, 403, 403, 404),
+    "POST /v1/purchases/{source}/{order_id}/returns": (201, 201, 201, 403, 403, 403, 404),
+    "POST /v1/members/{id}/redemptions": (201, 201, 201, 403, 403, 201, 404),
+    "POST /v1/redemptions/{id}/cancel": (201, 201, 201, 403, 403, 403, 404),
+    "POST /v1/holds": (201, 201, 201, 403, 403, 403, 404),
+    "POST /v1/members/{id}/holds": (201, 201, 201, 403, 403, 403, 404),
+    "POST /v1/holds/{id}/capture": (201, 201, 201, 403, 403, 403, 404),
+    "POST /v1/holds/{id}/release": (201, 201, 201, 403, 403, 403, 404),
+    "POST /v1/members/{id}/adjustments": (403, 403, 201, 403, 403, 403, 404),
+    "POST /v1/members/{id}/transfers": (403, 403, 201, 403, 403, 403, 404),
+    "POST /v1/members/{id}/expirations": (403, 403, 201, 403, 403, 403, 404),
+    "POST /v1/members": (201, 201, 201, 403, 403, 403, 201),  # the foreign operator's own programme gets a member
+    "GET /v1/members": (200, 200, 200, 403, 200, 403, 404),
+    "GET /v1/members/{id}": (200, 200, 200, 403, 200, 200, 404),
+    "PATCH /v1/members/{id}": (200, 200, 200, 403, 403, 403, 404),
+    "POST /v1/members/{id}/tokens": (403, 201, 201, 403, 403, 403, 404),
+    "POST /v1/members/{id}/freeze": (403, 403, 201, 403, 403, 403, 404),
+    "POST /v1/members/{id}/unfreeze": (403, 403, 201, 403, 403, 403, 404),
+    "POST /v1/members/{id}/close": (403, 403, 201, 403, 403, 403, 404),
+    "GET /v1/members/{id}/balance": (200, 200, 200, 403, 200, 200, 404),
+    "GET /v1/members/{id}/entries": (200, 200, 200, 403, 200, 200, 404),
+    "GET /v1/entries/{id}": (200, 200, 200, 403, 200, 200, 404),
+    "GET /v1/members/{id}/verification": (403, 403, 200, 403, 200, 403, 404),
+    "GET /v1/clients": (403, 403, 200, 403, 200, 403, 200),  # the foreign operator sees its own
+    "POST /v1/clients": (403, 403, 201, 403, 403, 403, 201),  # and makes its own
+    "POST /v1/clients/{id}/rotate": (403, 403, 200, 403, 403, 403, 404),
+    "DELETE /v1/clients/{id}": (403, 403, 204, 403, 403, 403, 404),
+    "GET /v1/program": (403, 403, 200, 200, 200, 403, 200),
+    "PUT /v1/program": (403, 403, 200, 403, 403, 403, 403),
+    "POST /v1/batches": (202, 202, 202, 403, 403, 403, 202),  # the foreign batch is its own programme's
+    "POST /v1/quotes": (200, 200, 200, 403, 403, 200, 404),
+    "GET /v1/entries/{id}/explanation": (200, 200, 200, 403, 200, 200, 404),
+    "POST /v1/rule-sets": (403, 403, 201, 201, 403, 403, 422),  # it names the programme that it is for
+    "GET /v1/rule-sets": (403, 403, 200, 200, 200, 403, 200),  # the foreign operator sees its own
+    "GET /v1/rule-sets/{id}": (403, 403, 200, 200, 200, 403, 404),
+    "POST /v1/rule-sets/{id}/test": (403, 403, 200, 200, 403, 403, 404),
+    "POST /v1/rule-sets/{id}/publish": (403, 403, 200, 200, 403, 403, 404),
+    "POST /v1/rule-sets/{id}/rollback": (403, 403, 200, 200, 403, 403, 404),
+    "POST /v1/rule-sets/{id}/simulate": (403, 403, 202, 202, 403, 403, 404),
+    "GET /v1/simulations/{id}": (403, 403, 200, 200, 200, 403, 404),
+    "GET /docs": (200,) * 7,
+    "GET /docs/{asset}": (200,) * 7,
+    "GET /openapi.json": (200,) * 7,
 }
 NOW: Final = "2026-03-01T12:30:00Z"
+RULES: Final = """\
+program: alpha
+rules:
+  - {id: base, name: {en: Points, zh: 积分}, on: line, earn: line.amount}
+"""
 
 
 def expected(route: str, kind: str) -> int:
@@ -127,6 +144,35 @@ class World:
         self.operator.post(f"/v1/members/{member}/freeze", {"reason": "x"}).expect(201)
         return member
 
+    def rules(self) -> dict[str, Any]:
+        """A rule set that gives what the policy gives."""
+        return {"source": f"rule_set: access-{secrets.token_hex(4)}\n{RULES}"}
+
+    def draft(self) -> str:
+        return str(self.operator.post("/v1/rule-sets", self.rules(), key=None).expect(201)["id"])
+
+    def published(self) -> str:
+        draft = self.draft()
+        self.operator.post(f"/v1/rule-sets/{draft}/publish", key=None).expect(200)
+        return draft
+
+    def withdraw(self) -> None:
+        """Back to the policy's own rate, step by step."""
+        while self.operator.get("/v1/rule-sets?limit=1").expect(200)["current"]:
+            current = self.operator.get("/v1/rule-sets/current").expect(200)["id"]
+            self.operator.post(f"/v1/rule-sets/{current}/rollback", key=None).expect(200)
+
+    @cached_property
+    def simulated(self) -> str:
+        """A simulation that has come to its end, and with it those that were begun before."""
+        begun = self.operator.post(f"/v1/rule-sets/{self.draft()}/simulate", {"days": 1}, key=None).expect(202)
+        path = f"/v1/simulations/{begun['id']}"
+        until = time.monotonic() + 120
+        while self.operator.get(path).expect(200)["status"] == "running":
+            assert time.monotonic() < until, "a simulation without an end"
+            time.sleep(0.2)
+        return str(begun["id"])
+
     def policy(self) -> Ask:
         seen = self.operator.get("/v1/program")
         return Ask("/v1/program", seen.expect(200), {"If-Match": seen.headers["etag"]})
@@ -168,6 +214,18 @@ ASKS: Final[dict[str, Callable[[World], Ask]]] = {
     "GET /v1/program": lambda w: Ask("/v1/program"),
     "PUT /v1/program": lambda w: w.policy(),
     "POST /v1/batches": lambda w: Ask("/v1/batches", {"items": [{"type": "purchase", **w.purchase()}]}),
+    "POST /v1/quotes": lambda w: Ask(
+        "/v1/quotes", {"purchase": {"currency": "USD", "lines": [{"amount": "1.00"}]}, "member": w.member}
+    ),
+    "GET /v1/entries/{id}/explanation": lambda w: Ask(f"/v1/entries/{w.entry()['id']}/explanation"),
+    "POST /v1/rule-sets": lambda w: Ask("/v1/rule-sets", w.rules()),
+    "GET /v1/rule-sets": lambda w: Ask("/v1/rule-sets"),
+    "GET /v1/rule-sets/{id}": lambda w: Ask(f"/v1/rule-sets/{w.draft()}"),
+    "POST /v1/rule-sets/{id}/test": lambda w: Ask(f"/v1/rule-sets/{w.draft()}/test"),
+    "POST /v1/rule-sets/{id}/publish": lambda w: Ask(f"/v1/rule-sets/{w.draft()}/publish"),
+    "POST /v1/rule-sets/{id}/rollback": lambda w: Ask(f"/v1/rule-sets/{w.published()}/rollback"),
+    "POST /v1/rule-sets/{id}/simulate": lambda w: Ask(f"/v1/rule-sets/{w.draft()}/simulate", {"days": 1}),
+    "GET /v1/simulations/{id}": lambda w: Ask(f"/v1/simulations/{w.simulated}"),
     "GET /docs": lambda w: Ask("/docs"),
     "GET /docs/{asset}": lambda w: Ask("/docs/page.js"),
     "GET /openapi.json": lambda w: Ask("/openapi.json"),
@@ -175,19 +233,21 @@ ASKS: Final[dict[str, Callable[[World], Ask]]] = {
 
 
 @pytest.fixture(scope="module")
-def world(stack: Stack, operator: Api, shop: Api) -> World:
+def world(stack: Stack, operator: Api, shop: Api) -> Iterator[World]:
     made = operator.post("/v1/members", {"identities": ["card:access"]}, key="access").expect(201)
     member = str(made["id"])
     operator.post(f"/v1/members/{member}/adjustments", {"points": 1000, "reason": "to begin with"}).expect(201)
     client = operator.post("/v1/clients", {"name": "Gone", "role": "operator"}, key=None).expect(201)
     operator.call("DELETE", f"/v1/clients/{client['client']['id']}").expect(204)
     ours = stack.programmes["alpha"].tokens
-    tokens = {role: ours[role] for role in ("till", "shop", "operator", "auditor")}
+    tokens = {role: ours[role] for role in ("till", "shop", "operator", "marketer", "auditor")}
     tokens["forged"] = ours["operator"][:-43] + secrets.token_urlsafe(32)
     tokens["revoked"] = client["key"]
     tokens["member"] = shop.post(f"/v1/members/{member}/tokens").expect(201)["token"]
     tokens["foreign"] = stack.programmes["gamma"].tokens["operator"]
-    return World(stack, tokens, operator, member)
+    world = World(stack, tokens, operator, member)
+    yield world
+    world.withdraw()
 
 
 @pytest.fixture(scope="module")
