@@ -154,7 +154,11 @@ def _by_payment(random: Random) -> Rule:
 
 def _large(random: Random) -> Rule:
     low = random.randrange(20, 150)
-    when = [_at_least("amount", low), Compare("<", fact("amount"), Number(low + 10))]
+    when = [
+        _is("channel", random.choice(CHANNELS)),
+        _at_least("amount", low),
+        Compare("<", fact("amount"), Number(low + 20)),
+    ]
     return _rule("order", when, Number(random.randrange(5, 100)))
 
 
@@ -196,14 +200,14 @@ def _margin(random: Random) -> Rule:
     when = [
         *_between(random),
         _is("line.margin", random.choice(_MARGINS)),
+        _is("region", random.choice(_REGIONS)),
         _at_least("line.amount", random.randrange(5, 25)),
     ]
     return _rule("line", when, *_times(random, "line.base"), over_base=True)
 
 
 def _dear(random: Random) -> Rule:
-    when = [_at_least("line.amount", random.randrange(30, 45)), _at_least("line.quantity", random.randrange(2, 5))]
-    return _rule("line", when, Number(random.randrange(5, 50)))
+    return _rule("line", [_at_least("line.amount", random.randrange(35, 60))], Number(random.randrange(5, 50)))
 
 
 def _several(random: Random) -> Rule:

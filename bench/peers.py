@@ -33,8 +33,8 @@ from loyalty.rules.tree import (
 )
 
 Context = dict[str, Any]
-Ask = Callable[[Context], Any]
-"""What each rule in force gives, in 1/scale, as the engine says it: see ``points``."""
+Ask = Callable[[Context], Sequence[Any]]
+"""What each rule in force gives, in 1/scale: a number, or a list of what the lines give."""
 
 
 class Dialect(NamedTuple):
@@ -163,7 +163,12 @@ def zen_decision(rules: Sequence[Rule]) -> Ask:
         {"id": "2", "sourceId": "rules", "targetId": "out", "type": "edge"},
     ]
     decision = zen.ZenEngine().create_decision(zen.ZenDecisionContent(json.dumps({"nodes": nodes, "edges": edges})))
-    return lambda facts: decision.evaluate(facts)["result"]
+
+    def ask(facts: Context) -> list[Any]:
+        result = decision.evaluate(facts)["result"]
+        return [result[key] for key in keys]
+
+    return ask
 
 
 def cel_program(rules: Sequence[Rule]) -> Ask:
@@ -202,13 +207,20 @@ def programs_of_cel_python(rules: Sequence[Rule]) -> Ask:
     return ask
 
 
-def points(answers: Any) -> list[int]:
-    """What an engine answered, as whole numbers: a list, or a dictionary by the rules' places; what a rule gives is a
-    number, or a list of what the lines give.
+def given(answers: Sequence[Any]) -> list[tuple[int, Any]]:
+    """(rule's place among those in force, what it gives) of the rules that give anything, out of what an engine
+    answered. What ours answers is just that, so finding it is part of
+    the work.
     """
-    if isinstance(answers, dict):
-        answers = [answer for _, answer in sorted(answers.items())]
-    return [sum(int(part) for part in answer) if isinstance(answer, list) else int(answer) for answer in answers]
+    return [(place, answer) for place, answer in enumerate(answers) if answer]
+
+
+def points(found: Sequence[tuple[int, Any]]) -> list[tuple[int, int]]:
+    """In whole numbers: what a rule gives is a number, or a list of what the lines give."""
+    return [
+        (place, sum(int(part) for part in answer) if isinstance(answer, list) else int(answer))
+        for place, answer in found
+    ]
 
 
 class Engine(NamedTuple):

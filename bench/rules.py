@@ -1,8 +1,8 @@
 """Rules per purchase, beside other engines on the same rules and purchases, in one run and turn by turn.
 
 CPU time, medians of turns, the collector off while the clock runs (as ``timeit`` has it). The others are given the
-rules of the day only; ours finds them. Before anything is timed, all of them must have come to the same points for the same
-purchases. ``python -m bench.rules`` measures this part alone.
+rules of the day only; ours finds them. Before anything is timed, all of them must have come to the same points for
+the same purchases. ``python -m bench.rules`` measures this part alone.
 """
 
 import gc
@@ -15,7 +15,7 @@ from time import process_time
 from typing import Any, Final, NamedTuple
 
 from bench import grocer
-from bench.peers import ENGINES, Context, context, in_force, points
+from bench.peers import ENGINES, Ask, Context, context, given, in_force, points
 from bench.report import Row, table
 from loyalty.rules import artifact
 from loyalty.rules.compiled import Compiled
@@ -72,7 +72,7 @@ def _beside_others() -> list[Row]:
         ask = engine.prepare(active)
         known = contexts[:SLOW_PURCHASES] if engine.slow else contexts
         for facts, right in zip(known, expected, strict=False):
-            if points(ask(facts)) != right:
+            if points(given(ask(facts))) != right:
                 raise AssertionError(f"{engine.name} comes to other points")
         turns, rounds = (SLOW_TURNS, 1) if engine.slow else (TURNS, ROUNDS)
         contestants.append(Contestant(engine.name, _asking(ask, known, rounds), len(known) * rounds, turns, []))
@@ -129,14 +129,22 @@ def _loading() -> list[Row]:
     ]
 
 
-def _points(ours: Compiled, rules: RuleSet, purchase: Facts) -> list[int]:
-    """What each rule in force gives; also fills in the base, which the others are given."""
+def _points(ours: Compiled, rules: RuleSet, purchase: Facts) -> list[tuple[int, int]]:
+    """(place among the rules in force beside the base, what it gives); also fills in the base, which the others are
+    given.
+    """
     found = ours.evaluate(purchase)
     if found.failures:
         raise AssertionError(f"rules of the bench do not fail: {found.failures}")
-    given = {hit.rule: hit.num for hit in found.hits}
-    places = [place for place, rule in enumerate(rules.rules) if place != rules.base]
-    return [given.get(place, 0) for place in places if _is_in_force(rules, place, purchase.day)]
+    known = {
+        place: number
+        for number, place in enumerate(
+            place
+            for place in range(len(rules.rules))
+            if place != rules.base and _is_in_force(rules, place, purchase.day)
+        )
+    }
+    return [(known[hit.rule], hit.num) for hit in found.hits if hit.rule != rules.base]
 
 
 def _is_in_force(rules: RuleSet, place: int, day: int) -> bool:
@@ -153,11 +161,11 @@ def _ours(name: str, ours: Compiled, purchases: Sequence[Facts]) -> Contestant:
     return Contestant(name, work, len(purchases) * ROUNDS, TURNS, [])
 
 
-def _asking(ask: Callable[[Context], Any], contexts: Sequence[Context], rounds: int) -> Callable[[], None]:
+def _asking(ask: Ask, contexts: Sequence[Context], rounds: int) -> Callable[[], None]:
     def work() -> None:
         for _ in range(rounds):
             for facts in contexts:
-                ask(facts)
+                given(ask(facts))
 
     return work
 

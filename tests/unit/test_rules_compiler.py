@@ -1,6 +1,7 @@
 """Compiled rules come to what their trees say, whatever is looked up instead of tried, and no text becomes code."""
 
 import ast
+import re
 from collections.abc import Iterator
 from itertools import product
 from typing import Any, Literal
@@ -473,7 +474,7 @@ HOSTILE = (
     "\x00\u2028\ud800",
     "c0",
 )
-MADE_UP = {"o", "lines", "picked", "add", "rows", "none", "r", "p", "s", "v", "i", "l", "m", "_"}
+MADE_UP = {"o", "lines", "picked", "add", "rows", "none", "h", "r", "p", "s", "v", "i", "l", "m", "_"}
 
 
 def names_and_constants(sources: list[str]) -> tuple[set[str], set[object], set[str]]:
@@ -489,7 +490,7 @@ def names_and_constants(sources: list[str]) -> tuple[set[str], set[object], set[
                 constants.add(node.value)
             elif isinstance(node, ast.Attribute):
                 attributes.add(node.attr)
-    numbered = {name for name in names if name[0] in "xyzcta" and name[1:].isdigit()}
+    numbered = {name for name in names if re.fullmatch("([xyzcta]|most|least)[0-9]+", name)}
     return names - numbered, constants, attributes
 
 

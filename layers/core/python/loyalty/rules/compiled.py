@@ -39,8 +39,8 @@ Picked = Sequence[tuple[int, Values]]
 """Lines to look at, with their places."""
 Row = tuple[Any, ...]
 """A rule's place among the rules, then its constants."""
-Shape = Callable[[Values, Sequence[Values], Picked, Callable[[Hit], None], Sequence[Row]], None]
-"""(facts of the order, facts of each line, lines to look at, what takes the hits, rows)."""
+Shape = Callable[[Values, Sequence[Values], Picked, list[int], Callable[[Hit], None], Sequence[Row]], None]
+"""(facts of the order, facts of each line, lines to look at, a zero for each line, what takes the hits, rows)."""
 Groups = tuple[tuple[Shape, tuple[Row, ...]], ...]
 Look = Callable[[Any], Groups | None]
 """The ``get`` of a table of rows by key."""
@@ -60,6 +60,8 @@ class Entry(NamedTuple):
     shape: int
     sets: tuple[int, ...]
     """Places in the row that hold the values of an IN."""
+    given: tuple[int, int] | None
+    """(num, den) of the hit, where it is always the same: it then ends the row."""
     row: Row
 
 
@@ -110,12 +112,19 @@ class Compiled:
         add = hits.append
         try:
             everything = list(enumerate(lines))
+            none = [0] * len(lines)
             for shape, rows in plan.base:
-                shape(order, lines, everything, add, rows)
+                shape(order, lines, everything, none, add, rows)
             _fill_in_base(order, lines, hits)
-            for picked, groups in _worth_a_look(plan, order, lines, everything):
+            for shape, rows in plan.always:
+                shape(order, lines, everything, none, add, rows)
+            for place, look in plan.order:
+                if (groups := look(order[place])) is not None:
+                    for shape, rows in groups:
+                        shape(order, lines, everything, none, add, rows)
+            for picked, groups in _by_names_and_lines(plan, order, lines, everything):
                 for shape, rows in groups:
-                    shape(order, lines, picked, add, rows)
+                    shape(order, lines, picked, none, add, rows)
         except Exception:  # noqa: BLE001 - whatever a rule does wrong, the others must still count
             return _one_by_one(plan, order, lines)
         hits.sort(key=_PLACE)
@@ -139,10 +148,12 @@ class Compiled:
     def _make(self, day: int, event: bool) -> Plan:
         tables: dict[tuple[int, int], dict[Any, dict[int, list[Row]]]] = {}
         for entry in self._entries:
-            of_event, windows, kind, place, values, shape, sets, row = entry
+            of_event, windows, kind, place, values, shape, sets, given, row = entry
             if of_event is event and any(first <= day <= last for first, last in windows):
                 if sets:
                     row = _with_sets(row, sets)
+                if given:
+                    row = (*row, Hit(row[0], *given))
                 if row[0] == self._base:
                     kind, place, values = -1, 0, (None,)
                 table = tables.setdefault((kind, place), {})
@@ -171,27 +182,26 @@ def _with_sets(row: Row, sets: tuple[int, ...]) -> Row:
 
 def _fill_in_base(order: Values, lines: Sequence[Values], hits: Sequence[Hit]) -> None:
     """Of the base rule's hit, if it is one."""
-    if hits:
-        _, order[BASE], _, shares = hits[0]
-        for line, share in zip(lines, shares or (), strict=True):
-            line[BASE] = share
+    shares = hits[0].lines if hits else None
+    if shares:
+        order[BASE] = hits[0].num
+        for place, line in enumerate(lines):
+            line[BASE] = shares[place]
     else:
         for values in (order, *lines):
             values[BASE] = 0
 
 
-def _worth_a_look(
+def _by_names_and_lines(
     plan: Plan, order: Values, lines: Sequence[Values], everything: Picked
 ) -> list[tuple[Picked, Groups]]:
-    """The rows that may give something, beside the base, with the lines that they are to look at."""
-    _, always, by_order, by_names, by_picked, by_lines = plan
-    worth: list[tuple[Picked, Groups]] = [(everything, always)]
-    worth += [(everything, groups) for place, look in by_order if (groups := look(order[place])) is not None]
-    for place, look in by_names:
+    """The rows whose key is a name or a fact of the lines and is met, with the lines that they are to look at."""
+    worth: list[tuple[Picked, Groups]] = []
+    for place, look in plan.names:
         names = order[place]
         if type(names) is frozenset:
             worth += [(everything, groups) for name in names if (groups := look(name)) is not None]
-    for place, look in by_picked:
+    for place, look in plan.picked:
         found: dict[Any, tuple[list[tuple[int, Values]], Groups]] = {}
         for numbered in everything:
             if (groups := look(value := numbered[1][place])) is not None:
@@ -201,8 +211,11 @@ def _worth_a_look(
                     found[value] = ([numbered], groups)
         if found:
             worth += found.values()
-    for place, look in by_lines:
-        several = {value: groups for line in lines if (groups := look(value := line[place])) is not None}
+    for place, look in plan.lines:
+        several: dict[Any, Groups] = {}
+        for line in lines:
+            if (groups := look(value := line[place])) is not None:
+                several[value] = groups
         if len(several) == 1:
             worth += [(everything, groups) for groups in several.values()]
         elif several:
@@ -225,14 +238,19 @@ def _one_by_one(plan: Plan, order: Values, lines: Sequence[Values]) -> Evaluatio
         for shape, rows in groups:
             for row in rows:
                 try:
-                    shape(order, lines, picked, hits.append, (row,))
+                    shape(order, lines, picked, none, hits.append, (row,))
                 except Exception as error:  # noqa: BLE001 - whatever it is, it is reported as this rule's
                     failures.append(Failure(row[0], type(error).__name__))
 
     everything = list(enumerate(lines))
+    none = [0] * len(lines)
     work_out(everything, plan.base)
     _fill_in_base(order, lines, hits)
-    for picked, groups in _worth_a_look(_careful(plan), order, lines, everything):
+    plan = _careful(plan)
+    work_out(everything, plan.always)
+    for place, look in plan.order:
+        work_out(everything, look(order[place]) or ())
+    for picked, groups in _by_names_and_lines(plan, order, lines, everything):
         work_out(picked, groups)
     return Evaluation(sorted(hits), sorted(failures))
 

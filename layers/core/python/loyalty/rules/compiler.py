@@ -109,7 +109,9 @@ def _sources(rules: RuleSet, *, selecting: bool) -> tuple[list[str], list[tuple[
         shape = shapes.setdefault(writer.source, len(shapes))
         row = (place, *writer.constants)
         windows = tuple((first, last) for first, last in rule.windows)
-        entries.append(tuple(Entry(rule.on == "event", windows, *key[:3], shape, tuple(writer.sets), row)))
+        entries.append(
+            tuple(Entry(rule.on == "event", windows, *key[:3], shape, tuple(writer.sets), writer.given, row))
+        )
     return list(shapes), entries
 
 
@@ -265,6 +267,8 @@ class _Writer:
     def __init__(self, rule: Rule, key: _Key) -> None:
         self.constants: list[Any] = []
         self.sets: list[int] = []
+        self.given = None if rule.on == "line" else _fixed(rule)
+        """What it gives, (num, den), where that is the same whenever it gives anything."""
         self._key = key
         self._names = 0
         self._order_facts: set[int] = set()
@@ -273,16 +277,18 @@ class _Writer:
         self._line_facts: set[int] = set()
         self._for_all_rows: list[str] = []
         """Conjuncts that are the same for every row: without them none needs to be looked at."""
+        self._extremes: dict[str, int] = {}
+        """Names of the least or most of a fact of the lines, and its place."""
         self._before: list[str] = []
         """Statements that what is being written needs before it."""
         body = self._on_lines(rule) if rule.on == "line" else self._on_order(rule)
-        row = "".join(f"c{place}, " for place in range(len(self.constants)))
+        row = "".join(f"c{place}, " for place in range(len(self.constants))) + ("h, " if self.given else "")
         self.source = "\n".join(
             [
-                "def shape(o, lines, picked, add, rows):",
+                "def shape(o, lines, picked, none, add, rows):",
                 *(f"    x{place} = o[{place}]" for place in sorted(self._order_facts)),
                 *(f"    if not ({condition}): return" for condition in self._for_all_rows),
-                *(["    none = [0] * len(lines)"] if rule.on == "line" else []),
+                *(line for name, place in sorted(self._extremes.items()) for line in _extreme(name, place)),
                 f"    for r, {row}in rows:",
                 *_indented(body, 2),
                 "",
@@ -299,6 +305,8 @@ class _Writer:
         condition = _all(self._of_rows(known))
         further = self._conjuncts(dear)
         before = self._taken()
+        if self.given is not None:
+            return _if(condition, [*before, *_if(_all(further), ["add(h)"])])
         earned = self._earned(rule, [*known, *further])
         before_earned = self._taken()
         scale = self._constant(rule.scale)
@@ -314,7 +322,7 @@ class _Writer:
         of_order = [part for part in parts if not _mentions(part, _is_of_line) or _mentions(part, _is_aggregate)]
         of_line = [part for part in parts if part not in of_order]
         known = self._conjuncts(of_order)
-        outer = _all(self._of_rows(known))
+        outer = _all([*self._of_rows(known), *self._by_extremes(of_line)])
         before = self._taken()
         self._line, self._line_facts = "y", set()
         further = self._conjuncts(of_line)
@@ -323,7 +331,11 @@ class _Writer:
         later = sorted(self._line_facts - set(first))
         self._line = None
         scale = self._constant(rule.scale)
-        given = [f"v = {earned.code}", *_if("v > 0", ["if not s: p = none[:]", "p[i] = v", "s += v"])]
+        fixed = _fixed(rule) is not None
+        given = [
+            f"v = {earned.code}",
+            *_if(_TRUE if fixed else "v > 0", ["if not s: p = none[:]", "p[i] = v", "s += v"]),
+        ]
         line = [f"y{place} = l[{place}]" for place in later] + _if(_all(earned.guards), given)
         return [
             *before,
@@ -339,6 +351,25 @@ class _Writer:
                 ],
             ),
         ]
+
+    def _by_extremes(self, of_line: Iterable[Node]) -> list[str]:
+        """Where every line is looked at: what the largest (or least) of a fact over all lines has to be. The extremes
+        are found once for all rows, and most rows are done with then.
+        """
+        if self._key.kind == PICKED:
+            return []
+        conjuncts = []
+        for part in of_line:
+            match part:
+                case tree.Compare(
+                    op="<" | "<=" | ">" | ">=" as op, left=tree.Field() as field, right=tree.Number() as number
+                ):
+                    scale = lcm(field.scale, number.den)
+                    name = f"{'least' if op[0] == '<' else 'most'}{field.index}"
+                    self._extremes[name] = field.index
+                    limit = self._constant(number.num * (scale // number.den))
+                    conjuncts.append(f"({name}{_times(scale // field.scale)} {op} {limit})")
+        return conjuncts
 
     def _of_rows(self, conjuncts: Sequence[str]) -> list[str]:
         """Those that differ from row to row; the others are asked once."""
@@ -707,6 +738,24 @@ def _base_scale(earn: Node) -> int:
     if isinstance(earn, tree.Field) and earn.name in ("base", "line.base"):
         return earn.scale
     return max((_base_scale(child) for child in _children(earn)), default=0)
+
+
+def _extreme(name: str, place: int) -> list[str]:
+    """Over the lines that have the fact at all; without any, no row is met."""
+    how = "min" if name.startswith("least") else "max"
+    return [
+        f"    {name} = [l[{place}] for _, l in picked if l[{place}] is not None]",
+        f"    if not {name}: return",
+        f"    {name} = {how}({name})",
+    ]
+
+
+def _fixed(rule: Rule) -> tuple[int, int] | None:
+    """(num, den) of what a rule gives that always gives the same."""
+    if not isinstance(rule.earn, tree.Number) or rule.over_base:
+        return None
+    num = rule.earn.num * _exactly(rule.scale, rule.earn.den)
+    return (num, rule.scale) if 0 < num <= LIMIT * rule.scale else None
 
 
 def _times_the_base(earn: Node, scale: int) -> int | None:
