@@ -11,7 +11,7 @@ from loyalty.backtests.backtest import MAX_TRIES
 from loyalty.backtests.store import BacktestStore
 from loyalty.table import keys
 from tests.stack.confined import Confined
-from tests.unit.backtested import BASE, DOUBLE, Shop
+from tests.unit.backtested import BASE, DOUBLE, LIVELY, Shop, live
 from tests.unit.running import PROGRAM
 
 
@@ -46,83 +46,6 @@ def test_double_points_cost_double(shop: Shop) -> None:
     assert (figures["cost_before"], figures["cost_after"]) == (30, 60)
     assert figures["purchases_affected"] == figures["members_gaining"] == 3
     assert figures["stores"] == [{"id": "319", "purchases": 3, "amount": 3000, "points_before": 30, "points_after": 60}]
-
-
-LIVELY = """
-rule_set: lively
-program: grocer
-point_cost: "0.01"
-events:
-  check_in: {streak: true}
-  review: {fields: {words: number}}
-groups: {offers: {stacking: best}}
-rules:
-  - {id: base, name: {en: Base, zh: 基础}, on: line, earn: 2 * line.amount / 3}
-  - id: first
-    name: {en: First order, zh: 首单}
-    when: member.first_purchase
-    earn: 5 * base
-  - id: lunch
-    name: {en: Lunch, zh: 午餐}
-    when: weekday IN ('monday', 'tuesday')
-    earn: 1.5 * base
-    group: offers
-    cap: {member: {points: 9, times: 2, per: week}}
-  - id: tea
-    name: {en: Tea, zh: 茶}
-    on: line
-    when: line.category = 'tea'
-    earn: 2 * line.amount
-    group: offers
-    rounding: down
-  - id: loyal
-    name: {en: Third purchase, zh: 第三次购买}
-    when: member.purchases >= 2 AND member.days_since_purchase < 30
-    earn: base + 3
-    cap: {order: 4}
-    on_return: whole
-  - id: streak
-    name: {en: Three days, zh: 连续三天}
-    on: event
-    when: event.type = 'check_in' AND event.streak >= 2
-    earn: event.streak
-  - id: review
-    name: {en: Review, zh: 评价}
-    on: event
-    when: event.type = 'review'
-    earn: event.words / 7
-    cap: {member: {points: 20, per: month}}
-"""
-
-
-def live(shop: Shop, member: str, name: str, luck: random.Random) -> None:
-    """Three weeks of one member: purchases, returns in parts and whole, check-ins, reviews, some of them late."""
-    orders: list[tuple[str, int]] = []
-    for step in range(14):
-        day = f"2026-03-{luck.randrange(1, 22):02d}"
-        chance = luck.random()
-        if chance < 0.5 or not orders:
-            order, lines = f"{name}-{step}", luck.randrange(1, 4)
-            goods = [
-                {
-                    "amount": f"{luck.randrange(0, 2500) / 100:.2f}",
-                    "quantity": 2,
-                    "category": luck.choice(["tea", "rice"]),
-                }
-                for _ in range(lines)
-            ]
-            shop.buy(member, order, [], day, lines=goods, store=luck.choice(["319", "320"]))
-            orders.append((order, lines))
-        elif chance < 0.75:
-            order, lines = luck.choice(orders)
-            how: dict[str, Any] = luck.choice(
-                [{}, {"amount": "0.50"}, {"lines": [{"line": luck.randrange(1, lines + 1), "quantity": 1}]}]
-            )
-            shop.may_bring_back(order, day, **how)
-        elif chance < 0.9:
-            shop.event(member, "check_in", day)
-        else:
-            shop.event(member, "review", day, fields={"words": luck.randrange(1, 90)})
 
 
 @pytest.mark.parametrize("seed", range(8))

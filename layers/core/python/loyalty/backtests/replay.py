@@ -134,8 +134,8 @@ class _Wallet:
         self._real = history.before
         """The real state before the entry that is followed."""
         self._bought: dict[OrderName, _Bought] = {}
-        self._waiting: dict[int, Points] = {}
-        """What replayed events gave that waits for a decision, by entry."""
+        self._waiting: dict[int, tuple[Points, Points]] = {}
+        """What events gave that waits for a decision, really and in the replay, by entry."""
         self.before = 0
         self.after = 0
         self.active = False
@@ -193,8 +193,7 @@ class _Wallet:
         waiting = [
             (one.rule, points) for one, points in zip(outcome.awards, given, strict=True) if one.start == WAITING
         ]
-        if waiting:
-            self._waiting[entry.number] = _by_rule(waiting)
+        self._waiting[entry.number] = (_really_waiting(entry, before), _by_rule(waiting))
         self._count(entry, None, person, before, after, 0, outcome)
 
     def _return(self, entry: Entry) -> None:
@@ -220,9 +219,12 @@ class _Wallet:
 
     def _cancelled(self, entry: Entry) -> None:
         """Points that waited for an event wait in vain."""
-        before = {_WAITED: -int(entry.detail["points"])}
-        waited = self._waiting.pop(int(entry.detail["of"]), None)
-        after = before if waited is None else _negative(waited)
+        gone = int(entry.detail["points"])
+        really, replayed = self._waiting.pop(int(entry.detail["of"]), ({}, {}))
+        if gone == sum(really.values()):
+            before, after = _negative(really), _negative(replayed)
+        else:  # it began to wait before the replay did, or a part of it has expired meanwhile
+            before = after = {_WAITED: -gone}
         self._count(entry, None, self._person, before, after, 0, None)
 
     # ---- the figures
@@ -300,6 +302,12 @@ def really_given(entry: Entry, otherwise: str) -> Points:
     if awards is None:
         return {otherwise: int(entry.detail["points"])}
     return _by_rule((str(rule), int(points)) for rule, points in awards)
+
+
+def _really_waiting(entry: Entry, given: Points) -> Points:
+    """What an event really gave that waits: all of it or nothing. What is mixed is not told apart by rule."""
+    waits = sum(points for _, points in commands.waiting_parts(entry.moves))
+    return given if waits == sum(given.values()) else {_WAITED: waits}
 
 
 def _given_in(detail: Mapping[str, Any], awards: Sequence[Award]) -> Points:

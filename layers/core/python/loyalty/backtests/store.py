@@ -25,6 +25,8 @@ from loyalty.table.writes import ABSENT, Condition, ConditionFailed, Item
 
 _CHUNK = 350_000
 """Characters of one item, which may have 400 KB in all."""
+_KEPT_SECONDS = 90 * 86_400
+"""How long the rules of a backtest and the sums of its shards are kept; what it found is kept for good."""
 
 OrderName = tuple[str, str]
 """(source, order id)."""
@@ -44,7 +46,8 @@ class BacktestStore:
         cut = [text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)]
         backtest = msgspec.structs.replace(backtest, chunks=len(cut))
         for number, chunk in enumerate(cut):
-            self._table.put(_item(keys.backtest_rules(backtest.program, backtest.id, number), body=chunk))
+            key = keys.backtest_rules(backtest.program, backtest.id, number)
+            self._table.put(_item(key, body=chunk, **{keys.TTL: backtest.started + _KEPT_SECONDS}))
         self._table.put(_item(keys.backtest(backtest.program, backtest.id), body=_json(backtest), figures=""), ABSENT)
         return backtest
 
@@ -123,6 +126,7 @@ class BacktestStore:
             body=_json(shard),
             figures=figures,
             page=shard.page,
+            **{keys.TTL: backtest.started + _KEPT_SECONDS},
         )
         same = Condition("#page = :page", {"page": page})
         first = Condition("attribute_not_exists(pk) OR #page = :page", {"page": page})
