@@ -1,12 +1,18 @@
 """Explanations through the functions as they run: what was posted, under a rule set or without one, says why."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from loyalty.errors import Corrupt
-from loyalty.rules.evaluation import Loaded
+from loyalty.explanations.explain import Source, explain
+from loyalty.ledger import commands
+from loyalty.ledger.account import WAITING, Draft, Hold, State
+from loyalty.ledger.chain import Cause, Chain, seal
+from loyalty.rules.evaluation import Evaluation, Facts, Failure, Loaded
 from loyalty.rules.ruleset import RuleSet
+from loyalty.values import Rate
 from tests.unit.published import Shelf, checked, give_budget, rule
 from tests.unit.running import Response, Running
 from tests.unit.test_rules_earning import Shop
@@ -123,7 +129,7 @@ def test_caps_and_choices_and_budgets_are_told(shelf: Shelf, shop: Shop, running
             sections,
             rule("capped", "3 * base", group="offers", cap="{order: 50, member: {points: 70, per: month}}"),
             rule("less", "1.5 * base", group="offers"),
-            rule("dear", "base", budget="autumn", cap="{order: 40}"),
+            rule("dear", "amount", budget="autumn", cap="{order: 40}"),
             rule("up", "0.01 * amount", rounding="up"),
             rule("never", "0.001 * amount", rounding="down"),
         )
@@ -272,6 +278,36 @@ def _interpreted(rules: RuleSet) -> Any:
     return Interpreter(rules)
 
 
+def test_an_event_that_was_decided_by_what_its_entry_does_not_keep_is_told_as_the_entry_says_it(
+    shelf: Shelf, shop: Shop
+) -> None:
+    here = rule("here", "10", "event.type = 'hello' AND member.city = 'Graz'", on="event")
+    shelf.publish(checked("events: {hello: {}}", here))
+    found = explained(shop, shop.happens("hello"))
+    assert (found["recomputed"], found["points"]) == (False, 10)
+    assert [(one["rule"], one["points"]) for one in found["rules"]] == [("here", 10)]
+    assert "Graz" not in str(found)
+
+
+def test_a_rule_that_could_not_be_worked_out_says_so(shelf: Shelf, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.publish(checked("", LUNCH, rule("odd", "50", "payment = 'card'")))
+    entry = shop.buy("1", "60.00", payment="cash")
+    evaluator = shelf.of_version("grocer", 1).evaluator
+
+    class Odd:
+        rules = evaluator.rules
+
+        def evaluate(self, facts: Facts) -> Evaluation:
+            place = next(place for place, one in enumerate(self.rules.rules) if one.id == "odd")
+            return Evaluation(evaluator.evaluate(facts).hits, [Failure(place, "TypeError")])
+
+    monkeypatch.setattr(shelf, "of_version", lambda program, version: Loaded(1, Odd()))
+    found = explained(shop, entry)
+    assert (found["recomputed"], found["points"], found["nearest"]) == (True, 120, [])
+    assert by_rule(found)["odd"]["verdict"] == "failed"
+    assert by_rule(found)["odd"]["text"] == "“odd” (means of payment is “card”): could not be worked out for this event"
+
+
 def test_an_entry_is_explained_by_its_own_version(shelf: Shelf, shop: Shop) -> None:
     shelf.publish(checked("", LUNCH))
     entry = shop.buy("1", "60.00")
@@ -352,6 +388,41 @@ def test_every_other_kind_of_entry_has_its_sentence(shop: Shop, shelf: Shelf) ->
     assert set(texts) == {
         "opened", "earned", "redeemed", "restored", "held", "captured", "adjusted", "frozen", "unfrozen", "reversed",
     }  # fmt: skip
+
+
+def by_command(act: Callable[[Draft], object], before: State | None = None) -> list[str]:
+    """The sentences of the entry that a command writes."""
+    before = before or State(number=2, kind="member", status="open", at=1_000, lots={(0, 0): 100})
+    draft = Draft(before, 2_000)
+    act(draft)
+    entry = seal(Chain("grocer", f"mem_{'0' * 26}", "points"), None, draft, Cause("k#till#1", "f", "till", 2_000))
+    assert explain(entry, before, Source(), "zh").text
+    return explain(entry, before, Source(), "en").text
+
+
+def test_the_kinds_that_are_seldom_written_have_their_sentences_too() -> None:
+    held = State(number=3, kind="member", status="open", at=1_000, holds={3: Hold(9_000, False, {0: 20})})
+    waiting = State(number=4, kind="member", status="open", at=1_000, lots={(0, WAITING): 10})
+    assert by_command(lambda draft: commands.release(draft, 3), held) == ["A hold was released: 20 points."]
+    assert by_command(commands.expire) == ["What time had changed was written down."]
+    assert by_command(lambda draft: commands.transfer_out(draft, 30, "mem_x")) == [
+        "30 points left for another account."
+    ]
+    assert by_command(lambda draft: commands.transfer_in(draft, [(0, 1)], "mem_x")) == [
+        "1 point came from another account."
+    ]
+    assert by_command(lambda draft: commands.close(draft, "moved", forfeit=True)) == ["The account was closed: moved."]
+    assert by_command(lambda draft: commands.cancel(draft, 4, [(0, 10)]), waiting) == [
+        "The points of entry 4 waited in vain: 10 points are taken back."
+    ]
+
+
+def test_a_purchase_whose_order_is_gone_is_told_as_its_entry_says_it() -> None:
+    def earn(draft: Draft) -> None:
+        commands.earn_amount(draft, "base", Rate(1, 100), 6000, 0, 0)
+        draft.detail |= {"source": "pos", "order": "1", "amount": 6000}
+
+    assert by_command(earn) == ["60 points given."]
 
 
 def test_points_that_waited_are_explained_when_they_are_decided_on(shop: Shop, shelf: Shelf) -> None:
