@@ -322,6 +322,18 @@ def test_budgets_are_opened_raised_and_never_below_what_is_taken(marketer: Marke
     assert (found.points, found.leased) == (2_600, 2_600)
 
 
+def test_going_back_needs_nothing_but_what_was_built(marketer: Marketer) -> None:
+    marketer.put_in_force(budget(1_000))
+    last = marketer.put_in_force(source(5))
+    store, table = RuleStore(marketer.running.table), marketer.running.table
+    version = store.version(PROGRAM, 1)
+    assert version is not None
+    for item in table.walk(f"{PROGRAM}#R", prefix=f"B#{version.tree.digest}"):
+        table.delete((str(item["pk"]), str(item["sk"])))
+    assert marketer.ask(ROLL_BACK, last).body["version"] == 1
+    assert marketer.serves() == 1
+
+
 def test_who_publishes_under_a_stale_tag_is_refused(marketer: Marketer) -> None:
     marketer.put_in_force(source(2))
     tag = marketer.ask(SHOW_ALL).headers["etag"]

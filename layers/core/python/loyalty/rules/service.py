@@ -14,10 +14,10 @@ from zlib import compress, decompress
 
 from msgspec.structs import replace
 
-from loyalty.errors import Conflict, NotFound, Refused
+from loyalty.errors import Conflict, Corrupt, NotFound, Refused
 from loyalty.rules.leases import BudgetStore, put_of
 from loyalty.rules.ruleset import Campaign, RuleSet, encode
-from loyalty.rules.seal import derived, fingerprint, sealed_rules
+from loyalty.rules.seal import Unsealed, derived, fingerprint, opened_rules, sealed_rules
 from loyalty.rules.store import RuleStore
 from loyalty.rules.versions import Act, Current, Published, Simulated, Version, Written, is_id, version_of
 from loyalty.table.writes import Cancelled, Contended, Put
@@ -151,7 +151,7 @@ class RuleSets:
         version = self._store.version(program, number) if number else None
         after = before.rolled_back(version, actor=actor, now=now)
         target = self._store.written(program, version.rule_set) if version else None
-        campaigns = self._campaigns(program, target) if target else ()
+        campaigns = self._campaigns(program, version) if version else ()
         self._move(program, before, after, None, lambda: self._paid(program, campaigns, at_least=True))
         return Published(target, after)
 
@@ -227,10 +227,14 @@ class RuleSets:
         )
         return version, loaded
 
-    def _campaigns(self, program: str, written: Written) -> Sequence[Campaign]:
+    def _campaigns(self, program: str, version: Version) -> Sequence[Campaign]:
+        """The campaigns of a version as it was built; none when it cannot be opened any more: it goes back in force all
+        the same, and budgets stay as they are.
+        """
         try:
-            return self._check(program, self.source(program, written)).rules.campaigns
-        except Refused:  # what was right once goes back in force as it was built, and its budgets stay as they are
+            sealed = self._store.blob(program, version.tree)
+            return opened_rules(sealed, self._keys(), program, version.number).campaigns
+        except (Corrupt, Unsealed):
             return ()
 
     def _paid(self, program: str, campaigns: Sequence[Campaign], *, at_least: bool = False) -> list[Put]:
