@@ -11,6 +11,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from fractions import Fraction
 from typing import Any
 from urllib.parse import unquote
@@ -19,6 +20,9 @@ from tests.simulation.expressions import Item
 
 _MAX_RECENT = 6
 _MAX_LAPSED = 3
+_MAX_STREAKS = 8
+_WAITING = -1
+"""Start of points that wait for an event."""
 _ALLOWED = {
     "opened": {"opened"},
     "earned": {"earned"},
@@ -35,6 +39,8 @@ _ALLOWED = {
     "frozen": {"frozen"},
     "unfrozen": {"unfrozen"},
     "closed": {"forfeited", "forgiven", "closed"},
+    "activated": set(),
+    "cancelled": {"reversed"},
 }
 """By kind of entry, the reasons its moves may have, beside what time alone causes."""
 _BY_TIME = {"lapsed", "activated", "repaid", "expired", "merged"}
@@ -59,6 +65,11 @@ class Books:
     lapsed: Counter[int] = field(default_factory=Counter)
     remainders: dict[str, Fraction] = field(default_factory=dict)
     status: str = "new"
+    purchases: list[int] = field(default_factory=lambda: [0, 0, 0])
+    """How many stand, the days of the first and the last that were made."""
+    counted: int = 0
+    counters: Counter[str] = field(default_factory=Counter)
+    streaks: dict[str, list[int]] = field(default_factory=dict)
     recent: list[list[Any]] = field(default_factory=list)
     at: int = 0
     refs: dict[str, int] = field(default_factory=dict)
@@ -73,7 +84,7 @@ class Books:
         holds = [
             (held.deadline, expiry, points) for held in self.holds.values() for expiry, points in held.parts.items()
         ]
-        moments = {deadline for deadline, _, _ in holds} | {moment for lot in lots for moment in lot if moment}
+        moments = {deadline for deadline, _, _ in holds} | {moment for lot in lots for moment in lot if moment > 0}
         for moment in [*sorted(moment for moment in moments if moment <= now), now]:
             for deadline, expiry, points in holds:
                 if deadline == moment and deadline <= now:
@@ -213,7 +224,9 @@ def _lot(books: Books, line: Line, move: list[Any], where: str) -> None:
     if why == "expired":
         _require(0 < expiry <= at, "I9", where, f"points expired before their time, {expiry}, at {at}")
     if why in ("earned", "restored", "adjusted", "transferred") and delta > 0:
-        _require(start == 0 or start > at, "I7", where, f"{why} into a lot that began already, {start}, at {at}")
+        _require(
+            start in (0, _WAITING) or start > at, "I7", where, f"{why} into a lot that began already, {start}, at {at}"
+        )
 
 
 def _hold(books: Books, line: Line, move: list[Any], where: str) -> None:
@@ -261,7 +274,57 @@ def _status(books: Books, line: Line, move: list[Any], where: str) -> None:
     books.status = move[2]
 
 
+def _purchase(books: Books, line: Line, move: list[Any], where: str) -> None:
+    _, _, delta, day = move
+    count, first, last = books.purchases
+    due = (line.kind, delta) in {("earned", 1), ("reversed", -1)} and "order" in line.detail
+    _require(due, "I5", where, f"purchases change by {delta} in a {line.kind} entry")
+    _require(count + delta >= 0, "I5", where, "more purchases came back than were made")
+    books.purchases = [count + delta, min(first or day, day) if day else first, max(last, day)]
+
+
+def _period(counter: str, day: int) -> Any:
+    """The period of a counter that a day is in, as anybody would name it."""
+    on = date.fromordinal(day)
+    return {
+        "d": day,
+        "w": on.isocalendar()[:2],
+        "m": (on.year, on.month),
+        "q": (on.year, (on.month + 2) // 3),
+        "y": on.year,
+        "t": "for good",
+    }[counter[-1]]
+
+
+def _count(books: Books, line: Line, move: list[Any], where: str) -> None:
+    _, _, day, *counts = move
+    _require(day >= books.counted, "I10", where, f"counted on {day}, after {books.counted}")
+    if books.counted:
+        for counter in list(books.counters):
+            if _period(counter, day) != _period(counter, books.counted):
+                del books.counters[counter]
+    books.counted = day
+    for counter, delta in zip(counts[::2], counts[1::2], strict=True):
+        _require((delta > 0) == (line.kind == "earned"), "I5", where, f"{counter} counts {delta}")
+        books.counters[counter] += delta
+        _require(books.counters[counter] >= 0, "I5", where, f"{counter} fell below zero")
+    books.counters = +books.counters
+
+
+def _streak(books: Books, line: Line, move: list[Any], where: str) -> None:
+    _, _, event, day, length = move
+    last, before = books.streaks.get(event, [0, 0])
+    _require(day > last, "I10", where, f"{event} on {day}, after {last}")
+    _require(length == (before + 1 if day == last + 1 else 1), "I10", where, f"{event} {length} days in a row")
+    books.streaks[event] = [day, length]
+    while len(books.streaks) > _MAX_STREAKS:
+        del books.streaks[min(books.streaks, key=lambda name: (books.streaks[name], name))]
+
+
 _MOVES = {
+    "p": _purchase,
+    "c": _count,
+    "k": _streak,
     "l": _lot,
     "h": _hold,
     "d": _begin_hold,
@@ -325,9 +388,9 @@ def _settled(books: Books, line: Line, where: str) -> None:
 def _lots(state: dict[str, Any]) -> dict[tuple[int, int], int]:
     """The lots of a stored state: points by (expiry, start); their times are stored as differences, in a unit."""
     lots: dict[tuple[int, int], int] = {}
-    for name, size in (("l", 2), ("n", 3)):
+    for name, size, start in (("l", 2, 0), ("n", 3, 0), ("w", 2, _WAITING)):
         unit, *packed = state.get(name, [1])
-        expiry = start = 0
+        expiry = 0
         for place in range(0, len(packed), size):
             expiry += unit * packed[place]
             if size == 3:
@@ -345,7 +408,18 @@ def _recent(state: dict[str, Any]) -> list[list[Any]]:
 def _same_state(books: Books, line: Line, where: str) -> None:
     """The state an entry carries is what the moves so far give, part by part (I8)."""
     state = line.state
+    today = date(1970, 1, 1).toordinal() + state["t"] // 86_400
+    count, ago, span = state.get("p", [0, today, 0])
+    counted, *counters = state.get("u", [today])
+    streaks = state.get("e", [])
     stored = {
+        "purchases": [count, today - ago - span, today - ago],
+        "counted": today - counted,
+        "counters": dict(zip(counters[::2], counters[1::2], strict=True)),
+        "streaks": {
+            event: [today - day, length]
+            for event, day, length in zip(streaks[::3], streaks[1::3], streaks[2::3], strict=True)
+        },
         "lots": _lots(state),
         "holds": {hold[0]: (hold[1], dict(map(tuple, hold[3]))) for hold in state.get("h", [])},
         "arrears": state.get("a", 0),
@@ -355,6 +429,10 @@ def _same_state(books: Books, line: Line, where: str) -> None:
         "recent": _recent(state),
     }
     replayed = {
+        "purchases": books.purchases,
+        "counted": books.counted,
+        "counters": dict(books.counters),
+        "streaks": books.streaks,
         "lots": dict(books.lots),
         "holds": {number: (held.deadline, dict(+held.parts)) for number, held in books.holds.items()},
         "arrears": books.arrears,
@@ -379,6 +457,7 @@ def _kind(books: Books, line: Line, orders: dict[tuple[str, str, str], dict[str,
         "captured": -line.total("h", "spent"),
         "released": -line.total("h", "released"),
         "adjusted": line.total("l", "adjusted"),
+        "cancelled": -line.total("l", "reversed"),
         "restored": line.total("l", "restored"),
         "transferred_out": -line.total("l", "transferred"),
         "transferred_in": line.total("l", "transferred"),
@@ -386,6 +465,12 @@ def _kind(books: Books, line: Line, orders: dict[tuple[str, str, str], dict[str,
         + line.detail.get("forgiven", 0),
     }.get(line.kind)  # fmt: skip
     _require(did is None or did == points, "I1", where, f"a {line.kind} entry of {points} points moved {did}")
+    awards = line.detail.get("awards")
+    _require(
+        awards is None or sum(part for _, part in awards) == points, "I1", where, f"{points} points, by rule {awards}"
+    )
+    if line.kind == "activated":
+        _activated(line, where)
     if line.kind == "restored":
         _restored(books, line, where)
     if line.kind == "reversed":
@@ -407,6 +492,15 @@ def _taken(line: Line) -> Counter[int]:
     return taken
 
 
+def _activated(line: Line, where: str) -> None:
+    """What an event decides on begins now, in the lot that it would have been in."""
+    waited = Counter[int]()
+    for move in line.moves:
+        if move[0] == "activated" and move[3] == _WAITING:
+            waited[move[2]] -= move[4]
+    _require(sum(waited.values()) == line.detail["points"], "I1", where, f"activated {dict(waited)}")
+
+
 def _restored(books: Books, line: Line, where: str) -> None:
     """A cancelled redemption's points go back to the lots they came from, all of them and nothing else."""
     back = Counter[int]()
@@ -417,29 +511,45 @@ def _restored(books: Books, line: Line, where: str) -> None:
     _require(back == taken, "I5", where, f"gave back {dict(back)} of a redemption that took {dict(taken)}")
 
 
+def _lives(order: dict[str, Any]) -> set[tuple[int, int]]:
+    """(expiry, start) of what an order gave: of each award where a rule set decided, else of the policy."""
+    if "g" not in order:
+        _, _, expiry, start, _ = order["t"]
+        return {(expiry, start)}
+    return {(*award[3:4], *award[4:5], 0, 0)[:2] for award in map(_whole_award, order["g"][2])}
+
+
+def _whole_award(award: list[Any]) -> list[Any]:
+    """An award of an order document with what was left out: rule, num, den, expiry, start, flags, …, counters."""
+    return [*award, *[0, 0, 0, "", [], []][len(award) - 3 :]]
+
+
 def _terms(line: Line, order: dict[str, Any] | None, where: str) -> None:
     """A purchase's points have the terms that its order document fixed."""
     _require(order is not None, "I4", where, "a purchase without an order document")
     assert order is not None
-    _, _, expiry, start, _ = order["t"]
-    start = start if start > line.state["t"] else 0
+    at = line.state["t"]
+    promised = {(expiry, start if start > at or start == _WAITING else 0) for expiry, start in _lives(order)}
     for move in line.moves:
         if move[0] == "earned" and move[1] == "l":
-            _require(
-                (move[2], move[3]) == (expiry, start), "I9", where, f"terms {move[2:4]}, promised {(expiry, start)}"
-            )
+            _require((move[2], move[3]) in promised, "I9", where, f"terms {move[2:4]}, promised {promised}")
+    if "g" in order:
+        told = [rule for rule, _ in line.detail.get("awards", [["base", 0]])]
+        _require(told == [award[0] for award in order["g"][2]], "I9", where, f"gave {told}, not what the order says")
+        _require(line.detail["rules"] == order["g"][0], "I9", where, "decided by another version than the order names")
 
 
 def _reversed(line: Line, order: dict[str, Any], where: str) -> None:
     """A refund takes from its own order's lots before any other."""
-    _, _, expiry, start, policy = order["t"]
-    own = {(expiry, start), (expiry, 0)}
+    policy = order["t"][4]
+    own = {lot for expiry, start in _lives(order) for lot in ((expiry, start), (expiry, 0))}
     taken = [(move[2], move[3]) for move in line.moves if move[0] == "reversed" and move[1] == "l"]
     others = [lot for lot in taken if lot not in own]
     if others:
         left = _lots(line.state)
         own_left = {lot: points for lot, points in left.items() if lot in own}
-        _require(not own_left, "I5", where, f"took from {others} while its own lots still have {own_left}")
+        one = len(_lives(order)) == 1  # with several, another award's lot may still be full
+        _require(not (own_left and one), "I5", where, f"took from {others} while its own lots still have {own_left}")
         _require(policy != "only_pending", "I5", where, f"took from {others} under only_pending")
     elif line.total("a", "owed"):
         _require(policy == "arrears", "I5", where, f"owes under {policy}")
@@ -456,35 +566,103 @@ def _orders(
     returned: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     due: dict[str, Fraction] = defaultdict(Fraction)
     given: dict[str, int] = defaultdict(int)
+    partly: set[str] = set()
     for pk, wallet in books.items():
         for line in wallet.entries:
             if "order" not in line.detail:
                 continue
             key, where = _order_key(pk, line), f"{pk} entry {line.number}"
             rate = Fraction(terms[key]["t"][0], terms[key]["t"][1])
+            awards = terms[key]["g"][2] if "g" in terms[key] else None
+            bought = sum(row[0] for row in terms[key]["l"])
             if line.kind == "earned":
                 _require(key not in earned, "I4", where, f"{key} earned at {earned.get(key)} too")
                 earned[key] = where
-                bought = sum(row[0] for row in terms[key]["l"])
                 _require(line.detail["amount"] == bought, "I4", where, f"earned on {line.detail['amount']} of {bought}")
-                due[pk] += rate * line.detail["amount"]
+                due[pk] += rate * bought if awards is None else _sum(awards)
                 given[pk] += line.detail["points"]
             else:
                 _require(key in earned, "I5", where, f"{key} was returned before it was earned")
                 returned[key].append(line.detail["amount"])
-                due[pk] -= rate * line.detail["amount"]
+                if awards is None:
+                    due[pk] -= rate * line.detail["amount"]
+                elif line.detail["returned"] == bought:
+                    due[pk] -= _sum(awards)
+                    partly.discard(f"{pk} {key}")
+                else:
+                    partly.add(f"{pk} {key}")
                 given[pk] -= line.detail["points"]
     for pk, wallet in books.items():
-        rest = wallet.remainders.get("base", Fraction(0))
-        _require(due[pk] == given[pk] + rest, "I10", pk, f"{due[pk]} points due, {given[pk]} given, {rest} carried")
+        rest = sum(wallet.remainders.values(), Fraction(0))
+        shares = any(
+            name.startswith(f"{pk} ") for name in partly
+        )  # of what rules gave: how much is the kernel's matter
+        exact = due[pk] == given[pk] + rest or (shares and due[pk] >= given[pk] + rest)
+        _require(exact, "I10", pk, f"{due[pk]} points due, {given[pk]} given, {rest} carried")
+        _counts(wallet, terms, pk)
     for key, order in terms.items():
         where = f"order {key}"
         back = order["y"] + sum(row[4] for row in order["l"])
         bought = sum(row[0] for row in order["l"])
         _require(0 <= back <= bought, "I5", where, f"{back} returned of {bought}")
         _require(back == sum(returned[key]), "I5", where, f"{back} returned, entries say {returned[key]}")
-        _require(int(items[key]["version"]["N"]) == 1 + len(returned[key]), "I5", where, "edits without entries")
+        edits = int(items[key]["version"]["N"]) - 1 - len(returned[key])
+        decided_again = 1 if "g" in order and key in earned else 0
+        _require(0 <= edits <= decided_again, "I5", where, "edits without entries")
         _require(key in earned or not complete, "I4", where, "an order document without its entry")
+
+
+def _sum(awards: list[list[Any]]) -> Fraction:
+    return sum((Fraction(award[1], award[2]) for award in awards), Fraction(0))
+
+
+@dataclass
+class _Counted:
+    """What a counter must say, from the orders that count in the period that is open."""
+
+    points: int = 0
+    exact: bool = True
+    """None of it was carried."""
+    fewest: int = 0
+    most: int = 0
+
+
+def _counts(wallet: Books, terms: dict[tuple[str, str, str], dict[str, Any]], pk: str) -> None:
+    """Counters say what stands of the awards that counted in the period that is open: points to the point unless
+    something was carried, and how often, but for orders of which a part came back.
+    """
+    expected: dict[str, _Counted] = defaultdict(_Counted)
+    for key, (net, back) in _by_order(wallet, pk).items():
+        bought = sum(row[0] for row in terms[key]["l"])
+        for award in map(_whole_award, terms[key]["g"][2] if "g" in terms[key] else []):
+            for counter, end in zip(award[8][::2], award[8][1::2], strict=True):
+                if end and (not wallet.counted or _period(counter, end) != _period(counter, wallet.counted)):
+                    continue
+                counted = expected[counter]
+                counted.points += net[award[0]]
+                counted.exact &= award[1] % award[2] == 0
+                counted.fewest += back is None
+                counted.most += back is None or back < bought
+    for counter, counted in expected.items():
+        used = wallet.counters[counter]
+        if counter[-2] == "t":
+            sound = counted.fewest <= used <= counted.most
+        else:
+            sound = used == counted.points or (not counted.exact and used > counted.points)
+        _require(sound, "I5", pk, f"{counter} says {used}, of {counted}")
+
+
+def _by_order(wallet: Books, pk: str) -> dict[tuple[str, str, str], tuple[Counter[str], int | None]]:
+    """Of each order: points that stand, by rule, and how much of it was returned."""
+    orders: dict[tuple[str, str, str], tuple[Counter[str], int | None]] = {}
+    for line in wallet.entries:
+        if "order" in line.detail:
+            key = _order_key(pk, line)
+            net, back = orders.get(key, (Counter(), None))
+            for rule, part in line.detail.get("awards", [["base", line.detail["points"]]]):
+                net[rule] += part if line.kind == "earned" else -part
+            orders[key] = (net, line.detail.get("returned", back))
+    return orders
 
 
 def _claims(books: dict[str, Books], claims: set[str]) -> None:
