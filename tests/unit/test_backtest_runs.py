@@ -230,3 +230,16 @@ def test_a_till_may_neither_try_nor_look(shop: Shop) -> None:
     assert shop.running.call(shop.till, "GET /v1/simulations/{id}", params={"id": simulation}).status == 200
     answer = shop.running.call(shop.till, "POST /v1/rule-sets/{id}/simulate", {}, params={"id": "current"})
     assert answer.code == "AUTH_SCOPE_MISSING"
+
+
+def test_an_account_with_more_entries_than_can_be_replayed_is_set_aside(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = bought(shop, 4)
+    for number in range(5):
+        shop.buy(members[1], f"more{number}", ["1.00"], "2026-03-05")
+    monkeypatch.setattr(service, "MOST_OF_ONE", 3)
+    monkeypatch.setattr(service, "_STRIDES", (2, 1))
+    figures = shop.simulated(DOUBLE)
+    assert [one["member"] for one in figures["set_aside_first"]] == [members[1]]
+    assert (figures["accounts"], figures["members"]) == (4, 3)
