@@ -271,6 +271,13 @@ def test_no_more_is_given_back_to_a_counter_than_it_counted() -> None:
     assert change.state.counters == {}
 
 
+def test_what_was_only_carried_has_counted_nothing_that_could_be_given_back() -> None:
+    small = award("tea", Rate(1, 2), counters=(("tea:pm", date(2027, 1, 31).toordinal()),))
+    given = done(wallet(), give(small)).state
+    assert (given.counted, given.counters) == (0, {})
+    assert done(given, take(replace(small, ended=True))).moves == [["reversed", "r", "tea", 0, 1]]
+
+
 def test_a_purchase_wholly_returned_is_no_purchase_any_more() -> None:
     state = wallet({(LATER, 0): 9}, purchases=(3, TODAY - 5, TODAY))
     assert done(state, take(award("base", 4))).state.purchases == 3

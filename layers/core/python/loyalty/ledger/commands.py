@@ -166,6 +166,8 @@ def _from_own(draft: Draft, expiry: int, due: int) -> int:
 
 def _uncount(draft: Draft, shares: Sequence[Award], dues: Sequence[int]) -> None:
     state = draft.state
+    if not state.counted:
+        return  # what was carried alone has counted nothing
     counts: dict[str, int] = {}
     for award, due in zip(shares, dues, strict=True):
         for counter, end in award.counters:
