@@ -330,8 +330,9 @@ def _really_back(entry: Entry, before: State) -> list[Award]:
 
 
 def _come_back(detail: Mapping[str, Any], bought: _Bought) -> Returned:
-    """How far an order has come back after a return. Where the return does not say which lines it was, it counts by its
-    amount, until the order's document, which says it of all returns together, has no further one.
+    """How far an order has come back after a return. One by amount names no lines, nor does one of an order that earned
+    under no rule set: it counts by its amount, until the order's document, which says it of all returns together, has
+    no further one.
     """
     order, back = bought.order, bought.back
     said = detail.get("back")
