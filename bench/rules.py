@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from statistics import median
 from time import process_time
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from bench import grocer
 from bench.peers import ENGINES, Ask, Context, context, given, in_force, points

@@ -32,6 +32,7 @@ FEW: Final = 3
 """Up to so many values a tuple is searched faster than a set."""
 
 _PLACE: Final = itemgetter(0)
+_new: Final = tuple.__new__
 
 Pair = tuple[int, int]
 """A ratio: (numerator, denominator), the denominator above zero."""
@@ -92,7 +93,8 @@ class Compiled:
         self._base = base
         self._tree = tree
         self._plans: OrderedDict[tuple[int, bool], Plan] = OrderedDict()
-        self._newest: tuple[tuple[int, bool] | None, Plan] = (None, Plan((), (), (), (), (), ()))
+        self._day = 0
+        self._latest = Plan((), (), (), (), (), ())
 
     @cached_property
     def rules(self) -> RuleSet:
@@ -107,7 +109,7 @@ class Compiled:
     def evaluate(self, facts: Facts) -> Evaluation:
         """Work out every rule in force. Fills in the base places of ``facts``; raises nothing."""
         day, order, lines = facts
-        plan = self._plan(day, not lines)
+        plan = self._latest if day == self._day and lines else self._plan(day, not lines)
         hits: list[Hit] = []
         add = hits.append
         try:
@@ -128,13 +130,10 @@ class Compiled:
         except Exception:  # noqa: BLE001 - whatever a rule does wrong, the others must still count
             return _one_by_one(plan, order, lines)
         hits.sort(key=_PLACE)
-        return Evaluation(hits, [])
+        return _new(Evaluation, (hits, []))
 
     def _plan(self, day: int, event: bool) -> Plan:
-        key = (day, event)
-        if key == self._newest[0]:
-            return self._newest[1]
-        plans = self._plans
+        plans, key = self._plans, (day, event)
         plan = plans.get(key)
         if plan is None:
             plan = plans[key] = self._make(day, event)
@@ -142,7 +141,8 @@ class Compiled:
                 plans.popitem(last=False)
         else:
             plans.move_to_end(key)
-        self._newest = key, plan
+        if not event:
+            self._day, self._latest = day, plan
         return plan
 
     def _make(self, day: int, event: bool) -> Plan:
@@ -196,11 +196,7 @@ def _by_names_and_lines(
     plan: Plan, order: Values, lines: Sequence[Values], everything: Picked
 ) -> list[tuple[Picked, Groups]]:
     """The rows whose key is a name or a fact of the lines and is met, with the lines that they are to look at."""
-    worth: list[tuple[Picked, Groups]] = []
-    for place, look in plan.names:
-        names = order[place]
-        if type(names) is frozenset:
-            worth += [(everything, groups) for name in names if (groups := look(name)) is not None]
+    worth = [(everything, groups) for place, look in plan.names for groups in _found(look, order[place])]
     for place, look in plan.picked:
         found: dict[Any, tuple[list[tuple[int, Values]], Groups]] = {}
         for numbered in everything:
@@ -221,6 +217,11 @@ def _by_names_and_lines(
         elif several:
             worth.append((everything, _once(several.values())))
     return worth
+
+
+def _found(look: Look, names: Any) -> list[Groups]:
+    """By each of a set of names."""
+    return [groups for name in names if (groups := look(name)) is not None] if type(names) is frozenset else []
 
 
 def _once(several: Any) -> Groups:

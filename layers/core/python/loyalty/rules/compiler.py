@@ -322,7 +322,7 @@ class _Writer:
         of_order = [part for part in parts if not _mentions(part, _is_of_line) or _mentions(part, _is_aggregate)]
         of_line = [part for part in parts if part not in of_order]
         known = self._conjuncts(of_order)
-        outer = _all([*self._of_rows(known), *self._by_extremes(of_line)])
+        outer = _all(self._of_rows(known) or self._by_extremes(of_line))
         before = self._taken()
         self._line, self._line_facts = "y", set()
         further = self._conjuncts(of_line)
@@ -353,10 +353,10 @@ class _Writer:
         ]
 
     def _by_extremes(self, of_line: Iterable[Node]) -> list[str]:
-        """Where every line is looked at: what the largest (or least) of a fact over all lines has to be. The extremes
-        are found once for all rows, and most rows are done with then.
+        """Where nothing else says which rows and lines are worth it: what the largest (or least) of a fact over all
+        lines has to be. The extremes are found once for all rows, and most rows are done with then.
         """
-        if self._key.kind == PICKED:
+        if self._key.kind != ALWAYS:
             return []
         conjuncts = []
         for part in of_line:
