@@ -43,7 +43,7 @@ def bonus(request: Request) -> Answer:
     cause = request.cause(occurred, account)
     of = locate("ent", body.of) if body.of else None
     return posted(
-        earning().bonus(
+        earning().activity.post(
             program,
             account,
             body.wallet,

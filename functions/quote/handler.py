@@ -24,7 +24,7 @@ def quote(request: Request) -> Answer:
     if isinstance(asked, QuotedPurchase):
         found = earning().quote(program, basket_of(asked, account, body.wallet, occurred), request.now)
     else:
-        found = earning().quote_event(
+        found = earning().activity.quote(
             program, account, body.wallet, asked.type, asked.fields, asked.store, occurred, request.now
         )
     return Answer(200, quote_view(found))

@@ -23,7 +23,7 @@ SHAPES = "loyalty.shapes"
 CLIENT = "loyalty.table.client"
 FEATURES = {"ledger", "rules", "earning", "programs", "members", "clients", "backtests", "explanations"}
 STORES = {"store", "leases"}
-SERVICES = {"service", "wallet", "intake"}
+SERVICES = {"service", "wallet", "intake", "activity", "rulebook"}
 """Modules of a feature that load, decide and commit: they are given the time and the randomness."""
 BESIDE = {"loyalty.clients.bootstrap"}
 """What operators run beside the stack; no function and no feature imports it."""

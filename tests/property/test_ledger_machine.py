@@ -339,7 +339,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
         earning = self.world.earning
         self._attempt(
-            lambda cause, now: earning.bonus(PROGRAM, where.account, where.wallet, event, occurred, cause, now), expect
+            lambda cause, now: earning.activity.post(PROGRAM, where.account, where.wallet, event, occurred, cause, now),
+            expect,
         )
 
     # ---- returning a purchase

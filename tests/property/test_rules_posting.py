@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from loyalty.earning.purchase import Line, Purchase, Return, ReturnLine
+from loyalty.earning.rulebook import Rulebook
 from loyalty.earning.service import Earning
 from loyalty.errors import Refused
 from loyalty.ledger.account import State
@@ -70,9 +71,7 @@ class Till:
             self.world.ledger,
             self.world.orders,
             lambda _: self.world.program,
-            rules=shelf.current,
-            rules_of=shelf.of_version,
-            budgets=lambda: self.leases,
+            Rulebook(rules=shelf.current, rules_of=shelf.of_version, budgets=lambda: self.leases),
         )
 
     def cause(self) -> Cause:

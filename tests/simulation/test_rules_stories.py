@@ -11,6 +11,7 @@ import pytest
 
 from loyalty.earning.intake import Intake
 from loyalty.earning.purchase import Order
+from loyalty.earning.rulebook import Rulebook
 from loyalty.earning.service import Earning
 from loyalty.earning.store import OrderStore, order_of_item
 from loyalty.ledger.chain import Entry
@@ -182,9 +183,7 @@ def ruled(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 ledger,
                 orders,
                 lambda _: program,
-                rules=told.shelf.current,
-                rules_of=told.shelf.of_version,
-                budgets=lambda: leases,
+                Rulebook(rules=told.shelf.current, rules_of=told.shelf.of_version, budgets=lambda: leases),
             )
             intake = Intake(earning, orders, lambda name, member, identity: member or "")
             return Services(Wallets(ledger), earning, intake, HeadStore(table), ledger.store)

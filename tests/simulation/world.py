@@ -241,7 +241,7 @@ def give_back(order: str, key: str, amount: int | None = None, *, account: str =
 
 def bonus(key: str, account: str = ANNA) -> Request:
     def send(to: Services, cause: Cause, now: int) -> Posted:
-        return to.earning.bonus(PROGRAM, account, WALLET, "visit", START, cause, now)
+        return to.earning.activity.post(PROGRAM, account, WALLET, "visit", START, cause, now)
 
     return Request("bonus", key, wallet_of(account), (), send)
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from bench.metering import Meter, Used
 from loyalty.earning.purchase import Line, ReturnLine
+from loyalty.earning.rulebook import Rulebook
 from loyalty.earning.service import Earning
 from loyalty.errors import Conflict, Invalid, NotFound, Problem, Refused
 from loyalty.ledger.chain import Chain
@@ -194,7 +195,9 @@ def test_an_event_gives_its_bonus_once_for_a_key(books: Books) -> None:
     chain = books.open(1)
 
     def check_in(ref: str) -> Posted:
-        return books.earning.bonus(PROGRAM, chain.account, "points", "check_in", books.now, books.cause(ref), books.now)
+        return books.earning.activity.post(
+            PROGRAM, chain.account, "points", "check_in", books.now, books.cause(ref), books.now
+        )
 
     assert check_in("monday").entry.detail == {"event": "check_in", "points": 5}
     assert check_in("monday").replayed
@@ -203,7 +206,9 @@ def test_an_event_gives_its_bonus_once_for_a_key(books: Books) -> None:
     refusal(
         Refused,
         "EVENT_TYPE_UNKNOWN",
-        lambda: books.earning.bonus(PROGRAM, chain.account, "points", "dance", books.now, books.cause(), books.now),
+        lambda: books.earning.activity.post(
+            PROGRAM, chain.account, "points", "dance", books.now, books.cause(), books.now
+        ),
     )
     books.audit(chain)
 
@@ -272,10 +277,12 @@ def under(books: Books, rules: RuleSet, meter: Meter | None = None) -> Shelf:
         books.ledger,
         books.orders,
         lambda _: policy,
-        rules=shelf.current,
-        rules_of=shelf.of_version,
-        members=MemberStore(books.table).get,
-        budgets=lambda: leases,
+        Rulebook(
+            rules=shelf.current,
+            rules_of=shelf.of_version,
+            members=MemberStore(books.table).get,
+            budgets=lambda: leases,
+        ),
     )
     return shelf
 

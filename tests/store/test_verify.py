@@ -29,7 +29,7 @@ def chain(books: Books) -> Chain:
     chain, other = books.open(1, 1000), books.open(2, 50)
     books.buy(chain, "o1", 900, 300)
     books.buy(chain, "o2", 100)
-    books.earning.bonus(chain.program, chain.account, "points", "check_in", books.now, books.cause(), books.now)
+    books.earning.activity.post(chain.program, chain.account, "points", "check_in", books.now, books.cause(), books.now)
     hold = books.hold(chain, 60).entry.number
     books.capture(chain, hold, 20, final=False)
     books.capture(chain, hold, 10)

@@ -351,7 +351,9 @@ def _return(books: Books, chain: Chain, ref: str) -> Posted:
 
 
 def _event(books: Books, chain: Chain, ref: str) -> Posted:
-    return books.earning.bonus(PROGRAM, chain.account, "points", "check_in", books.now, books.cause(ref), books.now)
+    return books.earning.activity.post(
+        PROGRAM, chain.account, "points", "check_in", books.now, books.cause(ref), books.now
+    )
 
 
 COMMANDS: dict[str, Command] = {

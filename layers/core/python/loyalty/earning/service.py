@@ -1,4 +1,4 @@
-"""Use cases: record a purchase, take a return back, give what an event earns, and tell what would be earned.
+"""Use cases: record a purchase, take a return back, and tell what a purchase would earn.
 
 A purchase is unique in its programme by its order document (I4), written conditionally before the entry. A crash
 between the two leaves a document without entry; whoever meets it next (a retry, a return, the ``recover`` function on
@@ -11,15 +11,17 @@ they have become others, the document's next version goes into one transaction w
 the document's awards are the entry's, and a return needs no rule set.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from loyalty.earning.purchase import Attribute, Given, Order, OrderTerms, Purchase, Return, take_back
+from loyalty.earning.activity import Activity
+from loyalty.earning.checks import check_occurred, check_wallet
+from loyalty.earning.purchase import Given, Order, OrderTerms, Purchase, Return, take_back
+from loyalty.earning.rulebook import Rulebook, difference
 from loyalty.earning.store import OrderStore
-from loyalty.errors import Conflict, Corrupt, Forbidden, Invalid, NotFound, Problem, Refused
-from loyalty.ids import Located
+from loyalty.errors import Conflict, Forbidden, NotFound, Problem, Refused
 from loyalty.ledger import commands
 from loyalty.ledger.account import Draft, State
 from loyalty.ledger.chain import Cause, Chain, Entry, fingerprint
@@ -28,71 +30,19 @@ from loyalty.programs.terms import Program
 from loyalty.table.writes import Put
 
 if TYPE_CHECKING:
-    from loyalty.earning.awards import EventPosting
     from loyalty.earning.quotes import Quote
     from loyalty.rules.engine import Outcome
     from loyalty.rules.evaluation import Loaded
-    from loyalty.rules.facts import Enrolled, Happened, Person
-    from loyalty.rules.ruleset import Event
 
 BASE_RULE: Final = "base"
 MAX_TRIES: Final = 5
 MOST_LINES_TOLD: Final = 20
 """An entry of a return names its lines up to so many."""
-LATEST_SECONDS: Final = 86_400
-"""How far in the future a till's clock may be."""
-
-
-_NOTHING: Final[Mapping[str, Attribute]] = {}
-
-
-class Budgets(Protocol):
-    """What campaigns may give; ``loyalty.rules.leases`` says how."""
-
-    def reserve(self, program: str, needs: Mapping[str, int], now: int) -> dict[str, int]: ...
-    def release(self, program: str, points: Mapping[str, int]) -> None: ...
-    def rooms(self, program: str, needs: Mapping[str, int]) -> dict[str, int]: ...
-
-
-class NoBudgets:
-    """Campaigns that have nothing to give."""
-
-    def reserve(self, program: str, needs: Mapping[str, int], now: int) -> dict[str, int]:
-        del program, now
-        return dict.fromkeys(needs, 0)
-
-    def release(self, program: str, points: Mapping[str, int]) -> None:
-        del program, points
-
-    def rooms(self, program: str, needs: Mapping[str, int]) -> dict[str, int]:
-        return self.reserve(program, needs, 0)
-
-
-def _no_rules(program: str) -> "Loaded | None":
-    del program
-    return None
-
-
-def _no_version(program: str, version: int) -> "Loaded":
-    raise Corrupt(f"{program}: an order was decided by version {version} of a rule set, and none is read here")
-
-
-def _nobody(program: str, account: str) -> "Enrolled | None":
-    del program, account
-    return None
-
-
-def _unheard(program: str, rule: str, reason: str) -> None:
-    del program, rule, reason
 
 
 class Earning:
-    """Earning use cases of one programme table.
-
-    ``program`` loads a programme's policy, ``rules`` the rule set in force, None where there is none, ``rules_of`` a
-    version that an order names, ``members`` a member's document, ``budgets`` what campaigns may give. ``report`` hears
-    of a (programme, rule, reason) that gave nothing because it could not be worked out, rule ``*`` for all of them: the
-    purchase is posted all the same.
+    """Purchases and returns of one programme table, and beside them ``activity``: what else members do. ``program``
+    loads a programme's policy, ``book`` knows its rules.
     """
 
     def __init__(
@@ -100,26 +50,13 @@ class Earning:
         ledger: Ledger,
         orders: OrderStore,
         program: Callable[[str], Program],
-        *,
-        rules: "Callable[[str], Loaded | None]" = _no_rules,
-        rules_of: "Callable[[str, int], Loaded]" = _no_version,
-        members: "Callable[[str, str], Enrolled | None]" = _nobody,
-        budgets: Callable[[], Budgets] = NoBudgets,
-        report: Callable[[str, str, str], None] = _unheard,
+        book: Rulebook | None = None,
     ) -> None:
         self._ledger = ledger
         self._orders = orders
         self._program = program
-        self._rules = rules
-        self._rules_of = rules_of
-        self._members = members
-        self._made_budgets = budgets
-        self._report = report
-
-    @property
-    def _budgets(self) -> Budgets:
-        """Made when a rule first asks for one."""
-        return self._made_budgets()
+        self._book = book or Rulebook()
+        self.activity = Activity(ledger, program, self._book)
 
     def record(self, program: str, purchase: Purchase, cause: Cause, now: int) -> Posted:
         """Earn from an order, once.
@@ -129,9 +66,11 @@ class Earning:
         again when the content is the same, whoever reports it.
         """
         policy = self._purchasable(program, purchase, now)
-        loaded = self._in_force(program, policy)
+        loaded = self._book.in_force(program, policy)
         order = _order(policy, purchase, cause, now)
-        opened, person = self._open(Chain(program, purchase.account, purchase.wallet), cause, now, loaded, sure=False)
+        opened, person = self._book.open(
+            self._ledger, Chain(program, purchase.account, purchase.wallet), cause, now, loaded, sure=False
+        )
         if opened.done is not None:
             return Posted(opened.done, replayed=True)
         if loaded is not None:
@@ -155,18 +94,8 @@ class Earning:
 
     def complete(self, program: str, order: Order, now: int) -> Posted:
         """Post the entry of an order document, unless it stands; under the version of the rules that it names."""
-        loaded = None if order.given is None else self._rules_of(program, order.given.version)
+        loaded = None if order.given is None else self._book.version(program, order.given.version)
         return self._post(program, _Posting(program, self._program(program), order, loaded, self._orders), now)
-
-    def _in_force(self, program: str, policy: Program) -> "Loaded | None":
-        """The rule set in force. One that was checked against another currency than the policy has now would count
-        cents as yen: the policy's own rate earns until it is published anew.
-        """
-        loaded = self._rules(program)
-        if loaded is None or loaded.evaluator.rules.currency == policy.currency:
-            return loaded
-        self._report(program, "*", "currency")
-        return None
 
     def _purchasable(self, program: str, purchase: Purchase, now: int) -> Program:
         """The policy, if it knows such purchases."""
@@ -177,20 +106,6 @@ class Earning:
             raise Refused("PURCHASE_CURRENCY_UNSUPPORTED", f"This programme earns in {policy.currency}")
         return policy
 
-    def _open(
-        self, chain: Chain, cause: Cause, now: int, loaded: "Loaded | None", *, sure: bool
-    ) -> "tuple[Opened, Person | None]":
-        """A wallet, and at the same time the member's document where the rules speak of it."""
-        if loaded is None or not _spoken(loaded):
-            return self._ledger.open(chain, cause, now, sure=sure), None
-        from loyalty.rules.facts import reader
-
-        opened, member = self._orders.together(
-            lambda: self._ledger.open(chain, cause, now, sure=sure),
-            lambda: self._members(chain.program, chain.account),
-        )
-        return opened, None if member is None else reader(loaded.evaluator.rules).person(member)
-
     def _reserved(self, program: str, policy: Program, loaded: "Loaded", order: Order, state: State, now: int) -> Order:
         """The order with what it earns on the account as it stands, and what campaigns pay of it set aside."""
         from loyalty.earning.awards import purchase_earns
@@ -198,16 +113,16 @@ class Earning:
         given = order.given
         outcome, _ = purchase_earns(loaded, policy, order, state, None)
         if outcome.needs:
-            reserved = self._budgets.reserve(program, outcome.needs, now)
+            reserved = self._book.budgets.reserve(program, outcome.needs, now)
             if reserved != outcome.needs:
                 outcome, _ = purchase_earns(loaded, policy, order, state, reserved)
-                self._budgets.release(program, _difference(reserved, outcome.taken))
+                self._book.budgets.release(program, difference(reserved, outcome.taken))
         return replace(order, given=given and replace(given, awards=outcome.awards, reserved=outcome.taken))
 
     def _let_go(self, program: str, order: Order) -> None:
         """Give back what was reserved for an order that was never claimed."""
         if order.given is not None and order.given.reserved:
-            self._budgets.release(program, order.given.reserved)
+            self._book.budgets.release(program, order.given.reserved)
 
     def _post(self, program: str, posting: "_Posting", now: int, opened: Opened | None = None) -> Posted:
         """Post the entry of an order that is claimed; ``opened`` is its wallet, if it has been read already.
@@ -239,15 +154,8 @@ class Earning:
                 self._orders.give_up(program, posting.order)
             raise
         if not posted.replayed and posting.outcome is not None and posting.loaded is not None:
-            self._settle(program, posting.loaded, posting.outcome, posting.reserved)
+            self._book.settle(program, posting.loaded, posting.outcome, posting.reserved)
         return posted
-
-    def _settle(self, program: str, loaded: "Loaded", outcome: "Outcome", reserved: Mapping[str, int]) -> None:
-        """After an entry that this copy wrote: what was reserved and not used is free again; what failed is told."""
-        if left := _difference(reserved, outcome.taken):
-            self._budgets.release(program, left)
-        for failure in outcome.failures:
-            self._report(program, loaded.evaluator.rules.rules[failure.rule].id, failure.reason)
 
     def standing(self, program: str, source: str, order_id: str) -> Order:
         """The order document; NotFound."""
@@ -305,125 +213,6 @@ class Earning:
             return None
         return entry if (entry.detail["source"], entry.detail["order"]) == (order.source, order.order_id) else None
 
-    def bonus(
-        self,
-        program: str,
-        account: str,
-        wallet: str,
-        event: str,
-        occurred: int,
-        cause: Cause,
-        now: int,
-        *,
-        fields: Mapping[str, Attribute] = _NOTHING,
-        store: str = "",
-        of: Located | None = None,
-    ) -> Posted:
-        """Give what an event earns: by the rule set where it knows the type, else the bonus that the policy sets.
-
-        ``of`` is the entry whose waiting points the event decides on. An event that earns nothing is an entry too: it
-        counts for streaks and for being once, and says so when it is sent again.
-        """
-        policy = self._program(program)
-        check_occurred(policy, occurred, now)
-        check_wallet(policy, wallet)
-        chain = Chain(program, account, wallet)
-        loaded = self._in_force(program, policy)
-        known = None if loaded is None else _event_of(loaded, event)
-        if loaded is None or known is None:
-            return self._ledger.post(chain, cause, now, _bonus(policy, event, occurred, now, fields, of))
-        from loyalty.earning.awards import fields_of
-
-        typed = fields_of(known, fields)
-        detail = _told(known, fields, store, loaded.version)
-        if known.activates or known.cancels:
-            return self._decided(chain, known, of, cause, now, detail)
-        return self._happened(
-            policy, chain, loaded, known, _what(account, event, occurred, store, typed), cause, now, detail
-        )
-
-    def _happened(
-        self,
-        policy: Program,
-        chain: Chain,
-        loaded: "Loaded",
-        event: "Event",
-        happened: "Happened",
-        cause: Cause,
-        now: int,
-        detail: dict[str, object],
-    ) -> Posted:
-        """Post an event of the rule set."""
-        from loyalty.earning.awards import EventPosting
-
-        if event.once:
-            cause = _once(event, happened, cause, detail)
-        try:
-            opened, person = self._open(chain, cause, now, loaded, sure=True)
-            posting = EventPosting(loaded, policy, event, happened, person, now, detail)
-            if opened.done is not None:
-                return Posted(opened.done, replayed=True)
-            posting.reserved = self._paid(chain.program, posting, opened.state, now)
-            try:
-                posted = self._ledger.commit(opened, posting.decide)
-            except Refused:  # nothing was written
-                self._budgets.release(chain.program, posting.reserved)
-                raise
-        except Conflict as conflict:
-            if event.once and conflict.code == "IDEMPOTENCY_KEY_REUSED":
-                raise Conflict(
-                    "EVENT_ALREADY_COUNTED", f"{event.type} counts once, and was counted with other content"
-                ) from None
-            raise
-        if not posted.replayed and posting.outcome is not None:
-            self._settle(chain.program, loaded, posting.outcome, posting.reserved)
-        return posted
-
-    def _paid(self, program: str, posting: "EventPosting", state: State, now: int) -> dict[str, int]:
-        """What campaigns set aside for an event on the account as it stands."""
-        needs = posting.earns(state, None).needs
-        return self._budgets.reserve(program, needs, now) if needs else {}
-
-    def _decided(
-        self, chain: Chain, event: "Event", of: Located | None, cause: Cause, now: int, detail: dict[str, object]
-    ) -> Posted:
-        """Activate or cancel the points that wait for this event. Decided is decided: the same again is the first
-        answer, the other way is a Conflict.
-        """
-        from loyalty.earning.awards import field_invalid
-
-        waited = event.activates or event.cancels
-        if of is None:
-            raise field_invalid("of", f"{event.type} needs the entry of the {waited} that it decides on")
-        if (of.account, of.wallet) != (chain.account, chain.wallet):
-            raise NotFound("ENTRY_NOT_FOUND", "There is no such entry in this wallet")
-        act = commands.activate if event.activates else commands.cancel
-        cause = replace(cause, ref=f"d#{of.number}", fingerprint=fingerprint("decided", bool(event.activates)))
-        try:
-            opened, entry = self._orders.together(
-                lambda: self._ledger.open(chain, cause, now), lambda: self._ledger.store.entry(chain, of.number)
-            )
-        except Conflict as conflict:
-            if conflict.code != "IDEMPOTENCY_KEY_REUSED":
-                raise
-            raise _decided_otherwise() from None
-        if entry is None:
-            raise NotFound("ENTRY_NOT_FOUND", "There is no such entry in this wallet")
-        if entry.detail.get("event") != waited:
-            raise field_invalid("of", f"{event.type} decides on entries of {waited} only")
-        parts = commands.waiting_parts(entry.moves)
-
-        def decide(draft: Draft) -> None:
-            act(draft, of.number, parts)
-            draft.detail |= detail
-
-        try:
-            return self._ledger.commit(opened, decide)
-        except Conflict as conflict:
-            if conflict.code != "IDEMPOTENCY_KEY_REUSED":
-                raise
-            raise _decided_otherwise() from None
-
     def quote(self, program: str, purchase: Purchase, now: int) -> "Quote":
         """What a purchase would earn if it were posted now; nothing is written. One round trip, and one for a
         campaign's budget.
@@ -431,9 +220,9 @@ class Earning:
         from loyalty.earning.quotes import Quote, Quoted
 
         policy = self._purchasable(program, purchase, now)
-        loaded = self._in_force(program, policy)
+        loaded = self._book.in_force(program, policy)
         order = _order(policy, purchase, Cause("", "", "", purchase.occurred), now)
-        state, person = self._look(Chain(program, purchase.account, purchase.wallet), loaded)
+        state, person = self._book.look(self._ledger, Chain(program, purchase.account, purchase.wallet), loaded)
         draft = Draft(state, now)
         if loaded is None:
             _earn(order, policy.day(order.occurred))(draft)
@@ -443,58 +232,10 @@ class Earning:
         order = replace(order, given=Given(loaded.version, now, person))
         outcome, day = purchase_earns(loaded, policy, order, state, None)
         if outcome.needs:
-            outcome, day = purchase_earns(loaded, policy, order, state, self._budgets.rooms(program, outcome.needs))
-        return quoted(loaded, outcome, draft, day, visit=True)
-
-    def quote_event(
-        self,
-        program: str,
-        account: str,
-        wallet: str,
-        event: str,
-        fields: Mapping[str, Attribute],
-        store: str,
-        occurred: int,
-        now: int,
-    ) -> "Quote":
-        """The same for an event."""
-        from loyalty.earning.awards import EventPosting, fields_of, quoted
-        from loyalty.earning.quotes import Quote, Quoted
-
-        policy = self._program(program)
-        check_occurred(policy, occurred, now)
-        check_wallet(policy, wallet)
-        loaded = self._in_force(program, policy)
-        known = None if loaded is None else _event_of(loaded, event)
-        state, person = self._look(Chain(program, account, wallet), loaded if known else None)
-        draft = Draft(state, now)
-        if loaded is None or known is None:
-            _bonus(policy, event, occurred, now, fields, None)(draft)
-            return Quote(draft.detail["points"], (Quoted(event, draft.detail["points"]),))
-        happened = _what(account, event, occurred, store, fields_of(known, fields))
-        posting = EventPosting(loaded, policy, known, happened, person, now, {})
-        outcome = posting.earns(state, None)
-        if outcome.needs:
-            outcome = posting.earns(state, self._budgets.rooms(program, outcome.needs))
-        return quoted(loaded, outcome, draft, posting.day, visit=False)
-
-    def _look(self, chain: Chain, loaded: "Loaded | None") -> "tuple[State, Person | None]":
-        """An account as it stands, and what is known of the member; NotFound when there is none. Of nobody, nothing."""
-        if not chain.account:
-            return State(), None
-        store = self._ledger.store
-        if loaded is None or not _spoken(loaded):
-            head, person = store.head(chain), None
-        else:
-            from loyalty.rules.facts import reader
-
-            head, member = self._orders.together(
-                lambda: store.head(chain), lambda: self._members(chain.program, chain.account)
+            outcome, day = purchase_earns(
+                loaded, policy, order, state, self._book.budgets.rooms(program, outcome.needs)
             )
-            person = None if member is None else reader(loaded.evaluator.rules).person(member)
-        if head is None:
-            self._ledger.admits(chain)
-        return head.state if head else State(), person
+        return quoted(loaded, outcome, draft, day, visit=True)
 
 
 class _Posting:
@@ -567,20 +308,6 @@ def content_of(purchase: Purchase) -> str:
     """What was bought, by whom and for how much, in short: the same whichever channel reports it."""
     lines = [[line.amount, line.quantity] for line in purchase.lines]
     return fingerprint(purchase.account, purchase.wallet, purchase.currency, lines)
-
-
-def check_occurred(policy: Program, occurred: int, now: int) -> None:
-    """Invalid when something is said to have happened in the future, or before the programme accepts it."""
-    if occurred > now + LATEST_SECONDS:
-        raise Invalid("REQUEST_INVALID", "occurred_at lies in the future", field="occurred_at")
-    if occurred < policy.earliest:
-        raise Invalid("REQUEST_INVALID", "occurred_at lies before the programme's purchases_since", field="occurred_at")
-
-
-def check_wallet(policy: Program, wallet: str) -> None:
-    """NotFound when the programme has no such wallet."""
-    if wallet not in policy.wallets:
-        raise NotFound("WALLET_NOT_FOUND", f"The programme has the wallets {', '.join(policy.wallets)}")
 
 
 def _order(policy: Program, purchase: Purchase, cause: Cause, now: int) -> Order:
@@ -656,64 +383,6 @@ def _lines_back(before: Order, after: Order) -> list[list[int]]:
     return back if len(back) <= MOST_LINES_TOLD else []
 
 
-def _bonus(
-    policy: Program, event: str, occurred: int, now: int, fields: Mapping[str, Attribute], of: Located | None
-) -> Callable[[Draft], None]:
-    """The bonus that the policy sets for an event that no rule set knows."""
-    points = policy.events.get(event)
-    if points is None:
-        raise Refused("EVENT_TYPE_UNKNOWN", f"The programme gives no bonus for {event!r}")
-    if fields or of is not None:
-        name = f"fields.{next(iter(fields))}" if fields else "of"
-        raise Refused("EVENT_FIELD_INVALID", f"{name}: the policy's events have none", field=name)
-    terms = policy.terms(occurred, now)
-
-    def decide(draft: Draft) -> None:
-        commands.earn(draft, [commands.Grant(points, terms.expiry, terms.start)])
-        draft.detail |= {"event": event, "points": points}
-
-    return decide
-
-
-def _spoken(loaded: "Loaded") -> bool:
-    """Whether the rules speak of more of a member than the account knows."""
-    from loyalty.rules.facts import reader
-
-    return bool(reader(loaded.evaluator.rules).spoken)
-
-
-def _event_of(loaded: "Loaded", event: str) -> "Event | None":
-    from loyalty.earning.awards import event_of
-
-    return event_of(loaded.evaluator.rules, event)
-
-
-def _what(account: str, event: str, occurred: int, store: str, fields: Mapping[str, object]) -> "Happened":
-    from loyalty.rules.facts import Happened
-
-    return Happened(account, event, occurred, store, fields)
-
-
-def _told(event: "Event", fields: Mapping[str, Attribute], store: str, version: int) -> dict[str, object]:
-    """What an event's entry says of it."""
-    detail: dict[str, object] = {"event": event.type, "rules": version}
-    if fields:
-        detail["fields"] = dict(fields)
-    if store:
-        detail["store"] = store
-    return detail
-
-
-def _once(event: "Event", happened: "Happened", cause: Cause, detail: Mapping[str, object]) -> Cause:
-    """An event that counts once goes by what makes it one, whatever key it is sent with."""
-    same = [happened.fields[name] for name in event.once]
-    return replace(
-        cause,
-        ref=f"v#{event.type}#{fingerprint(same)}",
-        fingerprint=fingerprint(event.type, detail.get("fields", {})),
-    )
-
-
 def _may_be_same(standing: Order, order: Order) -> bool:
     """Whether the document that stands may be the one that was just written: its answer may have been lost and the
     write sent again, and what is reserved in it is not free.
@@ -722,12 +391,3 @@ def _may_be_same(standing: Order, order: Order) -> bool:
         order.ref,
         order.given and order.given.recorded,
     )
-
-
-def _difference(more: Mapping[str, int], less: Mapping[str, int]) -> dict[str, int]:
-    """What is left of ``more``, by campaign."""
-    return {name: left for name, points in more.items() if (left := points - less.get(name, 0)) > 0}
-
-
-def _decided_otherwise() -> Conflict:
-    return Conflict("EVENT_ALREADY_DECIDED", "The points were activated or cancelled before, the other way")

@@ -16,7 +16,6 @@ class OrderStore:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self.together = table.together
 
     def get(self, program: str, source: str, order_id: str) -> Order | None:
         item = self._table.get(keys.order(program, source, order_id))

@@ -8,6 +8,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from loyalty.earning.rulebook import Rulebook
 from loyalty.earning.service import Earning
 from loyalty.earning.store import OrderStore
 from loyalty.ids import located
@@ -82,16 +83,8 @@ def earning() -> Earning:
         del reason  # it may quote what was bought
         observability.count("RuleFailures", now_ms=int(time.time() * 1000), program=program, rule=rule)
 
-    return Earning(
-        ledger(),
-        OrderStore(table()),
-        _policy_and_rules,
-        rules=in_force,
-        rules_of=of_version,
-        members=member,
-        budgets=leases,
-        report=failed,
-    )
+    book = Rulebook(rules=in_force, rules_of=of_version, members=member, budgets=leases, report=failed)
+    return Earning(ledger(), OrderStore(table()), _policy_and_rules, book)
 
 
 def _policy_and_rules(program: str) -> Program:
