@@ -205,8 +205,8 @@ WRONG: list[tuple[str, str, str]] = [
     ("RULE_VALUE_INVALID", headed("guard: {change_percent: «0»}"), ""),
     ("RULE_VALUE_INVALID", headed("point_cost: «-1»"), ""),
     ("RULE_VALUE_INVALID", headed("point_cost: «0»"), ""),
-    ("RULE_VALUE_INVALID", headed("timezone: «Europe/Atlantis»"), ""),
-    ("RULE_VALUE_INVALID", headed("stores: {'1': {timezone: «Berlin»}}"), ""),
+    ("RULE_VALUE_INVALID", headed("timezone: «Europe/Atlantis»"), "Europe/Athens"),
+    ("RULE_VALUE_INVALID", headed("stores: {'1': {timezone: «Berlin»}}"), "Europe/Berlin"),
     ("RULE_VALUE_INVALID", headed("stores: «[1]»"), ""),
     ("RULE_VALUE_INVALID", HEAD + "rules: «none»\n", ""),
     ("RULE_VALUE_INVALID", headed("attributes: {line: {«Or-ganic»: truth}}"), ""),
@@ -426,6 +426,31 @@ def test_a_rule_set_of_the_largest_size_is_read() -> None:
     text = SMALLEST + "#" * (MAX_BYTES - len(SMALLEST.encode()) - 1) + "\n"
     assert len(text.encode()) == MAX_BYTES
     assert rules_of(text).name == "alpha-1"
+
+
+@pytest.mark.parametrize(
+    ("section", "line"),
+    [("campaigns", "  c{0}: {{points: 5}}"), ("groups", "  g{0}: {{stacking: sum}}"), ("events", "  e{0}: {{}}")],
+)
+def test_there_are_so_many_of_each_and_no_more(section: str, line: str) -> None:
+    whole = "\n".join(line.format(number) for number in range(1001))
+    found = [issue.message for issue in check(headed(f"{section}:\n{whole}"), "rules.yaml").issues]
+    assert found == [f"there are at most 1,000 {section}"]
+
+
+def test_a_file_with_endlessly_many_mistakes_is_not_read_to_its_end() -> None:
+    text = SMALLEST + "".join(f"  - {{id: r{number}, erna: 1}}\n" for number in range(5000)) + "expect: 3\n"
+    found = check(text, "rules.yaml").issues
+    assert len(found) == MAX_ISSUES
+    assert found[0].line == 6
+
+
+def test_a_file_with_endlessly_many_windows_is_refused() -> None:
+    rule = "  - {{id: r{0}, name: {{en: R, zh: 则}}, earn: 5, valid: {{from: 2026-01-01}}, windows: [{1}]}}\n"
+    text = SMALLEST + "".join(rule.format(number, "FREQ=DAILY;COUNT=3500") for number in range(130))
+    (issue, *_) = check(text, "rules.yaml").issues
+    assert issue.code == "RULE_WINDOW_ENDLESS"
+    assert issue.message == "all windows of the file are more than 500,000 days"
 
 
 MUTATIONS: list[Callable[[str, int, str], str]] = [

@@ -1,8 +1,11 @@
 """Recurring windows: which days they are, that they end, and what is wrong with those that are none."""
 
-from datetime import date
+import random
+from datetime import date, datetime
+from itertools import takewhile
 
 import pytest
+from dateutil.rrule import rrulestr
 
 from loyalty.rules.windows import MAX_YEARS, BadWindow, occurrences, ranges
 
@@ -54,6 +57,38 @@ def test_leap_years_and_weekdays_are_those_of_the_years_meant() -> None:
     found = occurrences("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;COUNT=2", first, None)
     assert [date.fromordinal(day).isoformat() for day in found] == ["2024-02-29", "2028-02-29"]
     assert {date.fromordinal(day).weekday() for day in occurrences("FREQ=WEEKLY;BYDAY=TH;COUNT=90", first, None)} == {3}
+
+
+def test_days_are_those_that_dateutil_finds_in_the_years_themselves() -> None:
+    chance = random.Random(20261122)
+    parts = (
+        "FREQ=DAILY;INTERVAL={0}",
+        "FREQ=WEEKLY;INTERVAL={0};BYDAY=MO,SA",
+        "FREQ=MONTHLY;BYMONTHDAY={0},-1",
+        "FREQ=MONTHLY;INTERVAL={0};BYDAY=2TU,-1FR",
+        "FREQ=YEARLY;BYWEEKNO={0};BYDAY=MO,SU",
+        "FREQ=YEARLY;BYYEARDAY={0},60,-1",
+        "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29",
+    )
+    compared = 0
+    for _ in range(150):
+        text = chance.choice(parts).format(chance.randint(1, 28))
+        start = datetime(chance.randint(1970, 2199), chance.randint(1, 12), chance.randint(1, 28))  # noqa: DTZ001 - days
+        last = start.toordinal() + chance.randint(1, 3600)
+        plain = takewhile(lambda moment: moment.toordinal() <= last, rrulestr(text, dtstart=start))  # noqa: B023 - used at once
+        expected = tuple(moment.toordinal() for moment in plain)
+        assert occurrences(text, start.toordinal(), last) == expected, (text, start)
+        compared += len(expected)
+    assert compared > 5_000
+
+
+def test_the_second_one_of_twelve_years_later_is_not_left_out_in_silence() -> None:
+    with pytest.raises(BadWindow) as refusal:
+        occurrences("FREQ=YEARLY;INTERVAL=12;COUNT=2", START, None)
+    assert refusal.value.code == "RULE_WINDOW_ENDLESS"
+    with pytest.raises(BadWindow):
+        occurrences("FREQ=YEARLY;INTERVAL=12;COUNT=2", START, START + 13 * 366)
+    assert len(occurrences("FREQ=YEARLY;INTERVAL=9;COUNT=2", START, START + 13 * 366)) == 2
 
 
 @pytest.mark.parametrize("first", [date(1970, 1, 1), date(2100, 2, 28), date(2199, 12, 31)])

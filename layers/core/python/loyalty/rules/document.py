@@ -5,7 +5,6 @@ This is read where rule sets are written and published, never where they are use
 
 from collections.abc import Collection, Mapping
 from typing import Final, Protocol
-from zoneinfo import ZoneInfo, available_timezones
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -136,12 +135,8 @@ class _Whole:
     def _home(self, home: Home | None) -> Home:
         """The programme; what the file says of it must agree."""
         reader, top = self.reader, self.top
-        said = {name: reader.text(top.get(name), name) for name in ("program", "currency", "timezone")}
-        if said["timezone"] and said["timezone"] not in available_timezones():
-            reader.refuse(
-                top["timezone"], "RULE_VALUE_INVALID", "timezone is one of the IANA database, such as Europe/Berlin"
-            )
-            said["timezone"] = ""
+        said = {name: reader.text(top.get(name), name) for name in ("program", "currency")}
+        said["timezone"] = reader.timezone(top.get("timezone"))
         if said["currency"] and not (len(said["currency"]) == 3 and said["currency"].isupper()):
             reader.refuse(top["currency"], "RULE_VALUE_INVALID", "currency is its ISO 4217 code, such as USD")
         if home is None:
@@ -170,13 +165,9 @@ class _Whole:
             reader.refuse(node, "RULE_VALUE_INVALID", "stores are written as number: {region: …, timezone: …}")
         for key, value in node.entries if node is not None else ():
             given = reader.fields(value, f"store {key.value}", ("region", "timezone"))
-            zone = reader.text(given.get("timezone"), "timezone")
-            if zone and zone not in available_timezones():
-                message = "timezone is one of the IANA database, such as America/New_York"
-                reader.refuse(given["timezone"], "RULE_VALUE_INVALID", message)
-            elif zone:
-                ZoneInfo(zone)
-            found.append(Store(key.value, reader.text(given.get("region"), "region"), zone))
+            found.append(
+                Store(key.value, reader.text(given.get("region"), "region"), reader.timezone(given.get("timezone")))
+            )
         return tuple(sorted(found, key=lambda store: store.id))
 
     def _types(self, node: Node | None, scope: str) -> Mapping[str, Type]:
@@ -323,6 +314,8 @@ class _Whole:
         for node in sorted(nodes, key=lambda one: _id(one) != BASE_RULE):
             if around.base_scale is None and _id(node) != BASE_RULE:
                 around = replace(around, base_scale=1)
+            if reader.hopeless:
+                break
             rule = read(reader, node, around)
             if not rule.id:
                 continue
@@ -353,13 +346,17 @@ def _a(kind: str) -> str:
 
 def _circles(within: Mapping[str, str]) -> list[tuple[str, ...]]:
     """Each circle once, beginning with its first name."""
-    found = set()
+    found: list[tuple[str, ...]] = []
+    seen: set[str] = set()
     for name in within:
-        path = [name]
-        while path[-1] in within and within[path[-1]] not in path:
-            path.append(within[path[-1]])
-        if path[-1] in within:
-            circle = path[path.index(within[path[-1]]) :]
+        path: dict[str, int] = {}
+        at = name
+        while at in within and at not in seen:
+            seen.add(at)
+            path[at] = len(path)
+            at = within[at]
+        if at in path:
+            circle = list(path)[path[at] :]
             first = circle.index(min(circle))
-            found.add((*circle[first:], *circle[:first]))
+            found.append((*circle[first:], *circle[:first]))
     return sorted(found)

@@ -4,13 +4,21 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from difflib import get_close_matches
+from functools import cache
+from itertools import islice
 from typing import Final, TypeVar
+from zoneinfo import available_timezones
 
 from loyalty.rules.ruleset import Names
 from loyalty.rules.yaml_text import Document, Issue, Node
 
 MAX_ISSUES: Final = 100
 """So many are told at once."""
+MAX_NAMED: Final = 1000
+"""Groups, campaigns, named days, types of event: so many of each."""
+MAX_SUGGESTIONS: Final = 500
+MAX_NEIGHBOURS: Final = 1000
+"""How long likely names are looked for: likeness is costly."""
 IDENTIFIER: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 FIRST_DAY: Final = date(1970, 1, 1).toordinal()
@@ -21,26 +29,34 @@ _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _Choice = TypeVar("_Choice", bound=str)
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The one of ``names`` that is most like ``name``; "" when none is."""
-    return next(iter(get_close_matches(name, [*names], n=1)), "")
-
-
 class Reader:
     """Reads nodes of one document and gathers what is wrong with them."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
         self.issues: list[Issue] = list(document.issues)
+        self.days = 0
+        """Days that recurrences have been worked out to."""
+
+    @property
+    def hopeless(self) -> bool:
+        """So much is wrong that reading on would tell nobody more."""
+        return len(self.issues) > MAX_SUGGESTIONS
 
     def refuse(self, node: Node, code: str, message: str, suggestion: str = "", offset: int | None = None) -> None:
         """Note an issue at a node, or at the character ``offset`` of its text."""
         at = node.at if offset is None else self.document.within(node, offset)
         self.issues.append(Issue(self.document.file, at.line, at.column, code, message, suggestion))
 
+    def meant(self, name: str, names: Iterable[str]) -> str:
+        """The one of ``names`` that is most like ``name``; "" when none is, and where too much is wrong to look."""
+        if self.hopeless:
+            return ""
+        return next(iter(get_close_matches(name[:64], [*islice(names, MAX_NEIGHBOURS)], n=1)), "")
+
     def unknown(self, node: Node, code: str, message: str, names: Iterable[str]) -> None:
         """Note a name that nothing has, with the nearest one that something has."""
-        self.refuse(node, code, message, nearest(node.value, names))
+        self.refuse(node, code, message, self.meant(node.value, names))
 
     def found(self) -> tuple[Issue, ...]:
         """What is wrong, in the order of the file."""
@@ -59,7 +75,7 @@ class Reader:
         for key, value in node.entries:
             if key.value not in known:
                 hint = ": put a text with a comma in quotes" if value.empty else ""
-                self.refuse(key, "RULE_KEY_UNKNOWN", f"{what} has no {key.value!r}{hint}", nearest(key.value, known))
+                self.refuse(key, "RULE_KEY_UNKNOWN", f"{what} has no {key.value!r}{hint}", self.meant(key.value, known))
             elif value.empty:
                 self.refuse(key, "RULE_VALUE_INVALID", f"{key.value} has no value: write one, or leave it out")
             else:
@@ -70,12 +86,17 @@ class Reader:
                 self.refuse(node, "RULE_KEY_MISSING", f"{what} needs {name}")
         return given
 
-    def named(self, node: Node | None, what: str, form: re.Pattern[str] = IDENTIFIER) -> list[tuple[Node, Node]]:
+    def named(
+        self, node: Node | None, what: str, form: re.Pattern[str] = IDENTIFIER, most: int = MAX_NAMED
+    ) -> list[tuple[Node, Node]]:
         """The entries of a mapping whose keys are names."""
         if node is None:
             return []
         if node.kind != "mapping":
             self.refuse(node, "RULE_VALUE_INVALID", f"{what} are written as name: …")
+            return []
+        if len(node.entries) > most:
+            self.refuse(node, "RULE_VALUE_INVALID", f"there are at most {most:,} {what}")
             return []
         for key, _ in node.entries:
             if not form.fullmatch(key.value):
@@ -109,7 +130,7 @@ class Reader:
         for name in names:
             if node.value == name:
                 return name
-        self.refuse(node, "RULE_VALUE_INVALID", f"{what} is one of {', '.join(names)}", nearest(node.value, names))
+        self.refuse(node, "RULE_VALUE_INVALID", f"{what} is one of {', '.join(names)}", self.meant(node.value, names))
         return default
 
     def integer(self, node: Node | None, what: str, low: int, high: int, default: int = 0) -> int:
@@ -139,6 +160,15 @@ class Reader:
         """true or false; false when it is left out."""
         return self.choice(node, what, ("true", "false"), "false") == "true"
 
+    def timezone(self, node: Node | None) -> str:
+        """The IANA name of a time zone; "" when it is left out."""
+        zone = self.text(node, "timezone")
+        if node is not None and zone and zone not in _timezones():
+            message = "timezone is one of the IANA database, such as Europe/Berlin"
+            self.refuse(node, "RULE_VALUE_INVALID", message, self.meant(zone, _timezones()))
+            return ""
+        return zone
+
     def day(self, node: Node | None, what: str) -> int | None:
         """A date, as its ordinal."""
         if node is None:
@@ -165,6 +195,11 @@ class Reader:
             if language not in given:
                 self.refuse(node, "RULE_NAME_MISSING", f"{what} has no name in {called} ({language})")
         return Names(*(self.text(given.get(language), f"the name of {what}") for language in ("en", "zh")))
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def _form(form: re.Pattern[str]) -> str:

@@ -21,6 +21,8 @@ from loyalty.rules.yaml_text import Node
 
 MAX_DAYS: Final = 4_000
 """Days on which one rule, or one day of the calendar, can recur."""
+MAX_ALL_DAYS: Final = 500_000
+"""Days that all recurrences of a file come to."""
 MAX_WINDOWS: Final = 50
 MAX_POINTS: Final = 10**9
 KEYS: Final = (
@@ -157,8 +159,12 @@ def by_recurrence(reader: Reader, node: Node, first: int, last: int | None) -> l
     if node.kind != "text":
         reader.refuse(node, "RULE_WINDOW_INVALID", "a recurrence is a text, such as FREQ=WEEKLY;BYDAY=SA,SU")
         return []
+    if reader.days > MAX_ALL_DAYS:
+        reader.refuse(node, "RULE_WINDOW_ENDLESS", f"all windows of the file are more than {MAX_ALL_DAYS:,} days")
+        return []
     try:
         days = occurrences(node.value, first, last)
+        reader.days += len(days) + 500  # looking for them costs, too
     except BadWindow as error:
         reader.refuse(node, error.code, str(error), error.suggestion, error.offset)
         return []

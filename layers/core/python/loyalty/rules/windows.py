@@ -5,9 +5,9 @@ Days are proleptic ordinals. A recurrence names days; the time of day is for a r
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import MAXYEAR, date, datetime
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 from dateutil.rrule import rrulestr
@@ -33,8 +33,6 @@ _ONLY: Final = {"BYWEEKNO": ("YEARLY",), "BYYEARDAY": ("YEARLY",), "BYMONTHDAY":
 """How often what recurs by these, as RFC 5545 has it."""
 _ORDINALS: Final = {"YEARLY": 53, "MONTHLY": 5}
 """How far BYDAY can count: 1FR is the first Friday."""
-_CYCLE: Final = 146_097
-"""Days of the 400 years after which the calendar repeats itself, weekdays included."""
 
 
 class BadWindow(ValueError):
@@ -56,30 +54,48 @@ def occurrences(text: str, first: int, last: int | None) -> tuple[int, ...]:
     until = parts.pop("UNTIL", "")
     if until:
         last = min(_day(until, text), last or date.max.toordinal())
-    if last is None and "COUNT" not in parts:
+    count = int(parts.get("COUNT", 0))
+    if last is None and not count:
         raise BadWindow("RULE_WINDOW_ENDLESS", "this recurs for ever: say until when, or how often (COUNT)")
-    return _occurrences(";".join(f"{name}={value}" for name, value in parts.items()), first, last)
+    horizon = first + MAX_YEARS * 366
+    if last is not None and last > horizon:
+        if not count:
+            raise BadWindow("RULE_WINDOW_ENDLESS", f"this goes on for more than {MAX_YEARS} years")
+        last = None
+    days = _occurrences(";".join(f"{name}={value}" for name, value in parts.items()), first, last or horizon)
+    if last is None and 0 < len(days) < count:
+        raise BadWindow("RULE_WINDOW_ENDLESS", f"this goes on for more than {MAX_YEARS} years")
+    return days
 
 
 @lru_cache(maxsize=512)
-def _occurrences(text: str, first: int, last: int | None) -> tuple[int, ...]:
-    # Worked out in the last 400 years that there are: one that never comes is not looked for through 8,000 years.
-    shift = (date.max.toordinal() - first) // _CYCLE * _CYCLE
-    horizon = first + MAX_YEARS * 366
+def _occurrences(text: str, first: int, last: int) -> tuple[int, ...]:
+    """Days up to ``last``, worked out in the last years that there are: dateutil looks for one that never comes until
+    the year 9999.
+    """
+    shift = _latest(date.fromordinal(first).year)
     days: list[int] = []
     try:
         for moment in rrulestr(text, dtstart=datetime.fromordinal(first + shift)):
             day = moment.toordinal() - shift
-            if last is not None and day > last:
+            if day > last:
                 break
-            if day > horizon:
-                raise BadWindow("RULE_WINDOW_ENDLESS", f"this goes on for more than {MAX_YEARS} years")
             days.append(day)
-    except BadWindow:
-        raise
-    except (ValueError, TypeError, IndexError, OverflowError, AttributeError) as error:  # dateutil has no one way of saying no
+    except (ValueError, TypeError, IndexError, OverflowError, AttributeError) as error:
+        # dateutil has no one way of saying no
         raise BadWindow("RULE_WINDOW_INVALID", "parts of this recurrence do not go together") from error
     return tuple(days)
+
+
+@cache
+def _latest(year: int) -> int:
+    """Days from a year to the latest one from which on the calendar, weekdays included, is the same for MAX_YEARS."""
+    like = next(other for other in range(MAXYEAR - MAX_YEARS - 1, year - 1, -1) if _years(other) == _years(year))
+    return date(like, 1, 1).toordinal() - date(year, 1, 1).toordinal()
+
+
+def _years(year: int) -> list[int]:
+    return [date(year + later, month, 1).weekday() for later in range(MAX_YEARS + 2) for month in (1, 3)]
 
 
 def ranges(days: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

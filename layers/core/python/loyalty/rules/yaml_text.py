@@ -5,6 +5,8 @@ Values stay texts. Whoever reads a node says what it should be, so ``on`` is a k
 sixty and ten hundredths exactly. Anchors, aliases, tags and merge keys are refused: what is written is what there is.
 """
 
+import re
+from bisect import bisect_right
 from typing import Any, Final, Literal
 
 import yaml
@@ -83,6 +85,7 @@ class Document:
         self.text = text
         self.file = file
         self.issues: list[Issue] = []
+        self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
         if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
             raise self._unreadable(1, 1, "RULE_FILE_TOO_LARGE", f"a rule set has at most {MAX_BYTES:,} bytes")
         try:
@@ -99,8 +102,8 @@ class Document:
 
     def place(self, index: int) -> Place:
         """Line and column of a character of the file."""
-        before = self.text[:index]
-        return Place(before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1, index)
+        line = bisect_right(self._lines, index)
+        return Place(line, index - self._lines[line - 1] + 1, index)
 
     def within(self, node: Node, offset: int) -> Place:
         """Where the character ``offset`` of a text stands in the file; behind its last one, where that ends."""
