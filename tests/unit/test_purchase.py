@@ -5,9 +5,12 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from loyalty.earning.purchase import Line, Order, OrderTerms, Return, ReturnLine, decode, encode, take_back
+from loyalty.earning.purchase import Given, Line, Order, OrderTerms, Return, ReturnLine, decode, encode, take_back
 from loyalty.errors import Invalid, Refused
+from loyalty.rules.engine import Awarded
+from loyalty.rules.facts import Person
 from loyalty.values import Rate
 
 TERMS = OrderTerms(Rate(1, 100), 1_900_000_000, 0, "arrears")
@@ -58,7 +61,9 @@ def exceeds(bought: Order, back: Return) -> int:
         take_back(bought, back)
     assert refusal.value.code == "RETURN_EXCEEDS_PURCHASE"
     assert set(refusal.value.figures) == {"returnable_amount"}
-    return int(refusal.value.figures["returnable_amount"])
+    left = refusal.value.figures["returnable_amount"]
+    assert isinstance(left, int)
+    return left
 
 
 def test_an_order_is_worth_its_lines() -> None:
@@ -167,6 +172,43 @@ def test_the_stored_form_of_an_order_is_the_one_that_stored_orders_have() -> Non
         '"l":[[1000,3,"milk","dairy",0,0],[500,1,"","",0,0]],"o":1800000000,"t":[1,100,1900000000,0,"arrears"],'
         '"r":"k#till#1","f":"print","b":"till","c":"content","st":"319","ch":"store","y":0}'
     )
+
+
+def test_what_rules_may_read_of_an_order_is_stored_where_there_is_any() -> None:
+    told = replace(
+        order(
+            Line(1000, 3, "milk", "dairy", brand="Alpina"),
+            Line(500, attributes={"organic": True, "litres": "1.5"}),
+            Line(1),
+        ),
+        payment="card",
+    )
+    stored = json.loads(json.dumps(encode(told)))
+    assert [len(line) for line in stored["l"]] == [9, 10, 6]
+    assert stored["pa"] == "card"
+    assert decode(stored, 1) == told
+
+
+def test_what_an_order_earned_is_stored_with_what_decided_it() -> None:
+    awards = (
+        Awarded("base", 1500, 100, 1_900_000_000),
+        Awarded("wine", 7, 3, 0, 0, False, True, "autumn", (5, 2), (("wine:pm", 739_585), ("wine:tt", 0))),
+    )
+    person = Person(tier="gold", segments=("vip",), birth_month=3)
+    for decided in (Given(3, 1_800_000_000, person, awards, {"autumn": 2}), Given(1, 0)):
+        told = replace(TWO, given=decided)
+        assert decode(json.loads(json.dumps(encode(told))), 1) == told
+
+
+def test_an_order_came_back_with_all_its_money_or_where_it_was_free_with_all_its_pieces() -> None:
+    free = order(Line(0, 2), Line(0, 1))
+    half, _ = take_back(free, line(1, quantity=2))
+    whole, _ = take_back(half, line(2, quantity=1))
+    assert [one.came_back for one in (free, half, whole)] == [False, False, True]
+    most, _ = take_back(TWO, some(1499))
+    rest, _ = take_back(most, REST)
+    assert [one.came_back for one in (TWO, most, rest)] == [False, False, True]
+    assert not order(Line(0, 0)).came_back
 
 
 # ---- any way of returning an order

@@ -11,6 +11,7 @@ from loyalty.earning.requests import (
     BatchItem,
     BatchPurchase,
     BatchReturn,
+    EventRequest,
     PurchaseRequest,
     ReturnRequest,
     named,
@@ -47,6 +48,23 @@ def test_a_purchase_means_its_lines_in_minor_units_at_its_moment_in_utc() -> Non
     assert bought.occurred == 1_772_364_600
     assert (bought.source, bought.order_id, bought.account) == ("pos", "2026-0001", MEMBER)
     assert (bought.wallet, bought.currency, bought.store, bought.channel) == ("cash", "EUR", "319", "web")
+
+
+def test_a_line_says_what_rules_may_read_in_any_script() -> None:
+    line = {
+        "amount": 100,
+        "product": "有機牛奶",
+        "department": "Käse & Wein",
+        "brand": "Альпина",
+        "margin": "high",
+        "attributes": {"organic": True, "litres": "1.5", "pieces": 6, "origin": "台灣"},
+    }
+    (bought,) = purchase_of(purchase(lines=[line], payment="微信支付"), MEMBER).lines
+    assert (bought.product, bought.department, bought.brand, bought.margin) == tuple(
+        line[name] for name in ("product", "department", "brand", "margin")
+    )
+    assert bought.attributes == line["attributes"]
+    assert purchase_of(purchase(payment="微信支付"), MEMBER).payment == "微信支付"
 
 
 def test_what_a_purchase_does_not_say_has_its_default() -> None:
@@ -96,6 +114,16 @@ def test_an_amount_finer_than_the_currency_is_named() -> None:
         {"lines": [{"amount": 1, "product": "x" * 65}]},
         {"lines": [{"amount": 1, "product": "a\nb"}]},
         {"lines": [{"amount": 1, "price": 1}]},
+        {"lines": [{"amount": 1, "brand": "x" * 65}]},
+        {"lines": [{"amount": 1, "department": "a\u0085b"}]},
+        {"lines": [{"amount": 1, "attributes": {"Organic": True}}]},
+        {"lines": [{"amount": 1, "attributes": {"organic": None}}]},
+        {"lines": [{"amount": 1, "attributes": {"litres": 1.5}}]},
+        {"lines": [{"amount": 1, "attributes": {"litres": 10**13}}]},
+        {"lines": [{"amount": 1, "attributes": {"origin": "x" * 65}}]},
+        {"lines": [{"amount": 1, "attributes": {f"a{n}": 1 for n in range(11)}}]},
+        {"payment": "a\nb"},
+        {"payment": "x" * 65},
         {"member": "mem_1"},
         {"member": f"{MEMBER}\n"},
         {"identity": "passport:1"},
@@ -230,4 +258,38 @@ def test_a_reason_is_one_line(text: str) -> None:
 def test_a_fingerprint_does_not_hang_on_what_a_body_leaves_out() -> None:
     short = json.loads(msgspec.json.encode(purchase(lines=[{"amount": 5}], member=None)))
     assert short["lines"] == [{"amount": 5}]
-    assert not {"member", "store", "wallet", "channel"} & set(short)
+    assert not {"member", "store", "wallet", "channel", "payment"} & set(short)
+
+
+def event(**body: Any) -> EventRequest:
+    whole = {"type": "review", "occurred_at": "2026-03-01T12:30:00Z", "member": MEMBER, **body}
+    return msgspec.json.decode(json.dumps(whole), type=EventRequest)
+
+
+def test_an_event_says_its_fields_and_the_entry_that_it_decides_on() -> None:
+    entry = f"ent_{MEMBER.removeprefix('mem_')}-points-17"
+    said = event(fields={"photo": True, "words": "12.5", "product": "茶"}, of=entry)
+    assert (said.fields, said.of) == ({"photo": True, "words": "12.5", "product": "茶"}, entry)
+    assert (event().fields, event().of) == ({}, None)
+    assert set(json.loads(msgspec.json.encode(event()))) == {"type", "occurred_at", "member"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"type": "Review"},
+        {"fields": []},
+        {"fields": {"Photo": True}},
+        {"fields": {"words": 1.5}},
+        {"fields": {"words": None}},
+        {"fields": {"text": "a\nb"}},
+        {"fields": {f"a{n}": 1 for n in range(11)}},
+        {"of": "17"},
+        {"of": f"red_{MEMBER.removeprefix('mem_')}-points-17"},
+        {"of": f"ent_{MEMBER.removeprefix('mem_')}-points-0"},
+        {"streak": 7},
+    ],
+)
+def test_an_event_with_a_field_out_of_its_bounds_is_none(body: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        event(**body)

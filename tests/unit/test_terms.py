@@ -185,3 +185,19 @@ def test_a_programme_has_all_that_its_policy_says() -> None:
     assert (policy.timezone, policy.wallets, policy.pending_days) == ("Europe/Berlin", ("points", "cash"), 7)
     assert (policy.return_policy, policy.events) == ("within_balance", {"check_in": 5})
     assert (policy.hold_minutes, policy.max_hold_minutes) == (15, 90)
+
+
+def test_a_rule_may_have_terms_of_its_own_and_takes_the_policys_where_it_has_none() -> None:
+    policy = program(expiry=rolling(12), pending={"kind": "delay", "days": 14}, timezone="Europe/Berlin")
+    day = at("2026-03-02T12:00:00Z")
+    usual = policy.terms(day, day)
+    assert policy.terms(day, day, None, None) == usual
+    assert policy.terms(day, day, {"kind": "none"}) == Terms(0, usual.start)
+    assert policy.terms(day, day, rolling(1), 0) == Terms(at("2026-04-02T22:00:00Z"), 0)
+    assert policy.terms(day, day, rolling(1), 1) == Terms(at("2026-04-03T22:00:00Z"), at("2026-03-02T23:00:00Z"))
+
+
+def test_a_day_is_the_programmes() -> None:
+    policy = program(timezone="Asia/Shanghai")
+    assert date.fromordinal(policy.day(at("2026-03-01T15:59:59Z"))) == date(2026, 3, 1)
+    assert date.fromordinal(policy.day(at("2026-03-01T16:00:00Z"))) == date(2026, 3, 2)
