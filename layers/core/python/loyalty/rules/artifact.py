@@ -42,11 +42,12 @@ class Unfit(Exception):
     """Genuine, but made for another Python or in another format; the rule set has to be compiled again."""
 
 
-def pack(shapes: Sequence[Any], entries: Sequence[Any], base: int, tree: bytes) -> bytes:
+def pack(shapes: Sequence[Any], windows: Sequence[Any], groups: Sequence[Any], tree: bytes) -> bytes:
     """What ``build`` gives: equal rule sets give equal bytes under the same Python. ``shapes`` are code objects,
-    ``entries`` plain tuples; ``base`` is the base rule's place; ``tree`` the rule set's canonical JSON.
+    ``windows`` and ``groups`` what ``Compiled`` takes; ``tree`` is the rule set's canonical JSON.
     """
-    code = zlib.compress(marshal.dumps((tuple(shapes), tuple(entries), base), _MARSHAL), 9)
+    plain = (tuple(shapes), tuple(windows), tuple(tuple(group) for group in groups))
+    code = zlib.compress(marshal.dumps(plain, _MARSHAL), 9)
     content = code + zlib.compress(tree, 9)
     return f"{_PACKED} {FORMAT} {TAG} {BYTECODE} {sha256(tree).hexdigest()} ".encode() + (
         f"{sha256(content).hexdigest()} {len(code)}\n".encode() + content
@@ -97,8 +98,8 @@ def unpack(content: bytes) -> Compiled:
     if not hmac.compare_digest(sha256(packed).hexdigest(), digest):
         raise Untrusted("not the content that was packed")
     length = int(size)
-    shapes, entries, base = marshal.loads(zlib.decompress(packed[:length]))  # noqa: S302 - its signature was verified
-    return Compiled(shapes, entries, base, lambda: zlib.decompress(packed[length:]))
+    shapes, windows, groups = marshal.loads(zlib.decompress(packed[:length]))  # noqa: S302 - its signature was verified
+    return Compiled(shapes, windows, groups, lambda: zlib.decompress(packed[length:]))
 
 
 def tree_digest(content: bytes) -> str:

@@ -18,13 +18,15 @@ from loyalty.rules.evaluation import Evaluation, Facts, Failure, Hit, Values
 from loyalty.rules.ruleset import RuleSet, decode
 from loyalty.rules.schema import BASE
 
+FIRST: Final = -1
 ALWAYS: Final = 0
 ORDER: Final = 1
 NAMES: Final = 2
 PICKED: Final = 3
 LINES: Final = 4
-"""Kinds of key. A fact of the order is one of the key's values; a name is among those of a fact of the order; a fact of
-some line is the key's one value, and the rule only looks at such lines; a fact of some line is one of the key's values.
+"""Kinds of key. The base comes first; a rule without a key is always looked at. Else a fact of the order is one of the
+key's values; a name is among those of a fact of the order; a fact of some line is the key's one value, and the rule
+only looks at such lines; a fact of some line is one of the key's values.
 """
 PLANS: Final = 64
 """Days whose plans are kept."""
@@ -48,22 +50,21 @@ Look = Callable[[Any], Groups | None]
 Tables = Sequence[tuple[int, Look]]
 
 
-class Entry(NamedTuple):
-    """A rule, compiled. As a plain tuple it is what the artifact holds."""
+class Group(NamedTuple):
+    """Rules that share a shape and a kind of key. As a plain tuple it is what the artifact holds."""
 
     event: bool
-    """Whether it is a rule on events."""
-    windows: tuple[tuple[int, int], ...]
+    """Whether they are rules on events."""
     kind: int
     place: int
-    values: tuple[Any, ...]
-    """The key; meaningless where it has none."""
+    """Of the fact that the key is about."""
     shape: int
     sets: tuple[int, ...]
-    """Places in the row that hold the values of an IN."""
-    given: tuple[int, int] | None
-    """(num, den) of the hit, where it is always the same: it then ends the row."""
-    row: Row
+    """Places in their rows that hold the values of an IN."""
+    den: int
+    """Not 0 where each always gives the same, in 1/den: what it gives then ends its row."""
+    members: tuple[tuple[Any, ...], ...]
+    """Of each rule: the place of its windows among all there are, the values of its key, and its row."""
 
 
 class Plan(NamedTuple):
@@ -85,12 +86,16 @@ class Compiled:
     """
 
     def __init__(
-        self, shapes: Sequence[CodeType], entries: Sequence[tuple[Any, ...]], base: int, tree: Callable[[], bytes]
+        self,
+        shapes: Sequence[CodeType],
+        windows: Sequence[tuple[tuple[int, int], ...]],
+        groups: Sequence[tuple[Any, ...]],
+        tree: Callable[[], bytes],
     ) -> None:
         self._shapes = shapes
         self._functions: dict[int, Shape] = {}
-        self._entries = entries
-        self._base = base
+        self._windows = windows
+        self._rules = groups
         self._tree = tree
         self._plans: OrderedDict[tuple[int, bool], Plan] = OrderedDict()
         self._day = 0
@@ -147,23 +152,21 @@ class Compiled:
 
     def _make(self, day: int, event: bool) -> Plan:
         tables: dict[tuple[int, int], dict[Any, dict[int, list[Row]]]] = {}
-        for entry in self._entries:
-            of_event, windows, kind, place, values, shape, sets, given, row = entry
-            if of_event is event and any(first <= day <= last for first, last in windows):
-                if sets:
-                    row = _with_sets(row, sets)
-                if given:
-                    row = (*row, Hit(row[0], *given))
-                if row[0] == self._base:
-                    kind, place, values = -1, 0, (None,)
+        open_now = [any(first <= day <= last for first, last in windows) for windows in self._windows]
+        for of_event, kind, place, shape, sets, den, members in self._rules:
+            if of_event is event:
                 table = tables.setdefault((kind, place), {})
-                for value in values:
-                    table.setdefault(value, {}).setdefault(shape, []).append(row)
+                for windows, values, *row in members:
+                    if open_now[windows]:
+                        ready = _ready(row, sets, den)
+                        for value in values:
+                            table.setdefault(value, {}).setdefault(shape, []).append(ready)
         made: dict[int, list[tuple[int, Look]]] = {}
         for (kind, place), table in sorted(tables.items(), key=lambda item: item[0]):
-            by_value = {value: self._groups(rows) for value, rows in table.items()}
-            made.setdefault(kind, []).append((place, by_value.get))
-        base, always = (made[kind][0][1](None) or () if kind in made else () for kind in (-1, ALWAYS))
+            if table:
+                by_value = {value: self._groups(rows) for value, rows in table.items()}
+                made.setdefault(kind, []).append((place, by_value.get))
+        base, always = (made[kind][0][1](None) or () if kind in made else () for kind in (FIRST, ALWAYS))
         return Plan(base, always, *(made.get(kind, []) for kind in (ORDER, NAMES, PICKED, LINES)))
 
     def _groups(self, rows: Mapping[int, Sequence[Row]]) -> Groups:
@@ -176,8 +179,14 @@ class Compiled:
         return function
 
 
-def _with_sets(row: Row, sets: tuple[int, ...]) -> Row:
-    return tuple(frozenset(value) if place in sets and len(value) > FEW else value for place, value in enumerate(row))
+def _ready(row: list[Any], sets: Sequence[int], den: int) -> Row:
+    """A row as its shape takes it: with sets, and with a hit, which no artifact can hold."""
+    for place in sets:
+        if len(row[place]) > FEW:
+            row[place] = frozenset(row[place])
+    if den:
+        row[-1] = Hit(row[0], row[-1], den)
+    return tuple(row)
 
 
 def _fill_in_base(order: Values, lines: Sequence[Values], hits: Sequence[Hit]) -> None:

@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 
 from loyalty.rules import tree
 from loyalty.rules.artifact import pack
-from loyalty.rules.compiled import ALWAYS, LINES, NAMES, ORDER, PICKED, Compiled, Entry
+from loyalty.rules.compiled import ALWAYS, FIRST, LINES, NAMES, ORDER, PICKED, Compiled, Group
 from loyalty.rules.ruleset import Rule, RuleSet, encode
 from loyalty.rules.schema import BASE
 from loyalty.rules.tree import LIMIT, Node, scale_of
@@ -38,6 +38,9 @@ _OF_A_ROW: Final = re.compile(r"\b[act][0-9]+\b")
 """Names of constants and of what is worked out with them."""
 _TRUE: Final = "True"
 _FALSE: Final = "False"
+
+
+_Windows = tuple[tuple[int, int], ...]
 
 
 class _Value(NamedTuple):
@@ -71,48 +74,55 @@ class _Key(NamedTuple):
 
 def build(rules: RuleSet) -> bytes:
     """The artifact of a rule set, to be signed. Raises ValueError or LookupError for what no check lets through."""
-    shapes, entries = _compile(rules)
-    return pack(shapes, entries, rules.base, encode(rules))
+    return pack(*_compile(rules, selecting=True), encode(rules))
 
 
 def compiled(rules: RuleSet, *, selecting: bool = True) -> Compiled:
     """The same without packing. Without ``selecting`` no key is used: slower, and never different."""
-    shapes, entries = _compile(rules, selecting=selecting)
-    return Compiled(shapes, entries, rules.base, lambda: encode(rules))
+    return Compiled(*_compile(rules, selecting=selecting), lambda: encode(rules))
 
 
 def sources(rules: RuleSet) -> list[str]:
     """The source of every shape, for people and tests."""
-    return _sources(rules, selecting=True)[0]
+    return list(_Book(rules, selecting=True).shapes)
 
 
-def _compile(rules: RuleSet, *, selecting: bool = True) -> tuple[list[CodeType], list[tuple[Any, ...]]]:
-    texts, entries = _sources(rules, selecting=selecting)
+def _compile(rules: RuleSet, *, selecting: bool) -> tuple[list[CodeType], list[_Windows], list[Group]]:
+    book = _Book(rules, selecting=selecting)
     shapes: list[CodeType] = []
-    for text in texts:
-        module = compile(text, "rules", "exec", dont_inherit=True, optimize=0)
+    for source in book.shapes:
+        module = compile(source, "rules", "exec", dont_inherit=True, optimize=0)
         shapes += [constant for constant in module.co_consts if isinstance(constant, CodeType)]
-    return shapes, entries
+    return shapes, list(book.windows), book.groups()
 
 
-def _sources(rules: RuleSet, *, selecting: bool) -> tuple[list[str], list[tuple[Any, ...]]]:
-    keys = [_keys(rule) if selecting and place != rules.base else [] for place, rule in enumerate(rules.rules)]
-    known: dict[tuple[bool, int], set[Any]] = defaultdict(set)
-    for candidates in keys:
-        for key in candidates:
-            known[key.kind in (PICKED, LINES), key.place].update(key.values)
-    shapes: dict[str, int] = {}
-    entries: list[tuple[Any, ...]] = []
-    for place, (rule, candidates) in enumerate(zip(rules.rules, keys, strict=True)):
-        key = min(candidates, key=lambda key: _share(key, known), default=_Key(ALWAYS, 0, (None,)))
+class _Book:
+    """All rules written: their shapes and windows, each once, and which rule has which."""
+
+    def __init__(self, rules: RuleSet, *, selecting: bool) -> None:
+        self.shapes: dict[str, int] = {}
+        self.windows: dict[_Windows, int] = {}
+        self._members: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+        candidates = [_keys(rule) if selecting else [] for rule in rules.rules]
+        known: dict[tuple[bool, int], set[Any]] = defaultdict(set)
+        for keys in candidates:
+            for key in keys:
+                known[key.kind in (PICKED, LINES), key.place].update(key.values)
+        for place, (rule, keys) in enumerate(zip(rules.rules, candidates, strict=True)):
+            key = min(keys, key=lambda key: _share(key, known), default=_Key(ALWAYS, 0, (None,)))
+            self._write(place, rule, _Key(FIRST, 0, (None,)) if place == rules.base else key)
+
+    def _write(self, place: int, rule: Rule, key: _Key) -> None:
         writer = _Writer(rule, key)
-        shape = shapes.setdefault(writer.source, len(shapes))
-        row = (place, *writer.constants)
-        windows = tuple((first, last) for first, last in rule.windows)
-        entries.append(
-            tuple(Entry(rule.on == "event", windows, *key[:3], shape, tuple(writer.sets), writer.given, row))
-        )
-    return list(shapes), entries
+        shape = self.shapes.setdefault(writer.source, len(self.shapes))
+        windows = self.windows.setdefault(tuple((first, last) for first, last in rule.windows), len(self.windows))
+        num, den = writer.given or (0, 0)
+        head = (rule.on == "event", key.kind, key.place, shape, tuple(writer.sets), den)
+        row = (place, *writer.constants, *((num,) if den else ()))
+        self._members.setdefault(head, []).append((windows, key.values, *row))
+
+    def groups(self) -> list[Group]:
+        return [Group._make((*head, tuple(members))) for head, members in self._members.items()]
 
 
 def _share(key: _Key, known: dict[tuple[bool, int], set[Any]]) -> tuple[float, int, int]:
