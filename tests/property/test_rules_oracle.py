@@ -51,6 +51,8 @@ class Checked(NamedTuple):
 
     rule: Rule
     sql: str
+    high: int
+    """What the language says it gives at most: on each line, or in all."""
 
 
 def draw(random: Random, place: int, base_scale: int, refused: Counter[str]) -> Checked:
@@ -79,7 +81,7 @@ def draw(random: Random, place: int, base_scale: int, refused: Counter[str]) -> 
             scale=earning.scale,
             windows=((window[0], window[1]),),
         )
-        return Checked(rule, award(rule, when.sql, f"({earn.sql})", earn.scale, base_scale))
+        return Checked(rule, award(rule, when.sql, f"({earn.sql})", earn.scale, base_scale), earning.high)
 
 
 def award(rule: Rule, when: str, earn: str, earn_scale: int, base_scale: int) -> str:
@@ -190,6 +192,7 @@ def test_rules_give_what_sqlite_says_they_give(run: int) -> None:
                 f"{name} gives {given.get((place, number))}, SQLite {said.get((place, number))}:\n"
                 f"{rules[place].rule}\n{rules[place].sql}\n{facts[number]}"
             )
+    assert all(max(shares) <= rules[place].high * rules[place].rule.scale for (place, _), shares in said.items())
     pairs = RULES * HAPPENED
     assert pairs * RUNS > 1_000_000
     assert len(said) > pairs // 20, "rules that never give anything test nothing"
