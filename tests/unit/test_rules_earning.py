@@ -7,6 +7,7 @@ import pytest
 
 from loyalty.earning.purchase import Order
 from loyalty.earning.store import OrderStore
+from loyalty.errors import Corrupt
 from loyalty.ledger.chain import Chain
 from loyalty.ledger.store import LedgerStore
 from loyalty.rules.compiler import compiled
@@ -267,6 +268,18 @@ def test_a_return_takes_back_what_the_purchases_own_rules_gave(shelf: Shelf, sho
     assert (given(half), half.body["rule_set"]) == ({"base": 40, "lunch": 40}, 1)
     assert given(shop.back("1")) == {"base": 60, "lunch": 60}
     assert shop.balance() == {"available": 0, "pending": 0, "held": 0, "arrears": 0}
+
+
+def test_a_return_needs_no_rule_set(shelf: Shelf, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.publish(LUNCH)
+    shop.buy("1", "60.00")
+
+    def unreadable(program: str, version: int) -> Loaded:
+        raise Corrupt(f"version {version} of {program} cannot be loaded")
+
+    monkeypatch.setattr(shelf, "of_version", unreadable)
+    assert given(shop.back("1", amount="30.00")) == {"base": 30, "lunch": 30}
+    assert given(shop.back("1")) == {"base": 30, "lunch": 30}
 
 
 def test_awards_of_lines_come_back_with_their_lines(shelf: Shelf, shop: Shop) -> None:

@@ -76,7 +76,7 @@ class Earning:
         if loaded is not None:
             order = replace(order, given=Given(loaded.version, now, person))
             order = self._reserved(program, policy, loaded, order, opened.state, now)
-        posting = _Posting(program, policy, order, loaded, self._orders)
+        posting = _Posting(program, policy, order, self._orders, self._book, loaded)
         try:
             posting.decide(opened.draft())  # an account that cannot earn is refused before the order is claimed
         except Problem:
@@ -94,8 +94,8 @@ class Earning:
 
     def complete(self, program: str, order: Order, now: int) -> Posted:
         """Post the entry of an order document, unless it stands; under the version of the rules that it names."""
-        loaded = None if order.given is None else self._book.version(program, order.given.version)
-        return self._post(program, _Posting(program, self._program(program), order, loaded, self._orders), now)
+        posting = _Posting(program, self._program(program), order, self._orders, self._book)
+        return self._post(program, posting, now)
 
     def _purchasable(self, program: str, purchase: Purchase, now: int) -> Program:
         """The policy, if it knows such purchases."""
@@ -153,8 +153,8 @@ class Earning:
             if refusal.code == "ACCOUNT_CLOSED":
                 self._orders.give_up(program, posting.order)
             raise
-        if not posted.replayed and posting.outcome is not None and posting.loaded is not None:
-            self._book.settle(program, posting.loaded, posting.outcome, posting.reserved)
+        if not posted.replayed and posting.outcome is not None:
+            self._book.settle(program, posting.rules, posting.outcome, posting.reserved)
         return posted
 
     def standing(self, program: str, source: str, order_id: str) -> Order:
@@ -239,32 +239,50 @@ class Earning:
 
 
 class _Posting:
-    """What is to be posted for an order: decided anew on every state of the account, and what is written beside."""
+    """What is to be posted for an order: decided anew on every state of the account, and what is written beside.
+
+    The rules that the order names are loaded when something is decided: an order whose entry stands needs none.
+    """
 
     def __init__(
-        self, program: str, policy: Program, order: Order, loaded: "Loaded | None", orders: OrderStore
+        self,
+        program: str,
+        policy: Program,
+        order: Order,
+        orders: OrderStore,
+        book: Rulebook,
+        loaded: "Loaded | None" = None,
     ) -> None:
         self.order = order
-        self.loaded = loaded
         self.outcome: Outcome | None = None
         self.reserved = order.given.reserved if order.given else {}
         self._program = program
         self._policy = policy
         self._orders = orders
+        self._book = book
+        self._loaded = loaded
         self._earned: tuple[int, Outcome, int] | None = None
+
+    @property
+    def rules(self) -> "Loaded":
+        """The version that the order names."""
+        if self._loaded is None:
+            version = self.order.given.version if self.order.given else 0
+            self._loaded = self._book.version(self._program, version)
+        return self._loaded
 
     def decide(self, draft: Draft) -> None:
         order = self.order
-        if self.loaded is None:
+        if order.given is None:
             _earn(order, self._policy.day(order.occurred))(draft)
             return
-        self.outcome, day = self._earns(self.loaded, draft.state)
+        self.outcome, day = self._earns(draft.state)
         commands.earn_awards(draft, [award.award() for award in self.outcome.awards], day, visit=True)
         draft.detail |= {
             "source": order.source,
             "order": order.order_id,
             "amount": order.amount,
-            "rules": self.loaded.version,
+            "rules": order.given.version,
         }
 
     def extra(self, draft: Draft) -> Sequence[Put]:
@@ -276,14 +294,14 @@ class _Posting:
         after = replace(self.order, given=replace(given, awards=self.outcome.awards), version=self.order.version + 1)
         return (self._orders.put_of(self._program, after),)
 
-    def _earns(self, loaded: "Loaded", state: State) -> "tuple[Outcome, int]":
+    def _earns(self, state: State) -> "tuple[Outcome, int]":
         """Worked out once for each state: the account after the same entry is the same account."""
         if self._earned is None or self._earned[0] != state.number:
             from loyalty.earning.awards import purchase_earns
 
             self._earned = (
                 state.number,
-                *purchase_earns(loaded, self._policy, self.order, state, self.reserved),
+                *purchase_earns(self.rules, self._policy, self.order, state, self.reserved),
             )
         return self._earned[1], self._earned[2]
 
