@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from operator import itemgetter
 from types import CodeType, FunctionType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from loyalty.rules.evaluation import Evaluation, Facts, Failure, Hit, Values
 from loyalty.rules.ruleset import RuleSet, decode
@@ -50,34 +50,18 @@ Look = Callable[[Any], Groups | None]
 Tables = Sequence[tuple[int, Look]]
 
 
-class Group(NamedTuple):
-    """Rules that share a shape and a kind of key. As a plain tuple it is what the artifact holds."""
-
-    event: bool
-    """Whether they are rules on events."""
-    kind: int
-    place: int
-    """Of the fact that the key is about."""
-    shape: int
-    sets: tuple[int, ...]
-    """Places in their rows that hold the values of an IN."""
-    den: int
-    """Not 0 where each always gives the same, in 1/den: what it gives then ends its row."""
-    members: tuple[tuple[Any, ...], ...]
-    """Of each rule: the place of its windows among all there are, the values of its key, and its row."""
-
-
-class Plan(NamedTuple):
+class Plan:
     """The rows in force on a day, for purchases or for events: first those without a key, then tables by key and the
     place of the fact that is looked up.
     """
 
-    base: Groups
-    always: Groups
-    order: Tables
-    names: Tables
-    picked: Tables
-    lines: Tables
+    __slots__ = ("always", "base", "lines", "names", "order", "picked")
+
+    def __init__(self, base: Groups, always: Groups, *tables: Tables) -> None:
+        """``tables`` are those of the kinds ORDER, NAMES, PICKED and LINES, in this order."""
+        self.base = base
+        self.always = always
+        self.order, self.names, self.picked, self.lines = tables
 
 
 class Compiled:
@@ -267,8 +251,9 @@ def _one_by_one(plan: Plan, order: Values, lines: Sequence[Values]) -> Evaluatio
 
 def _careful(plan: Plan) -> Plan:
     """The same, but what cannot be looked up is among no keys."""
-    base, always, *tables = plan
-    return Plan(base, always, *([(place, _looking(look)) for place, look in of_kind] for of_kind in tables))
+    tables = (plan.order, plan.names, plan.picked, plan.lines)
+    careful = [[(place, _looking(look)) for place, look in of_kind] for of_kind in tables]
+    return Plan(plan.base, plan.always, *careful)
 
 
 def _looking(look: Look) -> Look:

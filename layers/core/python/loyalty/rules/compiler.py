@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 
 from loyalty.rules import tree
 from loyalty.rules.artifact import pack
-from loyalty.rules.compiled import ALWAYS, FIRST, LINES, NAMES, ORDER, PICKED, Compiled, Group
+from loyalty.rules.compiled import ALWAYS, FIRST, LINES, NAMES, ORDER, PICKED, Compiled
 from loyalty.rules.ruleset import Rule, RuleSet, encode
 from loyalty.rules.schema import BASE
 from loyalty.rules.tree import LIMIT, Node, scale_of
@@ -41,6 +41,23 @@ _FALSE: Final = "False"
 
 
 _Windows = tuple[tuple[int, int], ...]
+
+
+class Group(NamedTuple):
+    """Rules that share a shape and a kind of key. As a plain tuple it is what ``Compiled`` takes."""
+
+    event: bool
+    """Whether they are rules on events."""
+    kind: int
+    place: int
+    """Of the fact that the key is about."""
+    shape: int
+    sets: tuple[int, ...]
+    """Places in their rows that hold the values of an IN."""
+    den: int
+    """Not 0 where each always gives the same, in 1/den: what it gives then ends its row."""
+    members: tuple[tuple[Any, ...], ...]
+    """Of each rule: the place of its windows among all there are, the values of its key, and its row."""
 
 
 class _Value(NamedTuple):
