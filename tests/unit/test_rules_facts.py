@@ -14,7 +14,7 @@ from loyalty.rules.evaluation import Values
 from loyalty.rules.facts import Happened, Person, pack, typed, unpack
 from loyalty.rules.ruleset import Day, Event, Names, Rule, RuleSet, Store
 from loyalty.rules.schema import LINE, ORDER, Layout, layout
-from loyalty.rules.tree import Compare, Field, Has, Node, Number, Text
+from loyalty.rules.tree import Case, Compare, Field, Has, IsNull, Node, Not, Number, Text
 
 NAMES = Names("name", "名称")
 ANNA = "mem_01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -230,7 +230,7 @@ def test_an_event_gives_its_fields_and_nothing_of_a_purchase() -> None:
         ("number", "7", 7000),
         ("number", "1.2345", None),
         ("number", "1e3", None),
-        ("number", "١", None),
+        ("number", "\u0661", None),
         ("number", True, None),
         ("number", 10**13, None),
         ("number", "", None),
@@ -274,6 +274,15 @@ def test_of_a_member_only_that_is_read_which_rules_speak_of() -> None:
 def test_a_rule_set_that_speaks_of_the_account_alone_does_not_speak_of_the_member() -> None:
     assert not rule_set(*speaks_of("member.purchases", "member.id", "member.first_purchase")).speaks_of_member
     assert rule_set(*speaks_of("member.purchases", "member.segments")).speaks_of_member
+
+
+def test_a_text_that_looks_like_a_field_is_none() -> None:
+    hostile = Compare("=", Field("channel", "order", 1, "text"), Text('"n":"field","name":"member.tier"'))
+    named_so = Has(Field("days", "order", 15, "names"), "member.tier")
+    for condition in (hostile, named_so):
+        assert rule_set(Rule("rule", NAMES, "order", Number(1), condition)).spoken_of_member == set()
+    nested = Case(((Not(IsNull(Field("member.city", "order", 21, "text"))), Number(1)),), Number(2))
+    assert rule_set(Rule("rule", NAMES, "order", nested)).spoken_of_member == {"member.city"}
 
 
 def test_a_person_comes_back_from_its_stored_form_which_holds_what_is_known() -> None:
