@@ -132,7 +132,10 @@ class World:
         return str(spent["redemption"])
 
     def held(self) -> str:
-        held = self.operator.post(f"/v1/members/{self.member}/holds", {"points": 1, "minutes": 5}).expect(201)
+        """A hold of somebody who has no other: an account has so many at most."""
+        member = self.other()
+        self.operator.post(f"/v1/members/{member}/adjustments", {"points": 1, "reason": "x"}).expect(201)
+        held = self.operator.post(f"/v1/members/{member}/holds", {"points": 1, "minutes": 5}).expect(201)
         return str(held["hold"]["id"])
 
     def client(self) -> str:
