@@ -195,10 +195,43 @@ def test_what_would_have_earned_more_is_told_the_most_first(shelf: Shelf, shop: 
     assert chinese[2]["text"] == "若在2026-03-05当天，按“spring”可多得30分"
 
 
+def test_a_bound_that_must_be_passed_is_passed_by_the_least_there_is(shelf: Shelf, shop: Shop) -> None:
+    shelf.publish(checked("", rule("over", "50", "amount > 99.99"), rule("late", "9", "local_time > '18:00'")))
+    found = {one["rule"]: one["changes"] for one in explained(shop, shop.buy("1", "60.00"))["nearest"]}
+    assert found["over"] == [{"fact": "line.amount", "value": "40.00", "line": 2}]
+    assert found["late"] == [{"fact": "local_time", "value": "18:01"}]
+
+
+def test_another_days_streak_is_that_days(shelf: Shelf, shop: Shop) -> None:
+    checking_in = rule("check_in", "event.streak", "event.type = 'check_in'", on="event")
+    monday = rule("monday", "50", "weekday = 'monday'", on="event")
+    shelf.publish(checked("events: {check_in: {streak: true}}", checking_in, monday))
+    shop.happens("check_in", occurred_at="2026-03-01T12:00:00Z")
+    found = explained(shop, shop.happens("check_in", occurred_at="2026-03-03T12:00:00Z"))
+    assert found["points"] == 1, "Monday was left out"
+    assert [(one["rule"], one["points"]) for one in found["nearest"]] == [("monday", 51)]
+
+
+def test_a_rule_of_next_week_does_not_tell_a_birthday_either(shelf: Shelf, shop: Shop) -> None:
+    soon = "{from: 2026-03-05, until: 2026-03-09}"
+    shelf.publish(checked("", rule("birthday", "2 * base", "member.birth_month = 3", valid=soon)))
+    assert explained(shop, shop.buy("1", "60.00"))["nearest"] == []
+
+
 def test_where_nothing_lacks_one_thing_alone_two_are_told(shelf: Shelf, shop: Shop) -> None:
     shelf.publish(checked("", rule("both", "2 * base", "channel = 'app' AND local_time >= '18:00'")))
     (found,) = explained(shop, shop.buy("1", "60.00"))["nearest"]
     assert found["text"] == "60 points more by “both”, had it been bought in the app and at 18:00"
+
+
+def test_a_condition_that_is_turned_round_is_met_by_its_opposite(shelf: Shelf, shop: Shop) -> None:
+    shelf.publish(checked("", rule("big", "50", "NOT (amount < 100 OR local_time < '18:00')")))
+    (found,) = explained(shop, shop.buy("1", "60.00"))["nearest"]
+    assert found["changes"] == [
+        {"fact": "line.amount", "value": "40.00", "line": 2},
+        {"fact": "local_time", "value": "18:00"},
+    ]
+    assert found["points"] == 90
 
 
 def test_a_rule_about_goods_names_the_line(shelf: Shelf, shop: Shop) -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from loyalty.earning.awards import event_earns, purchase_earns
 from loyalty.earning.purchase import Given, Line, Order, OrderTerms
 from loyalty.explanations.explain import Source, explain
-from loyalty.explanations.views import ExplanationView, NearestView
+from loyalty.explanations.views import Exact, ExplanationView, NearestView, exact
 from loyalty.ledger import commands
 from loyalty.ledger.account import Draft, State
 from loyalty.ledger.chain import Cause, Chain, Entry, seal
@@ -24,7 +24,7 @@ from loyalty.rules.evaluation import Evaluator, Loaded
 from loyalty.rules.facts import Happened, Person, typed
 from loyalty.rules.interpret import Interpreter
 from loyalty.rules.ruleset import RuleSet
-from loyalty.values import Rate
+from loyalty.values import ZERO, Rate
 
 POLICY: Final = Program.of(check({"program": "grocer", "name": "Grocer", "currency": "EUR"}), 1)
 MEMBER: Final = f"mem_{'0' * 26}"
@@ -169,7 +169,9 @@ LINES = st.builds(
 def states(draw: st.DrawFn, known: RuleSet) -> State:
     """An account under these rules: some of its caps used, something carried."""
     day = int(MONDAY.timestamp()) // 86_400 + 719_163 + draw(st.integers(-40, 8))
-    ids = [rule.id for rule in known.rules if rule.rounding == "carry"]
+    # Of more than eight remainders one is added to the base rule's.
+    ids = [*(rule.id for rule in known.rules if rule.rounding == "carry"), *(f"old{place}" for place in range(8))]
+    parts = st.builds(Rate.of, st.integers(1, 8), st.just(9))
     counters = [f"{rule.id}:{what}" for rule in known.rules for what in ("pm", "td")]
     return State(
         number=4,
@@ -181,7 +183,7 @@ def states(draw: st.DrawFn, known: RuleSet) -> State:
         last=day,
         counted=day,
         counters=draw(st.dictionaries(st.sampled_from(counters), st.integers(1, 70), max_size=4)),
-        remainders=draw(st.dictionaries(st.sampled_from(ids), st.builds(Rate.of, st.integers(1, 8), st.just(9)))),
+        remainders=draw(st.dictionaries(st.sampled_from(ids), parts, max_size=8)),
         streaks=draw(st.dictionaries(st.just("check_in"), st.tuples(st.just(day), st.integers(1, 5)))),
     )
 
@@ -242,7 +244,12 @@ def adds_up(found: ExplanationView, entry: Entry) -> None:
     awards = {rule: points for rule, points in entry.detail.get("awards", [["base", entry.detail["points"]]]) if points}
     assert told == awards
     assert sum(told.values()) == found.points == entry.detail["points"]
-    assert isinstance(found.remainders, list) or not any(move[1] == "r" for move in entry.moves)
+    for one in found.rules:
+        if isinstance(one.after, Exact):
+            assert one.after == exact(entry.state.remainders.get(one.rule, ZERO)), one.rule
+    remainders = found.remainders if isinstance(found.remainders, list) else []
+    assert {one.rule for one in remainders} == {move[2] for move in entry.moves if move[1] == "r"}
+    assert all(one.after == exact(entry.state.remainders.get(one.rule, ZERO)) for one in remainders)
 
 
 def followed(order: Order, suggestion: NearestView) -> Order:
