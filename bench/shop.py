@@ -16,7 +16,9 @@ from loyalty.ledger.chain import Cause, Chain
 from loyalty.programs.policy import check
 from loyalty.programs.store import ProgramStore
 from loyalty.routes import ROUTES
+from loyalty.rules.store import RuleStore
 from loyalty.runtime import http, wiring
+from loyalty.runtime.rules import Loader
 from loyalty.table.client import DynamoDB, Table, connect
 from tests.engines import create_table
 
@@ -81,9 +83,17 @@ class Shop:
         """The handlers use this table and this clock as long as the block lasts; ``threads`` reads as in production."""
         table = self.threaded if threads else self.table
         clock = SimpleNamespace(time=lambda: float(self.now))
-        for made in (wiring.ledger, wiring.wallets, wiring.programs, wiring.earning, wiring.member_store):
+        built = (wiring.ledger, wiring.wallets, wiring.programs, wiring.earning, wiring.member_store, wiring.leases)
+        for made in built:
             made.cache_clear()
-        with patch.object(wiring, "table", return_value=table), patch.object(http, "time", clock):
+        # Which rule set is in force is read here, and then twice a minute: it is no part of an operation.
+        rules = Loader(RuleStore(table), lambda: (), clock=lambda: 0.0)
+        rules.current(PROGRAM)
+        with (
+            patch.object(wiring, "table", return_value=table),
+            patch.object(wiring, "rules_in_force", return_value=rules),
+            patch.object(http, "time", clock),
+        ):
             yield self
 
     def later(self, seconds: int = 10 * MINUTE) -> None:
