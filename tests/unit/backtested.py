@@ -75,6 +75,7 @@ rules:
     earn: base + 3
     cap: {order: 4}
     on_return: whole
+  - {id: gift, name: {en: Gifts, zh: 赠品}, on: line, when: line.amount = 0, earn: 3 * line.quantity}
   - id: streak
     name: {en: Three days, zh: 连续三天}
     on: event
@@ -222,7 +223,7 @@ def live(shop: Shop, member: str, name: str, luck: random.Random) -> None:
             order, lines = f"{name}-{step}", luck.randrange(1, 4)
             goods = [
                 {
-                    "amount": f"{luck.randrange(0, 2500) / 100:.2f}",
+                    "amount": f"{max(0, luck.randrange(-500, 2500)) / 100:.2f}",
                     "quantity": 2,
                     "category": luck.choice(["tea", "rice"]),
                 }
@@ -237,7 +238,8 @@ def live(shop: Shop, member: str, name: str, luck: random.Random) -> None:
             )
             shop.may_bring_back(order, day, **how)
         elif chance < 0.85:
-            shop.event(member, "check_in", day)
+            for later in range(3):
+                shop.event(member, "check_in", f"2026-03-{int(day[-2:]) + later:02d}")
         elif chance < 0.93:
             waits = shop.event(member, "trade_in", day, fields={"pieces": luck.randrange(1, 9)})["id"]
             decided = luck.choice(["trade_in_accepted", "trade_in_refused", ""])

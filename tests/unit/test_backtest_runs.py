@@ -9,6 +9,8 @@ import pytest
 from loyalty.backtests import service
 from loyalty.backtests.backtest import MAX_TRIES
 from loyalty.backtests.store import BacktestStore
+from loyalty.errors import Unavailable
+from loyalty.runtime import outbound, wiring
 from loyalty.table import keys
 from tests.stack.confined import Confined
 from tests.unit.backtested import BASE, DOUBLE, LIVELY, Shop, live
@@ -60,6 +62,8 @@ def test_whatever_happened_under_a_rule_set_happens_again_under_it(shop: Shop, s
     assert [one for one in figures["rules"] if one["points_before"] != one["points_after"]] == []
     assert figures["members_unchanged"] == figures["members"] == 6
     assert figures["purchases_affected"] == 0
+    gave = {one["rule"] for one in figures["rules"] if one["times_before"]}
+    assert gave >= {"base", "first", "streak", "gift", "tea"}
 
 
 def bought(shop: Shop, members: int = 40) -> list[str]:
@@ -119,6 +123,33 @@ def test_two_workers_on_one_page_count_it_once(shop: Shop, monkeypatch: pytest.M
 
     monkeypatch.setattr(BacktestStore, "keep", overtaken)
     shop.drain()
+    assert shop.show(simulation)["figures"] == whole
+
+
+def test_a_worker_that_ends_between_its_page_and_the_message_for_the_next_is_no_loss(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bought(shop)
+    whole = shop.simulated(DOUBLE)
+    monkeypatch.setattr(service, "ACCOUNTS", 2)
+    simulation = shop.begin(shop.draft(DOUBLE))
+    send = outbound.send
+    lost: list[dict[str, Any]] = []
+
+    def silent(queue: str, message: dict[str, Any], attributes: dict[str, str] | None = None) -> None:
+        """Every other message does not get onto the queue."""
+        lost.append(message)
+        if len(lost) % 2:
+            raise Unavailable("STORAGE_UNAVAILABLE", "x", retry_after=1)
+        send(queue, message, attributes)
+
+    monkeypatch.setattr(outbound, "send", silent)
+    wiring.backtests.cache_clear()  # another copy of the worker
+    while shop.queue:
+        message = shop.queue.popleft()
+        while not shop.deliver(message):
+            pass
+    assert len(lost) > 2
     assert shop.show(simulation)["figures"] == whole
 
 

@@ -3,12 +3,14 @@
 import random
 from typing import Any
 
+import msgspec
 import pytest
 
 from loyalty.backtests import store as stored
 from loyalty.backtests.backtest import Backtest, Shard
 from loyalty.backtests.figures import Figures
 from loyalty.backtests.store import BacktestStore
+from loyalty.backtests.views import figures_view
 from loyalty.errors import Corrupt, Unavailable
 from loyalty.rules.ruleset import Names, Rule, RuleSet
 from loyalty.rules.tree import Text
@@ -137,3 +139,13 @@ def test_a_batch_that_is_answered_in_parts_is_asked_for_until_it_is_whole() -> N
     with pytest.raises(Unavailable):
         Table(stuck, TABLE, in_turn).batch_get(written)
     assert stuck.trips < 10
+
+
+def test_the_first_to_finish_counts(table: Table) -> None:
+    store, rules = BacktestStore(table), RuleSet("grocer", "tried", "EUR", "UTC", (), 0)
+    begun = store.begin(BACKTEST, rules)
+    figures = figures_view(Figures(accounts=3), rules)
+    first, second = (msgspec.structs.replace(begun, finished=when) for when in (2000, 2001))
+    store.finish(first, figures)
+    store.finish(second, figures_view(Figures(accounts=4), rules))
+    assert store.get("grocer", "sim_1") == (first, figures)
