@@ -189,7 +189,9 @@ def _by_names_and_lines(
     plan: Plan, order: Values, lines: Sequence[Values], everything: Picked
 ) -> list[tuple[Picked, Groups]]:
     """The rows whose key is a name or a fact of the lines and is met, with the lines that they are to look at."""
-    worth = [(everything, groups) for place, look in plan.names for groups in _found(look, order[place])]
+    worth: list[tuple[Picked, Groups]] = []
+    for place, look in plan.names:
+        worth += [(everything, groups) for groups in _found(look, order[place])]
     for place, look in plan.picked:
         found: dict[Any, tuple[list[tuple[int, Values]], Groups]] = {}
         for numbered in everything:

@@ -143,10 +143,12 @@ class _Book:
 
 
 def _share(key: _Key, known: dict[tuple[bool, int], set[Any]]) -> tuple[float, int, int]:
-    """About how often a key's rule is looked at: the fewer of a fact's known values it has, the better."""
+    """About how often a key's rule is looked at: the fewer of a fact's known values it has, the better; a purchase has
+    several lines, reckoned as four, and what several of them may meet has to be sorted out.
+    """
     of_lines = key.kind in (PICKED, LINES)
     share = len(key.values) / max(len(known[of_lines, key.place]), 2)
-    return share * (3 if key.kind == LINES else 2 if of_lines else 1), key.kind, key.place
+    return share * (6 if key.kind == LINES else 4 if of_lines else 1), key.kind, key.place
 
 
 # Keys -----------------------------------------------------------------------------------------------------------------
