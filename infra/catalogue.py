@@ -230,7 +230,7 @@ CATALOGUE: tuple[Function, ...] = (
     Function(
         "replay",
         "Stored purchases under a rule set that is tried, page by page",
-        # A page has up to 200 accounts, or 5,000 entries and the last account's; one takes a few seconds.
+        # A page has up to 200 wallets, or 5,000 entries and the last account's; one takes a few seconds.
         FromQueue("replay", batch_size=1, max_concurrency=16),
         memory_mb=1769,
         timeout_s=60,

@@ -85,8 +85,8 @@ def test_in_whatever_pages_and_order_it_is_worked_off_and_however_often_the_figu
     assert whole["members"] == 40
 
     luck = random.Random(seed)
-    monkeypatch.setattr(service, "ACCOUNTS", luck.choice([2, 3, 5]))
-    monkeypatch.setattr(service, "MOST_ENTRIES", luck.choice([1, 4, 1000]))
+    monkeypatch.setattr(service, "ACCOUNTS", luck.choice([3, 9, 20]))
+    monkeypatch.setattr(service, "MOST_ENTRIES", luck.choice([1, 1, 4, 1000]))
     simulation = shop.begin(shop.draft(DOUBLE))
     seen: list[dict[str, Any]] = []
     while shop.queue:

@@ -1,7 +1,7 @@
 """Where backtests lie: rules of any size, a batch that the table answers in parts, accounts page by page."""
 
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -16,9 +16,11 @@ from loyalty.rules.ruleset import Names, Rule, RuleSet
 from loyalty.rules.tree import Text
 from loyalty.table import keys
 from loyalty.table.client import Table
-from loyalty.table.writes import Item
 from tests.simulation.dynamodb import TABLE, Client, Engine
 from tests.unit.running import in_turn
+
+if TYPE_CHECKING:
+    from loyalty.table.writes import Item
 
 BACKTEST = Backtest("sim_1", "grocer", "rls_1", "tried", 1, 9, 1000, "cli_x", 0)
 

@@ -40,7 +40,7 @@ from loyalty.rules.evaluation import Evaluator
 from loyalty.rules.ruleset import RuleSet
 
 ACCOUNTS: Final = 200
-"""Accounts of a page."""
+"""Wallets of a page, which has every account with all of its own."""
 MOST_ENTRIES: Final = 5_000
 """A page ends early once it has read so many entries."""
 MOST_OF_ONE: Final = 20_000
