@@ -46,7 +46,14 @@ def test_shops_may_do_what_tills_may_and_speak_for_members_and_know_them() -> No
 
 @pytest.mark.parametrize("role", ["till", "shop", "auditor"])
 def test_only_operators_touch_clients_policies_and_balances_by_hand(role: str) -> None:
-    kept = {"clients:write", "program:write", "adjustments:write", "transfers:write", "accounts:write", "standing:write"}
+    kept = {
+        "clients:write",
+        "program:write",
+        "adjustments:write",
+        "transfers:write",
+        "accounts:write",
+        "standing:write",
+    }
     assert not ROLES[role] & kept
 
 
