@@ -7,9 +7,10 @@ when somebody looks, this lives through every moment as the clock passes it. Tim
 
 from calendar import monthrange
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from math import floor, inf
+from typing import Any
 
 REMEMBERED = 3
 """For how many of the latest expiries a return still knows what was lost."""
@@ -27,7 +28,9 @@ class No(Exception):
 
 @dataclass
 class Packet:
-    """Some points with one fate: they can be spent from ``start`` (0: now) and are gone at ``expiry`` (0: never)."""
+    """Some points with one fate: they can be spent from ``start`` (0: now; -1: when an event says so) and are gone at
+    ``expiry`` (0: never).
+    """
 
     points: int
     expiry: int
@@ -58,7 +61,18 @@ class PlainAccount:
     holds: dict[int, HeldBack] = field(default_factory=dict)
     gone_holds: set[int] = field(default_factory=set)
     owed: int = 0
-    earned: Fraction = Fraction(0)
+    earned: dict[str, Fraction] = field(default_factory=dict)
+    """By rule, since the account began."""
+    purchases: int = 0
+    visits: set[int] = field(default_factory=set)
+    """Days on which something was bought, returned or not."""
+    counting_day: int = 0
+    used: dict[str, int] = field(default_factory=dict)
+    """What the caps have counted in the periods that ``counting_day`` is in."""
+    run: set[int] = field(default_factory=set)
+    """The days in a row that end with the last one reported."""
+    waiting: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """(points, expiry) that nobody has decided on, by the number of their entry."""
     lost: dict[int, int] = field(default_factory=dict)
     spent: dict[int, list[Packet]] = field(default_factory=dict)
     """By the number of the entry that spent them."""
@@ -92,7 +106,7 @@ class PlainAccount:
         times = {hold.deadline for hold in self.holds.values()}
         for packet in self.packets:
             times |= {packet.expiry, packet.start}
-        return sorted(times - {0})
+        return sorted(times - {0, -1})
 
     def live_until(self, now: int) -> None:
         while self.status != "closed" and (coming := [moment for moment in self.moments() if moment <= now]):
@@ -105,7 +119,7 @@ class PlainAccount:
             if self.holds[number].deadline <= now:
                 self._let_go(number)
         for packet in self.packets:
-            if packet.start <= now:
+            if 0 < packet.start <= now:
                 packet.start = 0
         self._pay_debts()
         for packet in [packet for packet in self.packets if packet.expiry and packet.expiry <= now]:
@@ -154,25 +168,78 @@ class PlainAccount:
     def add(self, points: int, expiry: int, start: int) -> None:
         self.usable()
         if points:
-            self.packets.append(Packet(points, expiry, start if start > self.now else 0))
+            self.packets.append(Packet(points, expiry, start if start > self.now or start == -1 else 0))
         self.moment(self.now)
 
-    def buy(self, amount: int, rate: Fraction, expiry: int, start: int) -> int:
+    def earn(self, rule: str, exact: Fraction) -> int:
+        """What an award comes to in whole points; what comes back is below zero."""
+        before = floor(self.earned.get(rule, Fraction(0)))
+        self.earned[rule] = self.earned.get(rule, Fraction(0)) + exact
+        return floor(self.earned[rule]) - before
+
+    def visit(self, day: int) -> None:
+        self.purchases += 1
+        self.visits.add(day)
+
+    def buy(self, amount: int, rate: Fraction, expiry: int, start: int, day: int) -> int:
         self.usable()
-        before = floor(self.earned)
-        self.earned += rate * amount
-        points = floor(self.earned) - before
+        points = self.earn("base", rate * amount)
+        self.visit(day)
         self.add(points, expiry, start)
         return points
 
+    def _room(self, counter: str, bound: int, day: int) -> tuple[int, object]:
+        """(what is left of a cap, the period it is left of). Nobody counts on an earlier day than the last one did."""
+        day = max(day, self.counting_day)
+        if not self.counting_day or period(counter, day) != period(counter, self.counting_day):
+            return bound, period(counter, day)
+        return bound - self.used.get(counter, 0), period(counter, day)
+
+    def _count(self, counter: str, points: int, day: int) -> None:
+        day = max(day, self.counting_day)
+        if self.counting_day:
+            self.used = {
+                name: used for name, used in self.used.items() if period(name, day) == period(name, self.counting_day)
+            }
+        self.counting_day = day
+        self.used[counter] = self.used.get(counter, 0) + points
+
+    def buy_by_rules(
+        self, amount: int, expiry: int, start: int, day: int
+    ) -> tuple[list["PlainAward"], list[list[Any]]]:
+        """A point for each euro; a third of a point for each, up to 40 a month; ten from 20 euros on, twice a week."""
+        self.usable()
+        awards = [PlainAward("base", amount, 100)] if amount else []
+        left, month = self._room("third:pm", 40, day)
+        carried = self.earned.get("third", Fraction(0)) % 1
+        third = min(Fraction(amount, 300), max(Fraction(0), left - carried))
+        if third:
+            awards.append(PlainAward("third", int(third * 300), 300, "third:pm", month))
+        times, week = self._room("twice:tw", 2, day)
+        if amount >= 2_000 and times > 0:
+            awards.append(PlainAward("twice", 10, 1, "twice:tw", week))
+        given = [(award, self.earn(award.rule, Fraction(award.units, award.of))) for award in awards]
+        for award, points in given:
+            if award.counter and (counts := points if award.counter == "third:pm" else 1):
+                self._count(award.counter, counts, day)
+        self.visit(day)
+        self.add(sum(points for _, points in given), expiry, start)
+        return awards, [[award.rule, points] for award, points in given]
+
     def give_back_purchase(
-        self, amount: int, rate: Fraction, expiry: int, start: int, policy: str
+        self, shares: list[tuple["PlainAward", Fraction]], wholly: bool, expiry: int, start: int, policy: str
     ) -> tuple[int, int, int]:
         """(points due, points forgiven, points owed)."""
         self.usable()
-        before = floor(self.earned)
-        self.earned -= rate * amount
-        due = left = before - floor(self.earned)
+        due = 0
+        for award, share in shares:
+            points = -self.earn(award.rule, -share)
+            due += points
+            if award.counter and self.counting_day and period(award.counter, self.counting_day) == award.period:
+                back = points if award.counter == "third:pm" else int(wholly)
+                self.used[award.counter] = max(0, self.used.get(award.counter, 0) - back)
+        self.purchases -= wholly
+        left = due
         owed = 0
         left -= self._take_like(left, expiry, start) if start else 0
         if policy != "only_pending":
@@ -191,6 +258,32 @@ class PlainAccount:
                 owed, left = left, 0
         self.moment(self.now)
         return due, left, owed
+
+    def walk(self, day: int, expiry: int, start: int) -> int:
+        """As many points as days in a row, this one included."""
+        self.usable()
+        last = max(self.run, default=0)
+        if day > last:
+            self.run = {*self.run, day} if day == last + 1 else {day}
+        length = sum(one <= day for one in self.run) if day in self.run else 1
+        self.add(length, expiry, start)
+        return length
+
+    def trade(self, points: int, expiry: int, number: int) -> None:
+        self.usable()
+        self.add(points, expiry, -1)
+        self.waiting[number] = (points, expiry)
+
+    def decide(self, number: int, accepted: bool) -> int:
+        self.usable()
+        points, expiry = self.waiting.pop(number)
+        if 0 < expiry <= self.now:
+            return 0
+        self._take_like(points, expiry, -1)
+        if accepted:
+            self.packets.append(Packet(points, expiry))
+        self.moment(self.now)
+        return points
 
     def _take_like(self, points: int, expiry: int, start: int) -> int:
         taken = 0
@@ -284,9 +377,26 @@ class PlainAccount:
         self.packets, self.owed, self.status = [], 0, "closed"
 
 
+def period(counter: str, day: int) -> object:
+    """The month or the week that a day is in."""
+    on = date.fromordinal(day)
+    return (on.year, on.month) if counter[-1] == "m" else on.isocalendar()[:2]
+
+
+@dataclass(frozen=True)
+class PlainAward:
+    """``units`` of 1/``of`` points: shares of it are whole units."""
+
+    rule: str
+    units: int
+    of: int
+    counter: str = ""
+    period: object = None
+
+
 @dataclass
 class PlainOrder:
-    """An order, and all that has come back of it."""
+    """An order, and all that has come back of it. ``awards`` is what rules gave; None where the rate did."""
 
     account: PlainAccount
     lines: list[tuple[int, int]]
@@ -298,6 +408,7 @@ class PlainOrder:
     back: list[tuple[int, int]] = field(default_factory=list)
     """By line: (amount, pieces) that came back."""
     by_amount: int = 0
+    awards: list[PlainAward] | None = None
 
     def __post_init__(self) -> None:
         self.back = [(0, 0)] * len(self.lines)
@@ -309,6 +420,25 @@ class PlainOrder:
     @property
     def returned(self) -> int:
         return self.by_amount + sum(amount for amount, _ in self.back)
+
+    @property
+    def came_back(self) -> bool:
+        if self.amount:
+            return self.returned >= self.amount
+        pieces = sum(count for _, count in self.lines)
+        return 0 < pieces <= sum(count for _, count in self.back)
+
+    def shares(self, before: int) -> list[tuple[PlainAward, Fraction]]:
+        """Of each award, what was not taken yet when ``before`` minor units had come back."""
+        if self.awards is None:
+            return [(PlainAward("base", 0, 1), self.rate * (self.returned - before))]
+        return [
+            (
+                award,
+                Fraction(award.units * self.returned // self.amount - award.units * before // self.amount, award.of),
+            )
+            for award in self.awards
+        ]
 
     def take_line(self, line: int, pieces: int | None, amount: int | None) -> int:
         """What a return of (part of) one line is worth; all that is left of the line when neither is said."""

@@ -9,7 +9,8 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from fractions import Fraction
 from math import floor
 from typing import Any
@@ -21,16 +22,30 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from loyalty.earning.purchase import Line, Purchase, Return, ReturnLine
 from loyalty.errors import Conflict, Problem
+from loyalty.ids import Located
 from loyalty.ledger.chain import Cause, Chain, canonical
 from loyalty.ledger.service import Posted
 from tests.property.plain import No, Packet, PlainAccount, PlainOrder, PlainTerms
 from tests.property.profile import examples
 from tests.property.world import BEGINNING, EVENTS, PROGRAM, World, policy
 from tests.simulation.dynamodb import TABLE, Client
+from tests.unit.published import checked
+from tests.unit.published import rule as written
 
 DAY = 86_400
 ACCOUNTS = {"mem_a": "member", "mem_b": "household"}
 CHAINS = [Chain(PROGRAM, "mem_a", "points"), Chain(PROGRAM, "mem_a", "cash"), Chain(PROGRAM, "mem_b", "points")]
+
+RULES = checked(
+    """
+    events: {walk: {streak: true}, trade: {}, accepted: {activates: trade}, refused: {cancels: trade}}
+    """,
+    written("third", "amount / 3", cap="{member: {points: 40, per: month}}"),
+    written("twice", "10", "amount >= 20", cap="{member: {times: 2, per: week}}"),
+    written("walk", "event.streak", "event.type = 'walk'", "event", pending="{kind: immediate}"),
+    written("trade", "7", "event.type = 'trade'", "event", pending="{kind: on_event}"),
+)
+"""What ``PlainAccount.buy_by_rules``, ``walk`` and ``trade`` say in their own words."""
 
 Call = Callable[[Cause, int], Posted]
 
@@ -68,6 +83,11 @@ class Done:
     call: Call
     cause: Cause
     hash: str
+
+
+def day_of(moment: int) -> int:
+    """Its day in UTC, as an ordinal."""
+    return datetime.fromtimestamp(moment, UTC).date().toordinal()
 
 
 def outcome(call: Call, cause: Cause, now: int) -> Posted | Problem:
@@ -114,7 +134,7 @@ def stored(state: dict[str, Any]) -> Counter[str]:
     """The balances that a stored state has, by state of points."""
     sums: Counter[str] = Counter(arrears=state.get("a", 0))
     sums["available"] += sum(state.get("l", [])[2::2])
-    sums["pending"] += sum(state.get("n", [])[3::3])
+    sums["pending"] += sum(state.get("n", [])[3::3]) + sum(state.get("w", [])[2::2])
     for _, _, _, parts in state.get("h", []):
         sums["held"] += sum(points for _, points in parts)
     return sums
@@ -126,6 +146,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.now = BEGINNING
         self.terms = PlainTerms(Fraction(1, 100), 1, 0, "arrears")
         self.world = World(self._program(), ACCOUNTS)
+        self.world.shelf.publish(RULES)
+        self.world.shelf.in_force = 0
         self.plain = Plain({}, {}, {})
         self.done: list[Done] = []
         self.keys = 0
@@ -238,14 +260,17 @@ class LedgerMachine(RuleBasedStateMachine):
         terms=policies,
         gifts=st.lists(st.tuples(which, some_points, expiries), min_size=2, max_size=5),
         holds=st.lists(st.tuples(which, some_points, deadlines, st.booleans()), max_size=3),
+        in_force=st.sampled_from([0, 1, 1]),
     )
     def begin(
         self,
+        in_force: int,
         terms: PlainTerms,
         gifts: list[tuple[int, int, int]],
         holds: list[tuple[int, int, int, bool]],
     ) -> None:
         self.change_policy(terms)
+        self.world.shelf.in_force = in_force
         chain = CHAINS[0]
         cause = self._cause()
         first = self.world.wallets.open(chain, ACCOUNTS[chain.account], cause, self.now)
@@ -277,6 +302,10 @@ class LedgerMachine(RuleBasedStateMachine):
         self.terms = terms
         self.world.program = self._program()
 
+    @rule()
+    def publish_rules_or_withdraw_them(self) -> None:
+        self.world.shelf.in_force = 1 - self.world.shelf.in_force
+
     # ---- earning
 
     def _buy(self, chain: Chain, order: str, bought: list[tuple[int, int]], occurred: int) -> Call:
@@ -300,13 +329,43 @@ class LedgerMachine(RuleBasedStateMachine):
         def expect(plain: Plain) -> dict[str, object]:
             account = self._account(plain, where)
             expiry, start = self.terms.of(occurred, self.now)
-            points = account.buy(sum(amount for amount, _ in bought), self.terms.rate, expiry, start)
-            plain.orders["pos", order] = PlainOrder(account, bought, self.terms.rate, expiry, start, self.terms.policy)
-            return {"points": points, "order": order}
+            made = PlainOrder(account, bought, self.terms.rate, expiry, start, self.terms.policy)
+            plain.orders["pos", order] = made
+            if not self.world.shelf.in_force:
+                points = account.buy(made.amount, self.terms.rate, expiry, start, day_of(occurred))
+                return {"points": points, "order": order, "awards": None, "rules": None}
+            made.awards, given = account.buy_by_rules(made.amount, expiry, start, day_of(occurred))
+            told = given if [name for name, _ in given] not in ([], ["base"]) else None
+            return {"points": sum(points for _, points in given), "order": order, "awards": told, "rules": 1}
 
         posted = self._attempt(self._buy(where, order, bought, occurred), expect, occurred)
         if posted is not None:
             self.plain.purchases["pos", order] = (where, bought, posted.entry.hash)
+
+    @precondition(lambda self: self.world.shelf.in_force)
+    @rule(chain=which, euros=st.sampled_from([15, 60, 110]), days=st.permutations([0, 6, 40]))
+    def buy_much_and_report_some_of_it_late(self, chain: int, euros: int, days: list[int]) -> None:
+        """What reaches the caps, of one period or the other."""
+        for ago in days:
+            self.buy(chain, [(euros * 100, 1)], ago * DAY)
+
+    @precondition(lambda self: self.world.shelf.in_force)
+    @rule(chain=which, bought=lines, part=st.fractions(0, 1))
+    def buy_and_bring_all_of_it_back_in_two_parts(
+        self, chain: int, bought: list[tuple[int, int]], part: Fraction
+    ) -> None:
+        self.buy(chain, [*bought, (2_100, 1)], 0)
+        last = len(self.plain.orders) - 1
+        for index, key in enumerate(sorted(self.plain.orders)):
+            if key[1] == f"order-{last}":
+                self.give_back(index, "amount", part, 0)
+                self.give_back(index, "rest", part, 0)
+
+    @precondition(lambda self: self.world.shelf.in_force)
+    @rule(chain=which, days=st.permutations([0, 1, 2, 3]))
+    def walk_for_days(self, chain: int, days: list[int]) -> None:
+        for ago in days:
+            self.do_something_that_rules_know(chain, "walk", ago * DAY)
 
     @precondition(lambda self: self.plain.purchases)
     @rule(index=any_index, change=st.sampled_from(["nothing", "amount", "account"]))
@@ -343,6 +402,46 @@ class LedgerMachine(RuleBasedStateMachine):
             expect,
         )
 
+    @precondition(lambda self: self.world.shelf.in_force)
+    @rule(chain=which, event=st.sampled_from(["walk", "trade"]), ago=st.sampled_from([0, 0, 0, DAY, 40 * DAY]))
+    def do_something_that_rules_know(self, chain: int, event: str, ago: int) -> None:
+        where, occurred = CHAINS[chain], self.now - ago
+        number = self._next(where)
+
+        def expect(plain: Plain) -> dict[str, object]:
+            account = self._account(plain, where)
+            if event == "walk":
+                points = account.walk(day_of(occurred), *replace(self.terms, delay_days=0).of(occurred, self.now))
+            else:
+                points = 7
+                account.trade(points, replace(self.terms, delay_days=0).of(occurred, self.now)[0], number)
+            return {"points": points, "event": event, "rules": 1}
+
+        post = self.world.earning.activity.post
+        self._attempt(
+            lambda cause, now: post(PROGRAM, where.account, where.wallet, event, occurred, cause, now), expect
+        )
+
+    @precondition(lambda self: self.world.shelf.in_force and any(one.waiting for one in self.plain.accounts.values()))
+    @rule(index=any_index, accepted=st.booleans())
+    def decide_on_what_waits(self, index: int, accepted: bool) -> None:
+        known = [(chain, number) for chain, account in self.plain.accounts.items() for number in account.waiting]
+        where, number = known[index % len(known)]
+        event = "accepted" if accepted else "refused"
+
+        def expect(plain: Plain) -> dict[str, object]:
+            return {"points": self._account(plain, where).decide(number, accepted), "of": number, "event": event}
+
+        post, of = self.world.earning.activity.post, Located(where.account, where.wallet, number)
+        cause = self._cause()
+        self._attempt(
+            lambda cause, now: post(PROGRAM, where.account, where.wallet, event, self.now, cause, now, of=of), expect
+        )
+        if self.plain.accounts[where].status != "closed":
+            other = "refused" if accepted else "accepted"
+            with pytest.raises(Conflict, match="the other way"):
+                post(PROGRAM, where.account, where.wallet, other, self.now, cause, self.now, of=of)
+
     # ---- returning a purchase
 
     @precondition(lambda self: self.plain.orders)
@@ -369,6 +468,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
         def expect(plain: Plain) -> dict[str, object]:
             mine = plain.orders[key]
+            before, there = mine.returned, not mine.came_back
             if how == "rest":
                 taken = mine.take_rest()
             elif how == "amount":
@@ -376,7 +476,9 @@ class LedgerMachine(RuleBasedStateMachine):
             else:
                 only_pieces, only_amount = how == "pieces", how == "part of a line"
                 taken = mine.take_line(at, count if only_pieces else None, amount if only_amount else None)
-            due, forgiven, _ = mine.account.give_back_purchase(taken, mine.rate, mine.expiry, mine.start, mine.policy)
+            due, forgiven, _ = mine.account.give_back_purchase(
+                mine.shares(before), there and mine.came_back, mine.expiry, mine.start, mine.policy
+            )
             return {
                 "points": due,
                 "forgiven": forgiven or None,
@@ -552,6 +654,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """I3: the first answer comes back, and nothing is written, whatever has happened since."""
         before = self.world.engine.fingerprint()
         done = self.done[index % len(self.done)]
+        self.world.shelf.in_force = 1  # a type of event that nobody knows any more is refused first
         posted = done.call(done.cause, self.now)
         assert (posted.replayed, posted.entry.hash) == (True, done.hash)
         assert self.world.engine.fingerprint() == before
@@ -562,6 +665,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """I3: a conflict, and nothing is written."""
         before = self.world.engine.fingerprint()
         done = self.done[index % len(self.done)]
+        self.world.shelf.in_force = 1
         changed = Cause(done.cause.ref, "another print", done.cause.actor, done.cause.occurred)
         with pytest.raises(Conflict) as conflict:
             done.call(changed, self.now)
@@ -583,7 +687,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def i2_no_state_of_any_wallet_was_ever_below_zero(self) -> None:
         for chain in self._changed("i2"):
             for entry in self._entries(chain):
-                assert all(points > 0 for points in entry["s"].get("l", [])[2::2] + entry["s"].get("n", [])[3::3])
+                lots = [entry["s"].get("l", [])[2::2], entry["s"].get("n", [])[3::3], entry["s"].get("w", [])[2::2]]
+                assert all(points > 0 for kind in lots for points in kind)
                 assert all(points > 0 for hold in entry["s"].get("h", []) for _, points in hold[3])
                 assert entry["s"].get("a", 0) >= 0
 
@@ -678,9 +783,23 @@ class LedgerMachine(RuleBasedStateMachine):
                 elif entry["k"] == "reversed":
                     issued -= entry["d"]["points"]
             exact = self.plain.accounts[chain].earned
-            num, den = self._entries(chain)[-1]["s"].get("r", {}).get("base", [0, 1])
-            assert issued + Fraction(num, den) == exact
-            assert 0 <= Fraction(num, den) < 1
+            carried = {rule: Fraction(*rest) for rule, rest in self._entries(chain)[-1]["s"].get("r", {}).items()}
+            assert issued + sum(carried.values()) == sum(exact.values())
+            assert carried == {rule: earned % 1 for rule, earned in exact.items() if earned % 1}
+
+    @invariant()
+    def what_was_counted_is_what_stands(self) -> None:
+        for chain in self._changed("counts"):
+            account = self.plain.accounts[chain]
+            state = self.world.store.head(chain).state  # type: ignore[union-attr]  # the wallet has entries
+            assert state.purchases == account.purchases
+            assert (state.first, state.last) == (min(account.visits, default=0), max(account.visits, default=0))
+            assert (state.counted, state.counters) == (
+                account.counting_day,
+                {name: used for name, used in account.used.items() if used},
+            )
+            runs = {"walk": (max(account.run), len(account.run))} if account.run else {}
+            assert state.streaks == runs
 
     def teardown(self) -> None:
         """I6: whatever entry is changed, removed or moved, it is named."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from loyalty.earning.rulebook import Rulebook
 from loyalty.earning.service import Earning
 from loyalty.earning.store import OrderStore
 from loyalty.errors import NotFound
@@ -15,6 +16,7 @@ from loyalty.programs.policy import check
 from loyalty.programs.terms import Program
 from loyalty.table.client import Table
 from tests.simulation.dynamodb import TABLE, Client, Engine
+from tests.unit.published import Shelf
 
 PROGRAM: Final = "acme"
 BEGINNING: Final = int(datetime(2026, 1, 20, 21, 30, tzinfo=UTC).timestamp())
@@ -28,10 +30,15 @@ def policy(version: int = 1, **changes: Any) -> Program:
 
 
 class World:
-    """One table and everything that stands on it. ``admitted`` maps accounts to their kind."""
+    """One table and everything that stands on it. ``admitted`` maps accounts to their kind, ``shelf`` has the rule sets
+    that were published.
+    """
 
-    def __init__(self, program: Program, admitted: Mapping[str, str], engine: Engine | None = None) -> None:
+    def __init__(
+        self, program: Program, admitted: Mapping[str, str], engine: Engine | None = None, shelf: Shelf | None = None
+    ) -> None:
         self.engine = engine or Engine()
+        self.shelf = shelf or Shelf()
         self.program = program
         self.admitted = admitted
         table = Table(Client(self.engine, validate=False), TABLE, together=lambda first, second: (first(), second()))
@@ -39,7 +46,8 @@ class World:
         self.ledger = Ledger(self.store, self._kind)
         self.wallets = Wallets(self.ledger)
         self.orders = OrderStore(table)
-        self.earning = Earning(self.ledger, self.orders, lambda _: self.program)
+        book = Rulebook(rules=self.shelf.current, rules_of=self.shelf.of_version)
+        self.earning = Earning(self.ledger, self.orders, lambda _: self.program, book)
 
     def _kind(self, chain: Chain) -> str:
         if chain.account not in self.admitted:
@@ -48,7 +56,7 @@ class World:
 
     def beside(self) -> "World":
         """The same world again, to try in it what is to leave no trace."""
-        return World(self.program, self.admitted, self.engine.clone())
+        return World(self.program, self.admitted, self.engine.clone(), self.shelf)
 
     def rows(self, chain: Chain) -> list[dict[str, str]]:
         """A chain's stored items, first entry first."""
