@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from loyalty.rules import language, schema
+from loyalty.rules import language, schema, words
 from loyalty.rules.language import Expression, Mistake, Rejected
 from loyalty.rules.ruleset import On
 from loyalty.rules.tree import (
@@ -440,6 +440,16 @@ def test_an_earning_that_may_give_more_than_base_is_read() -> None:
         "CASE WHEN member.vegan THEN 3 * base END",
     ):
         assert earning(text).over_base
+
+
+def test_limits_of_length_and_of_nesting() -> None:
+    longest = "channel = '" + "a" * (words.MAX_TEXT - 12) + "'"
+    condition(longest)
+    assert one(f"{longest} ")[0] == "RULE_TOO_LARGE"
+    condition("- " * 32 + "1 < 2")
+    assert one("- " * 33 + "1 < 2")[0] == "RULE_TOO_LARGE"
+    condition("(" * 32 + "TRUE" + ")" * 32)
+    condition(" AND ".join(["(NOT (amount > 1))"] * 40))
 
 
 def test_limits_of_size() -> None:
