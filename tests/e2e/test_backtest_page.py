@@ -86,3 +86,5 @@ def test_it_shows_one_language_without_overlaps_and_changes_to_the_other(
     assert not said(page, words[language])
     assert page.run("document.documentElement.lang") == {"en": "en", "zh": "zh-CN"}[other]
     assert page.seen.errors == []
+    page.run("(() => { const one = document.querySelector('svg text'); one.after(one.cloneNode(true)); })()")
+    assert page.run(_OVERLAPS) != [], "an overlap would be seen"
