@@ -104,7 +104,7 @@ def test_what_is_always_true(text: str) -> None:
         "channel > 'a' AND channel < 'b'",
         "channel LIKE 'a%' AND channel LIKE '%b'",
         "'vip' IN member.segments AND 'new' IN member.segments",
-        "SUM(line.amount) >= 0",  # it is NULL over no lines
+        "SUM(line.amount) > 3 OR SUM(line.amount) <= 3",  # it is NULL over no lines
         "amount <> quantity",
         "amount = amount + 0 * quantity",
         "NULLIF(quantity, 0) IS NULL",
