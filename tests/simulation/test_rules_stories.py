@@ -6,14 +6,17 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
+from loyalty.earning import service
 from loyalty.earning.intake import Intake
 from loyalty.earning.purchase import Order
 from loyalty.earning.rulebook import Rulebook
 from loyalty.earning.service import Earning
 from loyalty.earning.store import OrderStore, order_of_item
+from loyalty.ledger.account import State
 from loyalty.ledger.chain import Entry
 from loyalty.ledger.service import Ledger
 from loyalty.ledger.store import HeadStore, LedgerStore
@@ -268,3 +271,47 @@ def test_what_comes_back_while_others_buy_takes_its_own_awards(ruled: Callable[.
     for faults in (Faults(), Faults(ALL_FAULTS, 2)):
         told = story("returns", *writers, rules=rules, before=bought, faults=faults, expect=came_back)
         ruled(told, SEEDS)
+
+
+def _keeps_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The document is left as it was when the awards have become others."""
+    monkeypatch.setattr(service._Posting, "extra", lambda posting, draft: ())  # noqa: SLF001 - a bug is planted
+
+
+def _decides_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was decided on the account as it was first read stands, whoever was first."""
+    earns = service._Posting._earns  # noqa: SLF001 - a bug is planted
+    known: dict[int, Any] = {}
+
+    def once(posting: Any, state: State) -> Any:
+        if id(posting) not in known:
+            known[id(posting)] = (posting, earns(posting, state))
+        return known[id(posting)][1]
+
+    monkeypatch.setattr(service._Posting, "_earns", once)  # noqa: SLF001 - a bug is planted
+
+
+def _frees_what_is_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim whose answer was lost counts as never made."""
+    monkeypatch.setattr(service, "_may_be_same", lambda standing, order: False)
+
+
+@pytest.mark.parametrize(
+    ("plant", "told", "seeds"),
+    [
+        (_keeps_the_document, two_first_orders(), None),
+        (_decides_once, two_first_orders(), None),
+        (_frees_what_is_reserved, paid(faults=Faults(ALL_FAULTS, 3)), 2 * SEEDS),
+    ],
+    ids=["keeps-the-document", "decides-once", "frees-what-is-reserved"],
+)
+def test_what_these_stories_are_for_would_be_noticed(
+    ruled: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    plant: Callable[[pytest.MonkeyPatch], None],
+    told: RuledStory,
+    seeds: int | None,
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(pytest.fail.Exception):
+        ruled(told, seeds)
