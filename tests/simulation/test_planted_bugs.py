@@ -17,6 +17,7 @@ from loyalty.errors import Refused
 from loyalty.ledger import account, chain, commands, service, store, wallet
 from loyalty.ledger.account import Draft, Part, expiry_order
 from loyalty.ledger.chain import Cause, Chain, Entry
+from loyalty.ledger.commands import Award
 from loyalty.ledger.service import Ledger
 from loyalty.ledger.store import LedgerStore
 from loyalty.table import keys
@@ -112,12 +113,12 @@ def _cancelled_redemption_into_the_wrong_lot(patch: Patch) -> None:
 
 
 def _refund_from_the_wrong_lot(patch: Patch) -> None:
-    reverse = commands.reverse
+    take_back = commands.take_back
 
-    def from_any(draft: Draft, rule: str, rate: Any, amount: int, expiry: int, start: int, policy: str) -> int:
-        return reverse(draft, rule, rate, amount, 1, 0, policy)
+    def from_any(draft: Draft, shares: Sequence[Award], policy: str, unvisit: bool = False) -> int:
+        return take_back(draft, [with_fields(share, expiry=1, start=0) for share in shares], policy, unvisit)
 
-    patch.setattr(commands, "reverse", from_any)
+    patch.setattr(commands, "take_back", from_any)
 
 
 def _remainder_dropped(patch: Patch) -> None:
