@@ -6,7 +6,6 @@ Every test runs its story first over the code as it is, then over the code with 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pytest
 from msgspec.structs import replace as with_fields
