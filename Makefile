@@ -25,7 +25,8 @@ node_installed := node_modules/.installed
 resolve = (cd $(1); lock="$(CURDIR)/$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links $(2)"; \
 	$$lock --custom-compile-command 'make lock' -o dev.txt dev.in; \
-	$$lock --custom-compile-command 'make lock' -o runtime.txt -c dev.txt runtime.in)
+	$$lock --custom-compile-command 'make lock' -o runtime.txt -c dev.txt runtime.in; \
+	$$lock --custom-compile-command 'make lock' -o science.txt -c dev.txt science.in)
 
 .PHONY: help install up down test check format bench synth openapi lock
 

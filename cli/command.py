@@ -10,7 +10,7 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from cli import clients, members, program, publishing, rules, simulate
+from cli import churn, clients, members, program, publishing, rules, simulate
 from cli.api import Api
 from cli.redrive import redrive
 from cli.target import LOCAL_STACK, CommandError, aws, target
@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     _clients(commands)
     _program(commands)
     _rules(commands)
+    churn.register(commands.add_parser("churn", help="who stops buying").add_subparsers(required=True, metavar="WHAT"))
     _bootstrap(commands)
     return whole
 

@@ -21,7 +21,7 @@ BASE = {
 """What everything may stand on: the standard library and each other only."""
 SHAPES = "loyalty.shapes"
 CLIENT = "loyalty.table.client"
-FEATURES = {"ledger", "rules", "earning", "programs", "members", "clients", "backtests", "explanations"}
+FEATURES = {"ledger", "rules", "earning", "programs", "members", "clients", "backtests", "explanations", "churn"}
 STORES = {"store", "leases"}
 SERVICES = {"service", "wallet", "intake", "activity", "rulebook"}
 """Modules of a feature that load, decide and commit: they are given the time and the randomness."""
@@ -30,6 +30,7 @@ BESIDE = {"loyalty.clients.bootstrap"}
 LIBRARIES = {
     "loyalty.rules.windows": {"dateutil"},
     "loyalty.rules.yaml_text": {"yaml"},
+    "loyalty.churn.fit": {"numpy", "scipy"},
     "loyalty.programs.policy": {"pydantic"},
     "loyalty.members.tokens": {"jwt"},
     "loyalty.rules.language": {"sqlglot"},
