@@ -109,6 +109,8 @@ class Bought:
     given: dict[str, int]
     taken: Counter[str] = field(default_factory=Counter)
     wholly: bool = False
+    left: dict[str, Fraction] = field(default_factory=dict)
+    """Of each award, exactly, what has not been taken back: one may end before the whole purchase has come back."""
 
 
 @dataclass
@@ -181,7 +183,8 @@ class Account:
             self.now, OrderTerms(Rate(1, 100), 0, 0, "arrears"), "ref", "print", "till", "content",
             given=Given(1, self.now, awards=awards),
         )  # fmt: skip
-        self.bought.append(Bought(order, effective, by_rule))
+        left = {award.rule: Fraction(award.num, award.den) for award in awards}
+        self.bought.append(Bought(order, effective, by_rule, left=left))
         return self.bought[-1]
 
     def _spend(self, taken: dict[str, int], points: dict[str, int], awards: tuple[Awarded, ...]) -> None:
@@ -208,6 +211,8 @@ class Account:
         mine.order = after
         mine.taken.update(dict(told))
         mine.wholly |= wholly
+        for share in shares:
+            mine.left[share.rule] -= Fraction(*share.exact)
         self.points -= due
         self.exact -= sum((Fraction(*share.exact) for share in shares), Fraction(0))
 
@@ -228,7 +233,7 @@ class Account:
                     if rule.id in bought.given and rule.id != BASE_RULE:
                         key = period_of(cap.period, bought.counted_on)
                         points[key] += bought.given[rule.id] - bought.taken[rule.id]
-                        times[key] += not bought.wholly
+                        times[key] += bought.left[rule.id] > 0
                 assert not cap.points or max(points.values(), default=0) <= cap.points
                 assert not cap.times or max(times.values(), default=0) <= cap.times
 
