@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from cli.churn_compare import compare
 from cli.churn_page import page
 from cli.target import CommandError
 
@@ -37,6 +38,31 @@ def register(group: Any) -> None:
         fit(purchases, given.until, as_json=given.json, html=given.html, out=session.out, said=session.said)
 
     one.set_defaults(run=run)
+
+    one = group.add_parser("compare", help="the models' alerts against a fixed silence, at as many false alerts")
+    _file(one)
+    one.add_argument("--until", type=_day, metavar="DATE", required=True, help="fit on what was bought by then")
+    one.add_argument("--silence", type=_days, action="append", metavar="DAYS", help="may be repeated (14 and 30)")
+    one.add_argument(
+        "--within", type=_days, metavar="DAYS", default=60, help="after so many without a purchase: gone (60)"
+    )
+    one.add_argument("--json", action="store_true", help="everything as JSON")
+    one.add_argument("--html", type=Path, metavar="FILE", help="write a page with a picture")
+
+    def run_compare(session: "Session", given: Any) -> None:
+        purchases = by_customer(given, session.said)
+        compare(
+            purchases,
+            given.until,
+            given.silence or [14, 30],
+            given.within,
+            as_json=given.json,
+            html=given.html,
+            out=session.out,
+            said=session.said,
+        )
+
+    one.set_defaults(run=run_compare)
 
 
 def _file(one: Any) -> None:
@@ -76,15 +102,11 @@ def fit(
     last = max(one for days in customers.values() for one in days)
     until = min(until or last, last)
     records = history.records(customers, until)
-    repeats = np.array([one.buyer.repeats for one in records], dtype=np.float64)
     try:
         with said.status("fitting ..."):
-            purchasing = fitting.purchasing(
-                repeats,
-                np.array([one.buyer.recency for one in records]),
-                np.array([one.buyer.age for one in records]),
-            )
-            spending = fitting.spending(repeats, np.array([one.mean for one in records]))
+            columns = fitting.columns(records)
+            purchasing = fitting.purchasing(*columns)
+            spending = fitting.spending(columns[0], np.array([one.mean for one in records]))
     except fitting.TooFew as error:
         raise CommandError(str(error)) from None
     weeks = (last - until).days / history.DAYS_IN_WEEK
@@ -135,6 +157,12 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2026-10-31") from None
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 3660:
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 to 3660")
+    return int(text)
 
 
 def _value(text: str) -> float:

@@ -90,3 +90,23 @@ def test_a_gzipped_file_is_read_and_one_that_is_none_is_said(tmp_path: Path, cap
 @pytest.mark.parametrize(("most", "expected"), [(0.03, 0.005), (1.0, 0.2), (4.0, 0.5), (8.0, 1.0), (23.0, 5.0)])
 def test_grid_lines_are_round_and_few(most: float, expected: float) -> None:
     assert step(most) == pytest.approx(expected)
+
+
+def test_alerts_are_compared_with_a_fixed_silence(tmp_path: Path, capsys: Capture) -> None:
+    page = tmp_path / "page.html"
+    asked = ["--until", "1997-09-30", "--within", "120", "--silence", "60"]
+    assert main(["churn", "compare", *ON_CDNOW, *asked, "--json", "--html", str(page)], {}) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["silences"], found["gone"]) == (1138, 358)
+    (fixed,) = found["fixed"]
+    assert (fixed["days"], fixed["false"], fixed["raised"]) == (60, 148, 358)
+    earlier = {row["rule"]: round(row["days_earlier"]["mean"], 1) for row in fixed["rules"]}
+    assert earlier == {"alive": -2.8, "return": 11.0, "rhythm": -41.1}
+    assert page.read_text(encoding="utf-8").count("<path") == 8  # four rules and the legend
+    assert main(["churn", "compare", *ON_CDNOW, *asked], {}) == 0
+    assert "Against 60 days of silence, at 19.0% false alerts" in capsys.readouterr().out
+
+
+def test_a_comparison_needs_customers_of_both_kinds(capsys: Capture) -> None:
+    assert main(["churn", "compare", *ON_CDNOW, "--until", "1998-06-01"], {}) == 2
+    assert "nobody to tell apart" in capsys.readouterr().err

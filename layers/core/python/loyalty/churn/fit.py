@@ -3,7 +3,7 @@
 Many members look alike, so the likelihood is worked out once for each (repeats, recency, age) there is and weighted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import gammaln
 
+from loyalty.churn.history import Record
 from loyalty.churn.model import Purchasing, Spending
 
 Floats = NDArray[np.float64]
@@ -37,6 +38,16 @@ class FittedSpending(Struct, frozen=True):
     model: Spending
     log_likelihood: float
     members: int
+
+
+def columns(records: Sequence[Record]) -> tuple[Floats, Floats, Floats]:
+    """Repeats, recency and age of customers, one column each."""
+    buyers = [one.buyer for one in records]
+    return (
+        np.array([one.repeats for one in buyers], dtype=np.float64),
+        np.array([one.recency for one in buyers], dtype=np.float64),
+        np.array([one.age for one in buyers], dtype=np.float64),
+    )
 
 
 def purchasing(repeats: Floats, recency: Floats, age: Floats) -> Fitted:
