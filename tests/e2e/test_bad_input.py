@@ -132,7 +132,6 @@ FIELDS: Final[dict[str, Bad]] = {
     "points beyond 64 bits": invalid(SPEND, {"points": 2**64}, "points"),
     "a reason with a line break": invalid(SPEND, b'{"points": 1, "reason": "a\\n"}', "reason"),
     "a reason with NUL": invalid(SPEND, b'{"points": 1, "reason": "a\\u0000"}', "reason"),
-    "a reason with a smiley": invalid(SPEND, {"points": 1, "reason": "\U0001f600"}, "reason"),
     "an endless reason": invalid(SPEND, {"points": 1, "reason": "a" * 65}, "reason"),
     "a wallet that is no name": invalid(SPEND, {"points": 1, "wallet": "A#B"}, "wallet"),
     "a wallet of 17 letters": invalid(SPEND, {"points": 1, "wallet": "a" * 17}, "wallet"),

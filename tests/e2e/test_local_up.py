@@ -94,7 +94,7 @@ def test_posting_the_file_again_by_hand_replays_every_purchase(
 def test_the_stack_file_has_the_documented_shape_and_its_keys_open(stack: Stack, runs: tuple[Run, Run]) -> None:
     said = json.loads(stack.place.stack_file.read_text())
     assert set(said) == {"api_url", "region", "table", "tokens"}
-    assert set(said["tokens"]) == {"till", "operator", "auditor"}
+    assert set(said["tokens"]) == {"till", "operator", "marketer", "auditor"}
     assert all(parse(token) is not None for token in said["tokens"].values())
     assert said["table"] == stack.outputs["TableName"]
     with stack.api(said["tokens"]["operator"]) as api:

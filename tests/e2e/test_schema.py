@@ -41,6 +41,14 @@ CHECKS: Final[list[Any]] = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+RULES: Final = """
+rule_set: drawn
+program: {}
+rules:
+  - id: base
+    name: {{en: One point a dollar, zh: 每美元一分}}
+    earn: line.amount
+"""
 EXAMPLES: Final = {"operator": 16, "till": 4, "auditor": 3, "member": 4, "foreign": 2, "none": 1}
 """How many requests each kind of token makes of each operation."""
 
@@ -88,12 +96,18 @@ def real(fuzzed: Fuzzed) -> dict[str, Any]:
         spent = operator.post(f"/v1/members/{member}/redemptions", {"points": 10}).expect(201)
         client = operator.post("/v1/clients", {"name": "Some till", "role": "till"}, key=None).expect(201)
         token = operator.post(f"/v1/members/{member}/tokens").expect(201)["token"]
+        rules = operator.post("/v1/rule-sets", {"source": RULES.format(fuzzed.program)}, key=None)
+        rule_set = rules.body["id"] if rules.status == 201 else f"rls_{'0' * 26}"  # as above
+        tried_out = operator.post(f"/v1/rule-sets/{rule_set}/simulate", key=None)
+        simulation = tried_out.body["id"] if tried_out.status == 202 else f"sim_{'0' * 26}"
     return {
         "members": member,
         "holds": hold,
         "redemptions": spent["redemption"],
         "entries": spent["id"],
         "clients": client["client"]["id"],
+        "rule-sets": rule_set,
+        "simulations": simulation,
         "source": "pos",
         "order_id": order,
         "member": member,

@@ -59,13 +59,18 @@ Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with offset", e
 Reason = Annotated[
     str,
     Meta(
-        pattern=r"^[^\x00-\x1f\x7f]{1,200}$(?!\n)",
+        pattern=r"^[^\x00-\x1f\x7f\ufffd]{1,200}$(?!\n)",
         description="Why, for whoever reads the ledger, in one line; nothing personal",
     ),
 ]
 Label = Annotated[
     str,
-    Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f]{0,64}$(?!\n)", description="Any script, in one line", examples=["dairy"]),
+    Meta(
+        # U+FFFD is what is left of bytes that were no text
+        pattern=r"^[^\x00-\x1f\x7f-\x9f\ufffd]{0,64}$(?!\n)",
+        description="Any script, in one line",
+        examples=["dairy"],
+    ),
 ]
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)", description="A name that a rule set declares")]
 
