@@ -6,6 +6,7 @@ tried. Terms are taken to vary by themselves, so there may be combinations that 
 in all of them is so in fact, and where that is not found, nothing is claimed.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise, product
@@ -281,9 +282,10 @@ class _Domain:
     def rows(self, term: Node, asked: Mapping[int, Node]) -> list[Row]:
         """What all atoms of a term can be at once."""
         atoms = list(asked.values())
+        listed = {id(atom): _values(atom) for atom in atoms if isinstance(atom, In)}
         found: dict[Row, None] = {}
         for value in self.values(term, atoms):
-            found[tuple(_read(atom, term, value) for atom in atoms)] = None
+            found[tuple(_read(atom, term, value, listed) for atom in atoms)] = None
         if self.nullable(term):
             found[tuple(isinstance(atom, IsNull) or None for atom in atoms)] = None
         return list(found)
@@ -402,8 +404,8 @@ def _between(
     return value if fits else None
 
 
-def _read(atom: Node, term: Node, value: Any) -> Truth3:
-    """An atom, when its term has this value, which is not NULL."""
+def _read(atom: Node, term: Node, value: Any, listed: Mapping[int, frozenset[Any]]) -> Truth3:
+    """An atom, when its term has this value, which is not NULL; ``listed`` are the values of each IN, by identity."""
     if atom == term:
         return bool(value)
     match atom:
@@ -413,8 +415,8 @@ def _read(atom: Node, term: Node, value: Any) -> Truth3:
             return bool(value.holds[name])
         case Like(parts=parts):
             return value.likes[atom] if isinstance(value, _Gap) else like(value, parts)
-        case In(values=values):
-            return any(_order(value, constant(one)) == 0 for one in values)
+        case In():
+            return not isinstance(value, _Gap) and value in listed[id(atom)]
         case Compare(op=op, left=left, right=right):
             other = constant(left if left != term else right)
             return None if other is None else COMPARED[_TURNED[op] if left != term else op](_order(value, other))
@@ -422,10 +424,16 @@ def _read(atom: Node, term: Node, value: Any) -> Truth3:
             raise TypeError(atom)
 
 
+def _values(atom: In) -> frozenset[Any]:
+    """What an IN names, texts or numbers as fractions, to be looked up: it may name hundreds."""
+    found = [constant(one) for one in atom.values]
+    return frozenset(one if isinstance(one, str) else _fraction(one) for one in found)
+
+
 def _order(value: Any, other: Any) -> int:
     """Below, at or above zero, as a term's value is below, at or above a constant."""
     if isinstance(value, _Gap):
-        return 1 if value.named.index(other) < value.above else -1
+        return 1 if bisect_left(value.named, other) < value.above else -1
     if isinstance(value, str):
         return int(value > other) - int(value < other)
     difference = Fraction(value) - _fraction(other)

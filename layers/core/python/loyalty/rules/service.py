@@ -190,10 +190,11 @@ class RuleSets:
         found = self._simulated(program, written.id)
         mends = before.version is not None and before.version.rule_set == written.id
         if rules.guard_percent and not mends:
-            if found is None:
+            if found is None or not found.points_before:  # days on which nothing was given tell nothing
                 raise Refused(
                     "RULE_SET_NOT_SIMULATED",
-                    f"It has a guard of {rules.guard_percent} % and no finished simulation to hold it against",
+                    f"It has a guard of {rules.guard_percent} % and no finished simulation of days on which points "
+                    "were given to hold it against",
                 )
             if found.exceeds(rules.guard_percent):
                 raise Refused(

@@ -62,8 +62,9 @@ class RuleStore:
         made: tuple[Version, Written] | None = None,
         further: Sequence[Put] = (),
     ) -> None:
-        """Put ``after`` in force in the place of ``before`` and note who did, together with the version and the rule set it was made of,
-        and ``further`` writes. Cancelled, with position 0 among the refused when another was first; Contended.
+        """Put ``after`` in force in the place of ``before`` and note who did, together with the version and the rule
+        set it was made of, and ``further`` writes. Cancelled, with position 0 among the refused when another was first;
+        Contended.
         """
         still = Condition("#revision = :revision", {"revision": before.revision}) if before.revision else ABSENT
         item = {**_item(keys.rules_current(program), after), "revision": after.revision}
