@@ -27,9 +27,9 @@ def gives(evaluator: Evaluator) -> int:
     order: list[object] = [None] * fields.order
     line: list[object] = [None] * fields.line
     line[fields.places["line.amount"].index] = 100
-    ((_, num, den, _),) = evaluator.evaluate(Facts(739_000, order, [line])).hits
-    assert num % den == 0
-    return num // den
+    (hit,) = evaluator.evaluate(Facts(739_000, order, [line])).hits
+    assert hit.num % hit.den == 0
+    return hit.num // hit.den
 
 
 def built(

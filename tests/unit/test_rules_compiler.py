@@ -464,6 +464,35 @@ def test_facts_of_no_type_at_all_never_raise(odd: object) -> None:
             assert not {failure.rule for failure in found.failures} & {hit.rule for hit in found.hits}
 
 
+@pytest.mark.parametrize("amount", [0, 299, 300, 301, 500, 699, 899, 900, 901])
+def test_rules_behind_one_that_is_out_of_bounds_are_left_out_only_where_they_are_so_too(amount: int) -> None:
+    limits = [(Number(limit), Number(1, 1 + place % 3)) for place, limit in enumerate((7, 3, 9, 5, 3))]
+    of_order = [rule("order", earn, Compare(">=", AMOUNT, limit)) for limit, earn in limits]
+    of_lines = [rule("line", earn, Compare("<", fact("line.amount"), limit)) for limit, earn in limits]
+    rules = rule_set([*of_order, *of_lines])
+    of = facts(line(line__amount=amount), line(line__amount=1_000), amount=amount)
+    assert compiled(rules).evaluate(copy(of)) == Interpreter(rules).evaluate(copy(of))
+    assert compiled(rules, selecting=False).evaluate(copy(of)) == Interpreter(rules).evaluate(copy(of))
+
+
+@pytest.mark.parametrize("categories", list(product(("wine", "beer", "tea", None), repeat=3)))
+def test_of_several_values_those_that_lines_have_pick_the_lines(categories: tuple[str | None, ...]) -> None:
+    among = In(fact("line.category"), (Text("wine"), Text("beer")))
+    of_tier = And((Compare("=", TIER, Text("gold")), Compare("=", fact("line.category"), Text("tea"))))
+    rules = rule_set(
+        [
+            rule("line", fact("line.quantity"), among),
+            rule("order", ONE, Compare(">=", Aggregate("count", None, among), Number(2))),
+            rule("line", fact("line.quantity"), of_tier),
+        ]
+    )
+    of = facts(
+        *(line(line__category=one, line__quantity=place) for place, one in enumerate(categories, 1)),
+        member__tier="gold",
+    )
+    assert compiled(rules).evaluate(copy(of)) == Interpreter(rules).evaluate(copy(of))
+
+
 # No text becomes code -------------------------------------------------------------------------------------------------
 
 HOSTILE = (
@@ -490,7 +519,7 @@ def names_and_constants(sources: list[str]) -> tuple[set[str], set[object], set[
                 constants.add(node.value)
             elif isinstance(node, ast.Attribute):
                 attributes.add(node.attr)
-    numbered = {name for name in names if re.fullmatch("([xyzcta]|most|least)[0-9]+", name)}
+    numbered = {name for name in names if re.fullmatch("([xyzcta]|all|most|least)[0-9]+", name)}
     return names - numbered, constants, attributes
 
 

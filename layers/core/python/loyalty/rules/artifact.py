@@ -4,7 +4,7 @@ signature has been verified, for whoever could write one could have any code run
 ::
 
     loyalty-signed 1 hmac-sha256 <key's name> <signature of all that follows and of the line up to here>\\n
-    loyalty-rules 1 <Python> <bytecode> <SHA-256 of the tree> <SHA-256 of code and tree> <length of code>\\n
+    loyalty-rules 2 <Python> <bytecode> <SHA-256 of the tree> <SHA-256 of code and tree> <length of code>\\n
     <code, deflated><tree, deflated>
 
 ``Python`` and ``bytecode`` are the cache tag and the magic number of the Python that compiled it: marshalled code is no
@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from loyalty.rules.compiled import Compiled
 
-FORMAT: Final = "1"
+FORMAT: Final = "2"
 """Changes whenever what is marshalled does, or what compiled code may call."""
 TAG: Final = cache_from_source("rules.py").split(".")[-2]
 BYTECODE: Final = MAGIC_NUMBER.hex()

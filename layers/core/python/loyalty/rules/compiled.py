@@ -8,9 +8,9 @@ that each rule cannot do without (its key). The rows of a day are sorted into ta
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from operator import itemgetter
+from operator import attrgetter
 from types import CodeType, FunctionType
 from typing import Any, Final
 
@@ -25,15 +25,15 @@ NAMES: Final = 2
 PICKED: Final = 3
 LINES: Final = 4
 """Kinds of key. The base comes first; a rule without a key is always looked at. Else a fact of the order is one of the
-key's values; a name is among those of a fact of the order; a fact of some line is the key's one value, and the rule
-only looks at such lines; a fact of some line is one of the key's values.
+key's values; a name is among those of a fact of the order; a fact of some line is the key's one value, or one of its
+values, and a rule on lines only looks at such lines (where several of the values are met, at all).
 """
 PLANS: Final = 64
 """Days whose plans are kept."""
 FEW: Final = 3
 """Up to so many values a tuple is searched faster than a set."""
 
-_PLACE: Final = itemgetter(0)
+_PLACE: Final = attrgetter("rule")
 _new: Final = tuple.__new__
 
 Pair = tuple[int, int]
@@ -113,7 +113,7 @@ class Compiled:
                 if (groups := look(order[place])) is not None:
                     for shape, rows in groups:
                         shape(order, lines, everything, none, add, rows)
-            for picked, groups in _by_names_and_lines(plan, order, lines, everything):
+            for picked, groups in _by_names_and_lines(plan, order, everything):
                 for shape, rows in groups:
                     shape(order, lines, picked, none, add, rows)
         except Exception:  # noqa: BLE001 - whatever a rule does wrong, the others must still count
@@ -135,7 +135,7 @@ class Compiled:
         return plan
 
     def _make(self, day: int, event: bool) -> Plan:
-        tables: dict[tuple[int, int], dict[Any, dict[int, list[Row]]]] = {}
+        tables: dict[tuple[int, int], dict[Any, dict[tuple[int, int], list[Row]]]] = {}
         open_now = [any(first <= day <= last for first, last in windows) for windows in self._windows]
         for of_event, kind, place, shape, sets, den, members in self._rules:
             if of_event is event:
@@ -144,7 +144,7 @@ class Compiled:
                     if open_now[windows]:
                         ready = _ready(row, sets, den)
                         for value in values:
-                            table.setdefault(value, {}).setdefault(shape, []).append(ready)
+                            table.setdefault(value, {}).setdefault((shape, den), []).append(ready)
         made: dict[int, list[tuple[int, Look]]] = {}
         for (kind, place), table in sorted(tables.items(), key=lambda item: item[0]):
             if table:
@@ -153,8 +153,8 @@ class Compiled:
         base, always = (made[kind][0][1](None) or () if kind in made else () for kind in (FIRST, ALWAYS))
         return Plan(base, always, *(made.get(kind, []) for kind in (ORDER, NAMES, PICKED, LINES)))
 
-    def _groups(self, rows: Mapping[int, Sequence[Row]]) -> Groups:
-        return tuple((self._function(shape), tuple(of_shape)) for shape, of_shape in rows.items())
+    def _groups(self, rows: Mapping[tuple[int, int], Sequence[Row]]) -> Groups:
+        return tuple((self._function(shape), tuple(of_shape)) for (shape, _), of_shape in rows.items())
 
     def _function(self, shape: int) -> Shape:
         function = self._functions.get(shape)
@@ -185,32 +185,24 @@ def _fill_in_base(order: Values, lines: Sequence[Values], hits: Sequence[Hit]) -
             values[BASE] = 0
 
 
-def _by_names_and_lines(
-    plan: Plan, order: Values, lines: Sequence[Values], everything: Picked
-) -> list[tuple[Picked, Groups]]:
+def _by_names_and_lines(plan: Plan, order: Values, everything: Picked) -> list[tuple[Picked, Groups]]:
     """The rows whose key is a name or a fact of the lines and is met, with the lines that they are to look at."""
     worth: list[tuple[Picked, Groups]] = []
     for place, look in plan.names:
         worth += [(everything, groups) for groups in _found(look, order[place])]
-    for place, look in plan.picked:
-        found: dict[Any, tuple[list[tuple[int, Values]], Groups]] = {}
-        for numbered in everything:
-            if (groups := look(value := numbered[1][place])) is not None:
-                if value in found:
-                    found[value][0].append(numbered)
-                else:
-                    found[value] = ([numbered], groups)
-        if found:
-            worth += found.values()
-    for place, look in plan.lines:
-        several: dict[Any, Groups] = {}
-        for line in lines:
-            if (groups := look(value := line[place])) is not None:
-                several[value] = groups
-        if len(several) == 1:
-            worth += [(everything, groups) for groups in several.values()]
-        elif several:
-            worth.append((everything, _once(several.values())))
+    for several, tables in ((False, plan.picked), (True, plan.lines)):
+        for place, look in tables:
+            found: dict[Any, tuple[list[tuple[int, Values]], Groups]] = {}
+            for numbered in everything:
+                if (groups := look(value := numbered[1][place])) is not None:
+                    if value in found:
+                        found[value][0].append(numbered)
+                    else:
+                        found[value] = ([numbered], groups)
+            if several and len(found) > 1:
+                worth.append((everything, _once(groups for _, groups in found.values())))
+            elif found:
+                worth += found.values()
     return worth
 
 
@@ -219,7 +211,7 @@ def _found(look: Look, names: Any) -> list[Groups]:
     return [groups for name in names if (groups := look(name)) is not None] if type(names) is frozenset else []
 
 
-def _once(several: Any) -> Groups:
+def _once(several: Iterable[Groups]) -> Groups:
     """All rows of several groups, each once."""
     rows = {row[0]: (shape, (row,)) for groups in several for shape, of_shape in groups for row in of_shape}
     return tuple(rows.values())
@@ -246,9 +238,9 @@ def _one_by_one(plan: Plan, order: Values, lines: Sequence[Values]) -> Evaluatio
     work_out(everything, plan.always)
     for place, look in plan.order:
         work_out(everything, look(order[place]) or ())
-    for picked, groups in _by_names_and_lines(plan, order, lines, everything):
+    for picked, groups in _by_names_and_lines(plan, order, everything):
         work_out(picked, groups)
-    return Evaluation(sorted(hits), sorted(failures))
+    return Evaluation(sorted(hits, key=_PLACE), sorted(failures))
 
 
 def _careful(plan: Plan) -> Plan:
@@ -392,7 +384,6 @@ def _fits(text: str, at: int, part: Sequence[str | None]) -> bool:
 GLOBALS: Final[dict[str, Any]] = {
     "__builtins__": {},
     "Hit": Hit,
-    "new": tuple.__new__,
     "OverflowError": OverflowError,
     "abs": abs,
     "len": len,

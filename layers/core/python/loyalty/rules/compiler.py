@@ -36,6 +36,8 @@ _FOLDED: Final = {"sum": "add", "min": "min", "max": "max"}
 _RATIO: Final = {"+": "add2", "-": "sub2", "*": "mul2", "/": "div2"}
 _OF_A_ROW: Final = re.compile(r"\b[act][0-9]+\b")
 """Names of constants and of what is worked out with them."""
+_BOUND: Final = re.compile(r"\((?:x|most|least)[0-9]+(?: \* [0-9]+)? (<|<=|>|>=) c([0-9]+)\)")
+"""What is the same for all rows, beside a number of each row."""
 _TRUE: Final = "True"
 _FALSE: Final = "False"
 
@@ -57,7 +59,9 @@ class Group(NamedTuple):
     den: int
     """Not 0 where each always gives the same, in 1/den: what it gives then ends its row."""
     members: tuple[tuple[Any, ...], ...]
-    """Of each rule: the place of its windows among all there are, the values of its key, and its row."""
+    """In the order that the shape asks for, else in that of the rules. Of each rule: the place of its windows among all
+    there are, the values of its key, and its row.
+    """
 
 
 class _Value(NamedTuple):
@@ -120,6 +124,7 @@ class _Book:
         self.shapes: dict[str, int] = {}
         self.windows: dict[_Windows, int] = {}
         self._members: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+        self._orders: dict[int, tuple[int, bool]] = {}
         candidates = [_keys(rule) if selecting else [] for rule in rules.rules]
         known: dict[tuple[bool, int], set[Any]] = defaultdict(set)
         for keys in candidates:
@@ -136,10 +141,20 @@ class _Book:
         num, den = writer.given or (0, 0)
         head = (rule.on == "event", key.kind, key.place, shape, tuple(writer.sets), den)
         row = (place, *writer.constants, *((num,) if den else ()))
+        if writer.order is not None:
+            self._orders[shape] = writer.order
         self._members.setdefault(head, []).append((windows, key.values, *row))
 
     def groups(self) -> list[Group]:
+        for (_, _, _, shape, _, _), members in self._members.items():
+            if shape in self._orders:
+                constant, falling = self._orders[shape]
+                members.sort(key=lambda member: member[_CONSTANTS + constant], reverse=falling)
         return [Group._make((*head, tuple(members))) for head, members in self._members.items()]
+
+
+_CONSTANTS: Final = 3
+"""Where a row's constants begin in its member of a group."""
 
 
 def _share(key: _Key, known: dict[tuple[bool, int], set[Any]]) -> tuple[float, int, int]:
@@ -306,8 +321,14 @@ class _Writer:
         self._line_facts: set[int] = set()
         self._for_all_rows: list[str] = []
         """Conjuncts that are the same for every row: without them none needs to be looked at."""
+        self.order: tuple[int, bool] | None = None
+        """Which constant the rows have to be sorted by, and whether falling: the rows after one that is out of bounds
+        are so, too.
+        """
         self._extremes: dict[str, int] = {}
         """Names of the least or most of a fact of the lines, and its place."""
+        self._all_values: set[int] = set()
+        """Places of facts of which the values of all lines are gathered."""
         self._before: list[str] = []
         """Statements that what is being written needs before it."""
         body = self._on_lines(rule) if rule.on == "line" else self._on_order(rule)
@@ -318,6 +339,7 @@ class _Writer:
                 *(f"    x{place} = o[{place}]" for place in sorted(self._order_facts)),
                 *(f"    if not ({condition}): return" for condition in self._for_all_rows),
                 *(line for name, place in sorted(self._extremes.items()) for line in _extreme(name, place)),
+                *(f"    all{place} = [l[{place}] for _, l in picked]" for place in sorted(self._all_values)),
                 f"    for r, {row}in rows:",
                 *_indented(body, 2),
                 "",
@@ -331,27 +353,29 @@ class _Writer:
         cheap = [part for part in parts if not _mentions(part, _is_aggregate)]
         dear = [part for part in parts if _mentions(part, _is_aggregate)]
         known = self._conjuncts(cheap)
-        condition = _all(self._of_rows(known))
+        ahead, condition = self._bounded(self._of_rows(known))
         further = self._conjuncts(dear)
         before = self._taken()
         if self.given is not None:
-            return _if(condition, [*before, *_if(_all(further), ["add(h)"])])
+            return [*ahead, *_if(condition, [*before, *_if(_all(further), ["add(h)"])])]
         earned = self._earned(rule, [*known, *further])
         before_earned = self._taken()
         scale = self._constant(rule.scale)
         given = [
             f"if v > {LIMIT} and v > {LIMIT} * {scale}: raise OverflowError",
-            f"add(new(Hit, (r, v, {scale}, None)))",
+            f"add(Hit(r, v, {scale}))",
         ]
         inner = [*before_earned, *_if(_all(earned.guards), [f"v = {earned.code}", *_if("v > 0", given)])]
-        return _if(condition, [*before, *_if(_all(further), inner)])
+        return [*ahead, *_if(condition, [*before, *_if(_all(further), inner)])]
 
     def _on_lines(self, rule: Rule) -> list[str]:
         parts = self._kept_parts(rule)
         of_order = [part for part in parts if not _mentions(part, _is_of_line) or _mentions(part, _is_aggregate)]
         of_line = [part for part in parts if part not in of_order]
         known = self._conjuncts(of_order)
-        outer = _all(self._of_rows(known) or self._by_extremes(of_line))
+        ahead, outer = self._bounded(self._of_rows(known) or self._by_extremes(of_line))
+        if outer == _TRUE:
+            outer = _all(self._by_values(of_line))
         before = self._taken()
         self._line, self._line_facts = "y", set()
         further = self._conjuncts(of_line)
@@ -361,12 +385,12 @@ class _Writer:
         self._line = None
         scale = self._constant(rule.scale)
         fixed = _fixed(rule) is not None
-        given = [
-            f"v = {earned.code}",
-            *_if(_TRUE if fixed else "v > 0", ["if not s: p = none[:]", "p[i] = v", "s += v"]),
-        ]
+        value = earned.code if fixed else "v"
+        taken = ["if not s: p = none[:]", f"p[i] = {value}", f"s += {value}"]
+        given = taken if fixed else [f"v = {earned.code}", *_if("v > 0", taken)]
         line = [f"y{place} = l[{place}]" for place in later] + _if(_all(earned.guards), given)
         return [
+            *ahead,
             *before,
             *_if(
                 outer,
@@ -376,7 +400,7 @@ class _Writer:
                     *_indented([f"y{place} = l[{place}]" for place in first] + _if(_all(further), line)),
                     "if s:",
                     f"    if s > {LIMIT} and s > {LIMIT} * {scale}: raise OverflowError",
-                    f"    add(new(Hit, (r, s, {scale}, tuple(p))))",
+                    f"    add(Hit(r, s, {scale}, tuple(p)))",
                 ],
             ),
         ]
@@ -400,10 +424,27 @@ class _Writer:
                     conjuncts.append(f"({name}{_times(scale // field.scale)} {op} {limit})")
         return conjuncts
 
+    def _by_values(self, of_line: Iterable[Node]) -> list[str]:
+        """Where all lines are to be looked at: what some line has to have for any of them to be worth it."""
+        if self._key.kind in (PICKED, LINES):
+            return []
+        equalities = [equality for part in of_line if (equality := _equality(part)) is not None]
+        single = [(field.index, values[0]) for field, values in equalities if len(values) == 1 and field.index != BASE]
+        self._all_values |= {place for place, _ in single}
+        return [f"({self._constant(value)} in all{place})" for place, value in single]
+
+    def _bounded(self, conjuncts: Sequence[str]) -> tuple[list[str], str]:
+        """The conjunction, and what ends all rows ahead of it, where it begins with a bound."""
+        bound = _BOUND.fullmatch(conjuncts[0]) if conjuncts else None
+        if bound is None:
+            return [], _all(conjuncts)
+        self.order = int(bound[2]), bound[1][0] == "<"
+        return [f"if not {conjuncts[0]}: break"], _all(conjuncts[1:])
+
     def _of_rows(self, conjuncts: Sequence[str]) -> list[str]:
         """Those that differ from row to row; the others are asked once."""
         self._for_all_rows = [
-            conjunct for conjunct in conjuncts if conjunct != _TRUE and not _OF_A_ROW.search(conjunct)
+            conjunct for conjunct in dict.fromkeys(conjuncts) if conjunct != _TRUE and not _OF_A_ROW.search(conjunct)
         ]
         return [conjunct for conjunct in conjuncts if conjunct not in self._for_all_rows]
 
@@ -771,11 +812,13 @@ def _base_scale(earn: Node) -> int:
 
 def _extreme(name: str, place: int) -> list[str]:
     """Over the lines that have the fact at all; without any, no row is met."""
-    how = "min" if name.startswith("least") else "max"
+    value, better = f"y{place}", "<" if name.startswith("least") else ">"
     return [
-        f"    {name} = [l[{place}] for _, l in picked if l[{place}] is not None]",
-        f"    if not {name}: return",
-        f"    {name} = {how}({name})",
+        f"    {name} = None",
+        "    for _, l in picked:",
+        f"        {value} = l[{place}]",
+        f"        if {value} is not None and ({name} is None or {value} {better} {name}): {name} = {value}",
+        f"    if {name} is None: return",
     ]
 
 

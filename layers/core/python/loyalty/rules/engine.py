@@ -176,10 +176,10 @@ def decide(
     the time of the event, ``rooms`` the points that campaigns can pay; None: any.
     """
     candidates: list[_Candidate] = []
-    for place, num, den, lines in evaluation.hits:
-        rule = rules.rules[place]
+    for hit in evaluation.hits:
+        rule, num, den = rules.rules[hit.rule], hit.num, hit.den
         rest = state.remainders.get(rule.id, ZERO) if rule.rounding == "carry" else ZERO
-        candidate = _Candidate(rule, num, den, lines, rest)
+        candidate = _Candidate(rule, num, den, hit.lines, rest)
         if candidate.num <= 0:
             continue
         candidates.append(candidate)

@@ -74,7 +74,7 @@ class Interpreter:
                 hits.append(hit)
                 if place == base:
                     _fill_in(facts, hit)
-        return Evaluation(sorted(hits), sorted(failures))
+        return Evaluation(sorted(hits, key=lambda hit: hit.rule), sorted(failures))
 
     def _on_whole(self, place: int, rule: Rule, facts: Facts) -> Hit | None:
         earned = self._earned(rule, _Reader(facts.order, None, facts.lines), facts.order)
