@@ -2,7 +2,7 @@
 bench measures what becomes of them and not how they are read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Final
 
@@ -46,6 +46,20 @@ def stored(count: int, seed: int) -> RuleSet:
         kinds = _OF_LINES if random.randrange(100) < LINE_SHARE else _OF_ORDERS
         rule = random.choice(kinds)(random)
         start = FIRST_DAY + random.randrange(DAYS)
+        rules.append(_named(rule, number, ((start, start + QUARTER - 1),)))
+    return _rule_set(rules)
+
+
+def different(count: int, seed: int) -> RuleSet:
+    """So many rules that all differ in shape, and not just in what they compare with."""
+    random = Random(seed)
+    kinds: dict[tuple[int, ...], None] = {}
+    while len(kinds) < count:
+        kinds[tuple(sorted(random.sample(range(len(_OF_ANY)), random.randrange(3, 7))))] = None
+    rules = []
+    for number, kind in enumerate(kinds):
+        start = FIRST_DAY + random.randrange(DAYS)
+        rule = _rule("order", [_OF_ANY[part](random) for part in kind], Number(random.randrange(5, 100)))
         rules.append(_named(rule, number, ((start, start + QUARTER - 1),)))
     return _rule_set(rules)
 
@@ -231,6 +245,25 @@ _OF_ORDERS: Final = (
     _app_or_large,
 )
 _OF_LINES: Final = (_category, _product, _brands, _department, _margin, _dear, _several)
+
+_OF_ANY: Final[tuple[Callable[[Random], Node], ...]] = (
+    lambda random: _is("channel", random.choice(CHANNELS)),
+    lambda random: _is("region", random.choice(_REGIONS)),
+    lambda random: _is("payment", random.choice(_PAYMENTS)),
+    lambda random: _among("member.tier", random.sample(_TIERS, 2)),
+    lambda random: _among("weekday", random.sample(WEEKDAYS, 2)),
+    lambda random: _at_least("amount", random.randrange(20, 120)),
+    lambda random: _at_least("quantity", random.randrange(2, 9)),
+    lambda random: _at_least("lines", random.randrange(1, 6)),
+    lambda random: _at_least("member.purchases", random.randrange(50)),
+    lambda random: Compare("<", fact("month"), Number(random.randrange(2, 13))),
+    lambda random: Compare("<>", fact("day"), Number(random.randrange(1, 29))),
+    lambda random: Compare("<", fact("local_time"), Time(random.randrange(8, 19) * _HOUR)),
+    lambda random: Compare(
+        ">=", Aggregate("count", None, _is("line.category", random.choice(_CATEGORIES))), Number(random.randrange(1, 3))
+    ),
+)
+"""Conditions to be taken several at a time."""
 
 
 # Purchases ------------------------------------------------------------------------------------------------------------

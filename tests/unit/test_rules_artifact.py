@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable
 from hashlib import sha256
 
+import msgspec
 import pytest
 
+from loyalty.errors import Corrupt
 from loyalty.rules import artifact, compiler
 from loyalty.rules.artifact import Unfit, Untrusted
-from loyalty.rules.ruleset import encode
+from loyalty.rules.ruleset import encode, keep, outline
 from loyalty.rules.tree import And, Compare, In, Number, Text
 from tests.unit.rule_trees import Trees, fact, rule, rule_set
 
@@ -65,6 +67,38 @@ def test_what_was_loaded_answers_as_what_was_built(seed: int) -> None:
         of, again = trees.facts(), trees.facts()
         again = of._replace(order=list(of.order), lines=[list(line) for line in of.lines])
         assert loaded.evaluate(of) == built.evaluate(again)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rules_that_are_read_one_by_one_are_the_rules(seed: int) -> None:
+    rules = Trees(seed).rules(20)
+    read = artifact.unpack(compiler.build(rules)).rules
+    assert read.spoken_of_member == rules.spoken_of_member
+    assert [read.rules[place] for place in (20, 3, -1, 3)] == [rules.rules[place] for place in (20, 3, -1, 3)]
+    assert read.rules[3] is read.rules[3]
+    assert read.rules[2:5] == rules.rules[2:5]
+    assert (*read.rules,) == rules.rules
+    assert read == rules
+    assert hash(read.rules) == hash(tuple(read.rules))
+    assert read != msgspec.structs.replace(rules, rules=rules.rules[:-1])
+    assert encode(read) == encode(rules)
+    with pytest.raises(IndexError):
+        read.rules[21]
+
+
+def test_a_rule_set_named_as_its_own_json_is_read_as_any() -> None:
+    named = msgspec.structs.replace(RULES, name='"rules":[{}]', member_attributes={"rules": "text"})
+    assert artifact.unpack(compiler.build(named)).rules == named
+    none = msgspec.structs.replace(named, rules=())
+    assert keep(encode(none), outline(none)) == none
+
+
+def test_a_broken_rule_is_corrupt_and_the_others_are_read() -> None:
+    tree, known = encode(RULES), outline(RULES)
+    broken = keep(tree[: known.ends[1] - 1] + b"]" + tree[known.ends[1] :], known)
+    assert broken.rules[2] == RULES.rules[2]
+    with pytest.raises(Corrupt):
+        broken.rules[1]
 
 
 @pytest.mark.usefixtures("untouched")

@@ -4,22 +4,26 @@ signature has been verified, for whoever could write one could have any code run
 ::
 
     loyalty-signed 1 hmac-sha256 <key's name> <signature of all that follows and of the line up to here>\\n
-    loyalty-rules 2 <Python> <bytecode> <SHA-256 of the tree> <SHA-256 of code and tree> <length of code>\\n
-    <code, deflated><tree, deflated>
+    loyalty-rules 2 <Python> <bytecode> <SHA-256 of the tree> <SHA-256 of what follows> <length of rows> <of code>\\n
+    <rows, deflated><code, deflated><tree, deflated>
 
 ``Python`` and ``bytecode`` are the cache tag and the magic number of the Python that compiled it: marshalled code is no
-use to any other. The tree is the canonical JSON of the rule set, and is only inflated when somebody asks for the rules.
+use to any other. Only the rows are needed to begin with. The code of each shape is marshalled by itself, and loaded for
+the first day that needs it. The tree is the canonical JSON of the rule set; it is inflated when somebody asks for the
+rules, and of them only those are read that are asked for.
 """
 
 import hmac
 import marshal
 import zlib
 from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
 from importlib.util import MAGIC_NUMBER, cache_from_source
 from typing import Any, Final
 
 from loyalty.rules.compiled import Compiled
+from loyalty.rules.ruleset import Outline, keep
 
 FORMAT: Final = "2"
 """Changes whenever what is marshalled does, or what compiled code may call."""
@@ -31,7 +35,7 @@ _PACKED: Final = "loyalty-rules"
 _MARSHAL: Final = 2
 """Without references between objects, which would make the bytes depend on how often an object happens to be used."""
 _LONGEST_LINE: Final = 400
-_WORDS: Final = 7
+_WORDS: Final = 8
 
 
 class Untrusted(Exception):
@@ -42,16 +46,21 @@ class Unfit(Exception):
     """Genuine, but made for another Python or in another format; the rule set has to be compiled again."""
 
 
-def pack(shapes: Sequence[Any], windows: Sequence[Any], groups: Sequence[Any], tree: bytes) -> bytes:
+def pack(shapes: Sequence[Any], windows: Sequence[Any], groups: Sequence[Any], known: Outline, tree: bytes) -> bytes:
     """What ``build`` gives: equal rule sets give equal bytes under the same Python. ``shapes`` are code objects,
-    ``windows`` and ``groups`` what ``Compiled`` takes; ``tree`` is the rule set's canonical JSON.
+    ``windows`` and ``groups`` what ``Compiled`` takes; ``tree`` is the canonical JSON of the rule set, ``known`` its
+    outline.
     """
-    plain = (tuple(shapes), tuple(windows), tuple(tuple(group) for group in groups))
-    code = zlib.compress(marshal.dumps(plain, _MARSHAL), 9)
-    content = code + zlib.compress(tree, 9)
+    rows = _deflated((tuple(windows), tuple(tuple(group) for group in groups), tuple(known)))
+    code = _deflated(tuple(marshal.dumps(shape, _MARSHAL) for shape in shapes))
+    content = rows + code + zlib.compress(tree, 9)
     return f"{_PACKED} {FORMAT} {TAG} {BYTECODE} {sha256(tree).hexdigest()} ".encode() + (
-        f"{sha256(content).hexdigest()} {len(code)}\n".encode() + content
+        f"{sha256(content).hexdigest()} {len(rows)} {len(code)}\n".encode() + content
     )
+
+
+def _deflated(plain: Any) -> bytes:
+    return zlib.compress(marshal.dumps(plain, _MARSHAL), 9)
 
 
 def sign(content: bytes, key: bytes) -> bytes:
@@ -94,12 +103,23 @@ def unpack(content: bytes) -> Compiled:
         raise Untrusted("no compiled rules")
     if words[1:4] != [FORMAT, TAG, BYTECODE]:
         raise Unfit(f"compiled in format {' '.join(words[1:4])}, this is {FORMAT} {TAG} {BYTECODE}")
-    _, digest, size = words[4:]
+    _, digest, of_rows, of_code = words[4:]
     if not hmac.compare_digest(sha256(packed).hexdigest(), digest):
         raise Untrusted("not the content that was packed")
-    length = int(size)
-    shapes, windows, groups = marshal.loads(zlib.decompress(packed[:length]))  # noqa: S302 - its signature was verified
-    return Compiled(shapes, windows, groups, lambda: zlib.decompress(packed[length:]))
+    code = int(of_rows)
+    tree = code + int(of_code)
+    windows, groups, known = _loads(zlib.decompress(packed[:code]))
+    shapes = cache(lambda: _loads(zlib.decompress(packed[code:tree])))
+    return Compiled(
+        lambda shape: _loads(shapes()[shape]),
+        windows,
+        groups,
+        lambda: keep(zlib.decompress(packed[tree:]), Outline._make(known)),
+    )
+
+
+def _loads(verified: bytes) -> Any:
+    return marshal.loads(verified)  # noqa: S302 - only reached with what has been verified
 
 
 def tree_digest(content: bytes) -> str:

@@ -15,7 +15,7 @@ from types import CodeType, FunctionType
 from typing import Any, Final
 
 from loyalty.rules.evaluation import Evaluation, Facts, Failure, Hit, Values
-from loyalty.rules.ruleset import RuleSet, decode
+from loyalty.rules.ruleset import RuleSet
 from loyalty.rules.schema import BASE
 
 FIRST: Final = -1
@@ -71,16 +71,19 @@ class Compiled:
 
     def __init__(
         self,
-        shapes: Sequence[CodeType],
+        shape: Callable[[int], CodeType],
         windows: Sequence[tuple[tuple[int, int], ...]],
         groups: Sequence[tuple[Any, ...]],
-        tree: Callable[[], bytes],
+        rules: Callable[[], RuleSet],
     ) -> None:
-        self._shapes = shapes
+        """``shape`` gives the code of a shape by its number, ``rules`` the rule set; both are asked for what is needed,
+        when it is needed, and once.
+        """
+        self._shape = shape
         self._functions: dict[int, Shape] = {}
         self._windows = windows
-        self._rules = groups
-        self._tree = tree
+        self._groups = groups
+        self._whole = rules
         self._plans: OrderedDict[tuple[int, bool], Plan] = OrderedDict()
         self._day = 0
         self._latest = Plan((), (), (), (), (), ())
@@ -88,7 +91,7 @@ class Compiled:
     @cached_property
     def rules(self) -> RuleSet:
         """The rule set, read when it is first asked for. Raises Corrupt, which a verified artifact never does."""
-        return decode(self._tree())
+        return self._whole()
 
     @property
     def planned(self) -> int:
@@ -137,7 +140,7 @@ class Compiled:
     def _make(self, day: int, event: bool) -> Plan:
         tables: dict[tuple[int, int], dict[Any, dict[tuple[int, int], list[Row]]]] = {}
         open_now = [any(first <= day <= last for first, last in windows) for windows in self._windows]
-        for of_event, kind, place, shape, sets, den, members in self._rules:
+        for of_event, kind, place, shape, sets, den, members in self._groups:
             if of_event is event:
                 table = tables.setdefault((kind, place), {})
                 for windows, values, *row in members:
@@ -148,18 +151,18 @@ class Compiled:
         made: dict[int, list[tuple[int, Look]]] = {}
         for (kind, place), table in sorted(tables.items(), key=lambda item: item[0]):
             if table:
-                by_value = {value: self._groups(rows) for value, rows in table.items()}
+                by_value = {value: self._by_shape(rows) for value, rows in table.items()}
                 made.setdefault(kind, []).append((place, by_value.get))
         base, always = (made[kind][0][1](None) or () if kind in made else () for kind in (FIRST, ALWAYS))
         return Plan(base, always, *(made.get(kind, []) for kind in (ORDER, NAMES, PICKED, LINES)))
 
-    def _groups(self, rows: Mapping[tuple[int, int], Sequence[Row]]) -> Groups:
+    def _by_shape(self, rows: Mapping[tuple[int, int], Sequence[Row]]) -> Groups:
         return tuple((self._function(shape), tuple(of_shape)) for (shape, _), of_shape in rows.items())
 
     def _function(self, shape: int) -> Shape:
         function = self._functions.get(shape)
         if function is None:
-            function = self._functions[shape] = FunctionType(self._shapes[shape], GLOBALS)
+            function = self._functions[shape] = FunctionType(self._shape(shape), GLOBALS)
         return function
 
 

@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple
 from loyalty.rules import tree
 from loyalty.rules.artifact import pack
 from loyalty.rules.compiled import ALWAYS, FIRST, LINES, NAMES, ORDER, PICKED, Compiled
-from loyalty.rules.ruleset import Rule, RuleSet, encode
+from loyalty.rules.ruleset import Rule, RuleSet, encode, outline
 from loyalty.rules.schema import BASE
 from loyalty.rules.tree import LIMIT, Node, scale_of
 
@@ -95,12 +95,13 @@ class _Key(NamedTuple):
 
 def build(rules: RuleSet) -> bytes:
     """The artifact of a rule set, to be signed. Raises ValueError or LookupError for what no check lets through."""
-    return pack(*_compile(rules, selecting=True), encode(rules))
+    return pack(*_compile(rules, selecting=True), outline(rules), encode(rules))
 
 
 def compiled(rules: RuleSet, *, selecting: bool = True) -> Compiled:
     """The same without packing. Without ``selecting`` no key is used: slower, and never different."""
-    return Compiled(*_compile(rules, selecting=selecting), lambda: encode(rules))
+    shapes, windows, groups = _compile(rules, selecting=selecting)
+    return Compiled(shapes.__getitem__, windows, groups, lambda: rules)
 
 
 def sources(rules: RuleSet) -> list[str]:

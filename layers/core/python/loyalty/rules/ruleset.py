@@ -6,8 +6,8 @@ unless a docstring says exact, money is in minor units of the programme's curren
 """
 
 import re
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple, cast, overload
 
 import msgspec
 from msgspec import Struct
@@ -172,7 +172,8 @@ class RuleSet(Struct, frozen=True):
     @property
     def spoken_of_member(self) -> frozenset[str]:
         """The facts of the member's document that anything in it speaks of, by name."""
-        return frozenset(_mentions(self, "member.") - _FROM_ACCOUNT)
+        rules: object = self.rules
+        return frozenset(rules.spoken if isinstance(rules, Kept) else _mentions(self, "member.") - _FROM_ACCOUNT)
 
     @property
     def speaks_of_member(self) -> bool:
@@ -196,7 +197,13 @@ _FIELD = re.compile(r'"n":"field","name":"([^"\\]+)"')
 
 def encode(rules: RuleSet) -> bytes:
     """Canonical JSON: equal rule sets give equal bytes."""
-    return msgspec.json.encode(rules, order="sorted")
+    return msgspec.json.encode(rules, order="sorted", enc_hook=_plain)
+
+
+def _plain(rules: object) -> tuple[Rule, ...]:
+    if isinstance(rules, Kept):
+        return tuple(rules)
+    raise NotImplementedError(f"{type(rules).__name__} is no part of a rule set")
 
 
 def decode(data: bytes) -> RuleSet:
@@ -208,3 +215,79 @@ def decode(data: bytes) -> RuleSet:
     if rules.format != FORMAT:
         raise Corrupt(f"rule set of format {rules.format}")
     return rules
+
+
+# ---- read as far as it is asked for
+
+
+class Outline(NamedTuple):
+    """What there is to know of an encoded rule set before its rules are read."""
+
+    start: int
+    """Where the first rule begins."""
+    ends: tuple[int, ...]
+    """Where each rule ends; a comma parts it from the next."""
+    spoken: tuple[str, ...]
+    """``spoken_of_member``, in order."""
+
+
+def outline(rules: RuleSet) -> Outline:
+    """Of ``encode(rules)``."""
+    at = start = encode(msgspec.structs.replace(rules, rules=())).index(_RULES) + len(_RULES)
+    ends = []
+    for rule in rules.rules:
+        ends.append(at + len(msgspec.json.encode(rule, order="sorted")))
+        at = ends[-1] + 1
+    return Outline(start, tuple(ends), tuple(sorted(rules.spoken_of_member)))
+
+
+_RULES = b'"rules":['
+"""Unlike in a text, where quotes are escaped, or among the names of fields, which have no lists."""
+
+
+def keep(tree: bytes, known: Outline) -> RuleSet:
+    """``decode``, but each rule is read when it is asked for: of thousands a purchase asks for those that it met.
+    Corrupt for anything but an encoded rule set and its outline, though of a rule only once that is read.
+    """
+    around = decode(tree[: known.start] + tree[known.ends[-1] if known.ends else known.start :])
+    return msgspec.structs.replace(around, rules=cast("tuple[Rule, ...]", Kept(tree, known)))
+
+
+class Kept(Sequence[Rule]):
+    """The rules of a rule set, each read when it is first asked for; equal to the tuple of them."""
+
+    def __init__(self, tree: bytes, known: Outline) -> None:
+        self.spoken = known.spoken
+        self._tree = tree
+        self._starts = (known.start, *(end + 1 for end in known.ends))
+        self._ends = known.ends
+        self._read: dict[int, Rule] = {}
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, place: int) -> Rule: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Rule, ...]: ...
+    def __getitem__(self, place: int | slice) -> Rule | tuple[Rule, ...]:
+        if isinstance(place, slice):
+            return tuple(self[one] for one in range(len(self))[place])
+        place = range(len(self))[place]
+        rule = self._read.get(place)
+        if rule is None:
+            try:
+                rule = _RULE.decode(self._tree[self._starts[place] : self._ends[place]])
+            except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+                raise Corrupt("a stored rule cannot be read") from error
+            self._read[place] = rule
+        return rule
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
+_RULE = msgspec.json.Decoder(Rule)
