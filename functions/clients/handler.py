@@ -30,9 +30,9 @@ def create(request: Request) -> Answer:
         request.caller.program,
         NewClient(body.name, body.role, body.scopes or (), body.store, body.limit),
         _authority(request),
-        client_id=new_id(request.now * 1000, token_bytes(10)),
+        client_id=new_id(request.wall * 1000, token_bytes(10)),
         secret=secret_of(token_bytes(SECRET_BYTES)),
-        now=request.now,
+        now=request.wall,
     )
     return Answer(201, ClientKeyView(client_view(client), str(key)))
 
@@ -46,13 +46,13 @@ def rotate(request: Request) -> Answer:
         overlap=body.overlap,
         replace_newest=body.replace_newest,
         secret=secret_of(token_bytes(SECRET_BYTES)),
-        now=request.now,
+        now=request.wall,
     )
     return Answer(200, ClientKeyView(client_view(client), str(key)))
 
 
 def revoke(request: Request) -> Answer:
-    clients().revoke(request.caller.program, request.params["id"], _authority(request), now=request.now)
+    clients().revoke(request.caller.program, request.params["id"], _authority(request), now=request.wall)
     return Answer(204, None)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from loyalty.earning.intake import Sender, retriable
 from loyalty.errors import Invalid, Problem
 from loyalty.runtime.batch import serve_queue
+from loyalty.runtime.clock import moment
 from loyalty.runtime.outbound import set_aside
 from loyalty.runtime.wiring import intake
 
@@ -28,6 +29,7 @@ def post(body: str, now: int) -> dict[str, int]:
         set_aside({"body": body}, problem)
         return {"set_aside": 1}
     passing: Problem | None = None
+    now = moment(sender.program, now)
     for item in purchases_first(message["items"]):
         try:
             outcome = intake().take(sender, item, now)

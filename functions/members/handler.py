@@ -65,7 +65,7 @@ def change(request: Request) -> Answer:
 
 def token(request: Request) -> Answer:
     body = request.body(TokenRequest)
-    caller, now = request.caller, request.now
+    caller, now = request.caller, request.wall
     member = members().get(caller.program, request.member()).id
     text = tokens().issue_member_token(
         program=caller.program, client=caller.client, member=member, ttl=body.ttl, now=now

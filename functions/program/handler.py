@@ -1,13 +1,15 @@
-"""The policy of the caller's programme: read it, replace it.
+"""The policy of the caller's programme, and a sandbox's clock: read them, replace the one, move the other.
 
-Trigger: GET and PUT /v1/program. Output: the policy and its version as ETag, 200. Failure: a problem; a replacement
-names the version it replaces. Functions that run go by the policy they have read for up to a minute.
+Trigger: GET and PUT /v1/program, GET and POST /v1/clock. Output: the policy and its version as ETag, or the clock, 200.
+Failure: a problem; a replacement names the version it replaces. Functions that run go by the policy they have read for
+up to a minute, and by the clock as it is.
 """
 
 from typing import Any
 
 from msgspec import convert, to_builtins
 
+from functions.program.clock import ClockRequest, ClockView, move, tell
 from functions.program.requests import Policy
 from loyalty.errors import Forbidden, Invalid
 from loyalty.runtime.http import Answer, Operation, Request, serve
@@ -54,6 +56,10 @@ OPERATIONS = {
             "AUTH_PROGRAM_FORBIDDEN",
         ),
         headers={"If-Match": IfMatch},
+    ),
+    "GET /v1/clock": Operation(tell, ClockView),
+    "POST /v1/clock": Operation(
+        move, ClockView, ClockRequest, problems=("CLOCK_SANDBOX_ONLY", "CLOCK_BACKWARDS", "STORAGE_UNAVAILABLE")
     ),
 }
 

@@ -80,3 +80,4 @@ class Policy(Shown):
     purchases_since: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)", examples=["2020-01-01"])] = (
         "2020-01-01"
     )
+    sandbox: Annotated[bool, Meta(description="A programme to try things in: it has a clock of its own")] = False

@@ -11,6 +11,7 @@ from loyalty.earning.intake import retriable
 from loyalty.earning.store import order_of_item, waiting_of_item
 from loyalty.errors import Problem
 from loyalty.runtime.batch import serve_stream
+from loyalty.runtime.clock import moment
 from loyalty.runtime.outbound import set_aside
 from loyalty.runtime.wiring import intake
 from loyalty.table import keys
@@ -23,11 +24,11 @@ def settle(items: list[dict[str, Any]], now: int) -> dict[str, int]:
         try:
             if item[keys.TYPE] == keys.type_order:
                 counts["orders"] += 1
-                intake().settle(program, order_of_item(item), now, set_aside)
+                intake().settle(program, order_of_item(item), moment(program, now), set_aside)
             elif item[keys.TYPE] == keys.type_wait:
                 counts["returns"] += 1
                 source, order_id = waiting_of_item(item)
-                intake().settle_waiting(program, source, order_id, now, set_aside)
+                intake().settle_waiting(program, source, order_id, moment(program, now), set_aside)
         except Problem as problem:
             if retriable(problem):
                 raise

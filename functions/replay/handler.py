@@ -8,12 +8,14 @@ written down with the shard, and the message comes again; after its last try the
 import json
 
 from loyalty.runtime.batch import serve_queue
+from loyalty.runtime.clock import moment
 from loyalty.runtime.wiring import backtests
 
 
 def work(body: str, now: int) -> dict[str, int]:
     message = json.loads(body)
-    return backtests().work(message["program"], message["simulation"], message["shard"], message["page"], now)
+    program = message["program"]
+    return backtests().work(program, message["simulation"], message["shard"], message["page"], moment(program, now))
 
 
 lambda_handler = serve_queue("replay", work)

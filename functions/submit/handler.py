@@ -28,7 +28,7 @@ def submit(request: Request) -> Answer:
             problem.field = f"items[{position}].{problem.field}"
             raise
     caller = request.caller
-    batch = f"bat_{ulid(request.now * 1000, token_bytes(10))}"
+    batch = f"bat_{ulid(request.wall * 1000, token_bytes(10))}"
     message = {
         "batch": batch,
         "program": caller.program,

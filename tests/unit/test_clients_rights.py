@@ -49,6 +49,7 @@ def test_only_operators_touch_clients_policies_and_balances_by_hand(role: str) -
     kept = {
         "clients:write",
         "program:write",
+        "clock:write",
         "adjustments:write",
         "transfers:write",
         "accounts:write",

@@ -35,6 +35,7 @@ def test_a_small_policy_is_stored_with_every_default_written_out() -> None:
         "events": {},
         "holds": {"default_minutes": 60, "max_minutes": 10_080},
         "purchases_since": "2020-01-01",
+        "sandbox": False,
     }
 
 
@@ -52,6 +53,7 @@ def test_a_full_policy_is_stored_as_it_is_written() -> None:
         "events": {"check_in": 5, "review": 50},
         "holds": {"default_minutes": 5, "max_minutes": 5},
         "purchases_since": "1970-01-01",
+        "sandbox": False,
     }
     assert check(document) == {**document, "earn": {"rate": "3/2", "minor_units": 1}}
 

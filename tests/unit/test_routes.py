@@ -63,6 +63,7 @@ def test_every_route_that_moves_points_is_a_post_and_asks_for_a_key() -> None:
         "POST /v1/clients/{id}/rotate",
         "POST /v1/batches",
         "POST /v1/quotes",
+        "POST /v1/clock",
     } | {route.key for route in ROUTES if route.method == "POST" and route.path.startswith("/v1/rule-sets")}
 
 
@@ -78,6 +79,7 @@ def test_every_route_that_moves_points_is_a_post_and_asks_for_a_key() -> None:
         ("GET /v1/members/{id}/verification", "balance", "ledger:verify"),
         ("POST /v1/clients", "clients", "clients:write"),
         ("PUT /v1/program", "program", "program:write"),
+        ("POST /v1/clock", "program", "clock:write"),
     ],
 )
 def test_a_route_goes_where_the_documentation_says(key: str, function: str, scope: str) -> None:

@@ -63,6 +63,8 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "CLIENT_RIGHTS_EXCEEDED": (403, "A client deals in no rights that it does not have itself"),
     "PROGRAM_NOT_FOUND": (404, "There is no such programme"),
     "PROGRAM_VERSION_CONFLICT": (412, "The policy was changed meanwhile"),
+    "CLOCK_SANDBOX_ONLY": (409, "The programme goes by the world's clock"),
+    "CLOCK_BACKWARDS": (422, "A clock never goes back"),
     "RULE_SET_NOT_FOUND": (404, "There is no such rule set"),
     "RULE_SET_INVALID": (422, "The rule set is wrong"),
     "RULE_SET_EXPECTATION_FAILED": (422, "The rule set gives something else than it expects"),

@@ -75,6 +75,8 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/v1/clients/{id}", "clients", "clients:write", "Revoke a client"),
     Route("GET", "/v1/program", "program", "program:read", "The programme's policy"),
     Route("PUT", "/v1/program", "program", "program:write", "Replace the programme's policy"),
+    Route("GET", "/v1/clock", "program", "program:read", "What time it is in the programme"),
+    Route("POST", "/v1/clock", "program", "clock:write", "Move a sandbox programme's clock ahead"),
     Route("POST", "/v1/rule-sets", "rules", "rules:write", "Hand in a rule set, as a draft"),
     Route("GET", "/v1/rule-sets", "rules", "rules:read", "Rule sets, the newest first"),
     Route("GET", "/v1/rule-sets/{id}", "rules", "rules:read", "One rule set: its id, v12, or current"),

@@ -25,6 +25,7 @@ clients:read                      x                   x
 clients:write                     x
 program:read                      x         x         x
 program:write                     x
+clock:write                       x
 rules:read                        x         x         x
 rules:write                       x         x
 rules:publish                     x         x
@@ -71,7 +72,7 @@ _OPERATOR: Final = (
     _SHOP
     | _AUDITOR
     | _MARKETER
-    | {"accounts:write", "adjustments:write", "transfers:write", "clients:write", "program:write", WRITE_STANDING}
+    | {"accounts:write", "adjustments:write", "transfers:write", "clients:write", "program:write", "clock:write", WRITE_STANDING}
 )
 ROLES: Final[dict[str, frozenset[str]]] = {
     "till": _TILL,

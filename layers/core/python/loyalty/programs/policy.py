@@ -7,9 +7,10 @@ from datetime import date
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from loyalty.errors import Invalid
+from loyalty.programs.clock import SANDBOX, is_sandbox
 from loyalty.values import Rate, exponent
 
 WALLET = re.compile(r"[a-z][a-z0-9]{0,15}", re.ASCII)
@@ -106,6 +107,7 @@ class PolicyDocument(_Strict):
     events: Annotated[dict[str, Annotated[int, Field(ge=1, le=1_000_000)]], Field(max_length=50)] = {}
     holds: Holds = Holds()
     purchases_since: str = "2020-01-01"
+    sandbox: Annotated[bool, Field(validate_default=True)] = False
 
     @field_validator("program")
     @classmethod
@@ -147,6 +149,13 @@ class PolicyDocument(_Strict):
         if since < EARLIEST:  # the start of year 1 east of Greenwich is no moment that could be reckoned with
             raise ValueError(f"not before {EARLIEST}")
         return since.isoformat()
+
+    @field_validator("sandbox")
+    @classmethod
+    def _is_sandbox(cls, value: bool, info: ValidationInfo) -> bool:
+        if value != is_sandbox(str(info.data.get("program"))):
+            raise ValueError(f"true for a programme whose name begins with {SANDBOX}, and for no other")
+        return value
 
 
 def check(document: object) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""Where policies lie in the table: one item a programme, edited under its version."""
+"""Where policies lie in the table: one item a programme, edited under its version; beside it a sandbox's clock."""
 
 import json
 from typing import Any
 
 from loyalty.errors import Conflict, NotFound
+from loyalty.programs.clock import Clock
 from loyalty.programs.terms import Program
 from loyalty.table import keys
 from loyalty.table.client import Table
@@ -45,3 +46,29 @@ class ProgramStore:
         except ConditionFailed:
             raise Conflict("PROGRAM_VERSION_CONFLICT", "Read the policy again and send its ETag in If-Match") from None
         return version + 1
+
+
+class ClockStore:
+    """Clocks of sandbox programmes in one table."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def clock(self, program: str) -> Clock:
+        """As the last move left it, read with consistency."""
+        item = self._table.get(keys.clock(program))
+        return Clock() if item is None else Clock(int(item["ahead"]), int(item["to"]), int(item["version"]))
+
+    def save_clock(self, program: str, clock: Clock) -> None:
+        """Store a clock over the one before it; ConditionFailed when another move was first."""
+        pk, sk = keys.clock(program)
+        item: Item = {
+            keys.PK: pk,
+            keys.SK: sk,
+            keys.TYPE: keys.type_clock,
+            "ahead": clock.ahead,
+            "to": clock.to,
+            "version": clock.version,
+        }
+        before = clock.version - 1
+        self._table.put(item, ABSENT if before == 0 else Condition("#version = :version", {"version": before}))

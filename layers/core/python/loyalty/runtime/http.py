@@ -9,6 +9,7 @@ import re
 import time
 from base64 import b64decode
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ from loyalty.ledger.service import Posted
 from loyalty.ledger.views import entry_view
 from loyalty.routes import Route, routes_of
 from loyalty.runtime import observability
+from loyalty.runtime.clock import moment
 from loyalty.runtime.limits import Limiter
 
 MAX_BODY: Final = 262_144
@@ -55,9 +57,10 @@ class Answer(NamedTuple):
 class Request:
     """One request, already matched to its route."""
 
-    def __init__(self, route: Route, event: dict[str, Any], now: int) -> None:
+    def __init__(self, route: Route, event: dict[str, Any], wall: int) -> None:
         self.route = route
-        self.now = now
+        self.wall = wall
+        """The world's time, which keys and tokens go by."""
         self.caller = _caller(event)
         self.params: dict[str, str] = event.get("pathParameters") or {}
         self.query: dict[str, str] = event.get("queryStringParameters") or {}
@@ -65,6 +68,11 @@ class Request:
         self.id: str = event["requestContext"].get("requestId", "")
         self._event = event
         self._body: Any = None
+
+    @cached_property
+    def now(self) -> int:
+        """The time in the caller's programme, the same for the whole request; asked for only where it matters."""
+        return moment(self.caller.program, self.wall)
 
     def body(self, shape: type[_T], at_most: int = MAX_BODY) -> _T:
         """The body in its typed shape, of ``at_most`` bytes; Invalid names the field that does not fit."""

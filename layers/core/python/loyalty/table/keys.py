@@ -15,6 +15,7 @@ except an order's source and number, which are free text and are percent-encoded
 | head of a chain, as last published | ``{program}#H#{shard}`` | ``{account}#{wallet}`` |
 | client | ``{program}#C`` | ``{client}`` |
 | policy | ``{program}#P`` | ``POLICY`` |
+| clock of a sandbox programme | the same | ``CLOCK`` |
 | which rule set is in force | ``{program}#R`` | ``CURRENT`` |
 | rule set, with its source | the same | ``D#{rule set}`` |
 | published version | the same | ``V#{version, 9 digits}`` |
@@ -47,6 +48,7 @@ type_identity = "identity"
 type_head = "head"
 type_client = "client"
 type_program = "program"
+type_clock = "clock"
 type_rules = "rules"
 type_backtest = "backtest"
 type_budget = "budget"
@@ -132,6 +134,11 @@ def client(program: str, client_id: str) -> Key:
 
 def policy(program: str) -> Key:
     return f"{program}#P", "POLICY"
+
+
+def clock(program: str) -> Key:
+    """Beside the policy: who may read the one may read the other."""
+    return policy(program)[0], "CLOCK"
 
 
 def budget_partition(program: str) -> str:
