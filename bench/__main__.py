@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-_ACCOUNT = {
+ACCOUNT = {
     "AWS_ACCESS_KEY_ID": "bench",
     "AWS_SECRET_ACCESS_KEY": "bench",
     "AWS_DEFAULT_REGION": "eu-central-1",
@@ -21,8 +21,8 @@ def main() -> int:
     """Everything, in the order of the ledger's table of bounds."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
-    os.environ.update(_ACCOUNT)
-    from bench import counted, cpu, report, rules, starting
+    os.environ.update(ACCOUNT)
+    from bench import churn, counted, cpu, night, report, rules, starting
     from bench.shop import Shop
     from tests.engines import local
 
@@ -36,9 +36,13 @@ def main() -> int:
         ):
             print(what, "…", file=sys.stderr, flush=True)
             rows += measure(shop)
+        print(f"a night, beside {night.MANY:,} items", "…", file=sys.stderr, flush=True)
+        rows += night.measure(shop.client)
         shop.client.close()
     print("rules, beside other engines", "…", file=sys.stderr, flush=True)
     rows += rules.measure()
+    print("churn, scoring", "…", file=sys.stderr, flush=True)
+    rows += churn.measure()
     report.write(rows)
     print(report.table(rows))
     bounds = [row for row in rows if row.bound is not None]

@@ -10,7 +10,7 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from cli import churn, clients, members, program, publishing, rules, simulate
+from cli import churn, clients, clock, members, night, program, publishing, rules, simulate, tiers
 from cli.api import Api
 from cli.redrive import redrive
 from cli.target import LOCAL_STACK, CommandError, aws, target
@@ -71,8 +71,11 @@ def parser() -> argparse.ArgumentParser:
     _redrive(commands)
     _clients(commands)
     _program(commands)
+    _clock(commands)
     _rules(commands)
+    tiers.register(commands.add_parser("tiers", help="who stands where").add_subparsers(required=True, metavar="WHAT"))
     churn.register(commands.add_parser("churn", help="who stops buying").add_subparsers(required=True, metavar="WHAT"))
+    _night(commands)
     _bootstrap(commands)
     return whole
 
@@ -176,11 +179,40 @@ def _program(commands: Any) -> None:
     one.set_defaults(run=lambda session, given: _with(session, program.put, given.file, given.version, session.said))
 
 
+def _clock(commands: Any) -> None:
+    one = commands.add_parser("clock", help="what time it is; move a sandbox programme's clock ahead")
+    one.add_argument("to", nargs="?", default="", help="+40d, +12h, +6w, 2027-01-01 or 2027-01-01T12:00:00Z")
+    one.add_argument("--stack", default="", help=f"the stack whose nights are run, such as loyalty-dev ({LOCAL_STACK})")
+    one.add_argument("--without-nights", action="store_true", help="leave what is due to the next night")
+    one.add_argument("--pause", type=float, default=clock.PAUSE, help="seconds between two days (1)")
+
+    def run(session: Session, given: Any) -> int | None:
+        if not given.to:
+            return _with(session, clock.show, session.out)
+        nights = None if given.without_nights else aws(session.environment, given.stack)
+        return _with(session, clock.move, given.to, nights, session.out, given.pause)
+
+    one.set_defaults(run=run)
+
+
 def _rules(commands: Any) -> None:
     group = commands.add_parser("rules", help="what is earned").add_subparsers(required=True, metavar="WHAT")
     rules.register(group)
     publishing.register(group)
     simulate.register(group)
+
+
+def _night(commands: Any) -> None:
+    group = commands.add_parser("night", help="what is due").add_subparsers(required=True, metavar="WHAT")
+    one = group.add_parser("run", help="do now what is due and not done, day by day; exit status 1 when it failed")
+    one.add_argument("--program", default="", help="one programme; all of them when left out")
+    one.add_argument("--until", default="", help="the last day, such as 2026-12-31; today when left out")
+    one.add_argument("--stack", default="", help=f"the CloudFormation stack, such as loyalty-prod ({LOCAL_STACK})")
+    one.set_defaults(
+        run=lambda session, given: night.run(
+            aws(session.environment, given.stack), program=given.program, until=given.until, out=session.out
+        )
+    )
 
 
 def _bootstrap(commands: Any) -> None:

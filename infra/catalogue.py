@@ -29,6 +29,14 @@ BUDGETS = _pattern(keys.budget_partition("p"))
 RULES = _pattern(keys.rules_partition("p"))
 BACKTESTS = _pattern(keys.backtest_partition("p"))
 BACKTEST_PARTS = _pattern(keys.backtest_parts("p", "s"))
+TIMERS = _pattern(keys.timer_partition("p", "k", 0))
+NIGHTS = _pattern(keys.night_partition("p"))
+NIGHT_PROGRAMS = keys.NIGHT_PROGRAMS
+
+CHURN = _pattern(keys.churn_partition("p"))
+SEGMENTS = _pattern(keys.segments_partition("p"))
+PROFILES = _pattern(keys.profile("p", "a")[0])
+SEGMENT_MEMBERS = _pattern(keys.segment_partition("p", "s", 0))
 
 GET = "dynamodb:GetItem"
 QUERY = "dynamodb:Query"
@@ -66,15 +74,34 @@ class FromQueue:
 
 @dataclass(frozen=True)
 class FromStream:
-    """Follows the items added to the table whose type is one of ``types``; a batch that fails comes again."""
+    """Follows the items added to the table whose type is one of ``types``, with ``changed`` those changed, too; a batch
+    that fails comes again.
+    """
 
     types: tuple[str, ...]
     batch_size: int
     window_s: int
     retries: int
+    changed: bool = False
 
 
-Trigger = Http | Authorizer | FromQueue | FromStream
+@dataclass(frozen=True)
+class FromNight:
+    """Called by the state machine of the night with batches of what is due of these kinds; the one without kinds plans
+    it.
+    """
+
+    kinds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """Called by the scheduler, at the times of the expression, with an empty event."""
+
+    expression: str
+
+
+Trigger = Http | Authorizer | FromQueue | FromStream | FromNight | Scheduled
 
 
 @dataclass(frozen=True)
@@ -100,6 +127,8 @@ class Function:
     publishes: bool = False
     third_party: bool = True
     """Imports from the `deps` layer."""
+    science: bool = False
+    """Imports from the `science` layer, too."""
     files: tuple[str, ...] = ()
     """Files outside its folder that go into its package, by their path in the repository."""
 
@@ -108,13 +137,30 @@ RUNTIME_SERVICES = ("dynamodb", "events", "secretsmanager", "sqs")
 """The AWS services that functions call; botocore's data in the `deps` layer is trimmed to these."""
 
 _LEDGER = Access((QUERY, GET, PUT), (CHAINS,))
-_ACCOUNT = Access((GET,), (MEMBERS, POLICIES))
-"""A wallet is opened by its first entry, for a member that there is."""
+_ACCOUNT = Access((GET,), (MEMBERS, POLICIES, CHURN))
+"""A wallet is opened by its first entry, for a member that there is; the day of its alert follows from the models'
+parameters.
+"""
 _FIND = Access((GET,), (IDENTITIES,))
 _LEASE = Access((GET, PUT), (BUDGETS,))
 """A campaign's budget is leased in blocks, and a lease is written down in the budget."""
 _RULES = Access((QUERY, GET), (RULES,))
 """Which version is in force, and what it consists of."""
+
+_DUE = (Access((QUERY, GET, PUT), (TIMERS,)), Access((PUT,), (NIGHTS,)))
+"""What is due is read, armed anew, or set aside with its reason."""
+
+_IN_SEGMENTS = Access((GET,), (PROFILES,))
+"""The segments that a member is in, for rules that ask."""
+_STANDING = (
+    Access((QUERY, GET), (SEGMENTS,)),
+    Access((PUT,), (SEGMENTS,)),
+    Access((GET, PUT), (PROFILES,)),
+    Access((PUT, DELETE), (SEGMENT_MEMBERS,)),
+    Access((PUT,), (TIMERS,)),
+    Access((GET,), (CHURN,)),
+)
+"""Who is in which segment is worked out, counted and told."""
 
 _SWAGGER = "node_modules/swagger-ui-dist"
 
@@ -130,7 +176,7 @@ CATALOGUE: tuple[Function, ...] = (
         "earn",
         "Points from purchases and events",
         Http(),
-        table=(_LEDGER, _ACCOUNT, _RULES, _FIND, _LEASE, Access((PUT, DELETE), (ORDERS,))),
+        table=(_LEDGER, _ACCOUNT, _RULES, _IN_SEGMENTS, _FIND, _LEASE, Access((PUT, DELETE), (ORDERS,))),
         finds_members=True,
         seals_rules=True,
     ),
@@ -138,7 +184,7 @@ CATALOGUE: tuple[Function, ...] = (
         "quote",
         "What a basket or an event would earn",
         Http(),
-        table=(Access((QUERY,), (CHAINS,)), Access((GET,), (BUDGETS,)), _ACCOUNT, _RULES, _FIND),
+        table=(Access((QUERY,), (CHAINS,)), Access((GET,), (BUDGETS,)), _ACCOUNT, _RULES, _IN_SEGMENTS, _FIND),
         finds_members=True,
         seals_rules=True,
     ),
@@ -194,6 +240,14 @@ CATALOGUE: tuple[Function, ...] = (
         seals_rules=True,
     ),
     Function(
+        "tiers",
+        "Tiers: told, set by hand, tried",
+        Http(),
+        memory_mb=1769,  # a whole CPU: a page of a simulation reads hundreds of accounts
+        timeout_s=28,
+        table=(_LEDGER, _ACCOUNT, Access((QUERY,), (HEADS,))),
+    ),
+    Function(
         "clients",
         "Tills, shops, operators, auditors and their keys",
         Http(),
@@ -243,6 +297,50 @@ CATALOGUE: tuple[Function, ...] = (
         ),
         sends_to="replay",
     ),
+    Function(
+        "segments",
+        "Segments: handed in, counted, listed",
+        Http(),
+        memory_mb=1769,  # as rules: conditions are checked as rules are
+        timeout_s=28,
+        table=(
+            Access((QUERY, GET, PUT), (SEGMENTS,)),
+            Access((QUERY,), (SEGMENT_MEMBERS,)),
+            Access((GET,), (POLICIES,)),
+        ),
+    ),
+    Function(
+        "segment_members",
+        "Who is in which segment, after whatever happened",
+        FromStream(
+            (keys.type_entry, keys.type_order, keys.type_member, keys.type_sweep),
+            batch_size=50,
+            window_s=1,
+            retries=20,
+            changed=True,
+        ),
+        memory_mb=1024,
+        timeout_s=60,
+        table=(
+            *_STANDING,
+            Access((QUERY,), (CHAINS,)),
+            Access((QUERY, GET), (MEMBERS,)),
+            Access((GET,), (POLICIES,)),
+        ),
+    ),
+    Function(
+        "segment_review",
+        "Who is in which segment, after time has passed",
+        FromNight(("segment",)),
+        memory_mb=512,
+        timeout_s=120,
+        table=(
+            *_STANDING,
+            Access((QUERY,), (CHAINS, TIMERS)),
+            Access((PUT,), (NIGHTS,)),
+            Access((GET,), (MEMBERS, POLICIES)),
+        ),
+    ),
     Function("submit", "Batches of tills that were offline, onto the ingest queue", Http(), sends_to="ingest"),
     Function(
         "docs",
@@ -267,7 +365,7 @@ CATALOGUE: tuple[Function, ...] = (
         FromQueue("ingest", batch_size=5, max_concurrency=20),
         memory_mb=1024,
         timeout_s=120,
-        table=(_LEDGER, _ACCOUNT, _RULES, _FIND, _LEASE, Access((GET, PUT, DELETE), (ORDERS,))),
+        table=(_LEDGER, _ACCOUNT, _RULES, _IN_SEGMENTS, _FIND, _LEASE, Access((GET, PUT, DELETE), (ORDERS,))),
         finds_members=True,
         gives_up_to_dead_letters=True,
         seals_rules=True,
@@ -286,10 +384,73 @@ CATALOGUE: tuple[Function, ...] = (
     Function(
         "publish",
         "New entries and members to the event bus, heads of chains beside them",
-        FromStream((keys.type_entry, keys.type_member), batch_size=100, window_s=0, retries=20),
+        FromStream((keys.type_entry, keys.type_member, keys.type_audience), batch_size=100, window_s=0, retries=20),
         memory_mb=512,
         timeout_s=60,
         table=(Access((PUT,), (HEADS,)),),
         publishes=True,
+    ),
+    Function(
+        "arm",
+        "Timers that new entries name",
+        FromStream((keys.type_entry,), batch_size=100, window_s=1, retries=20),
+        memory_mb=512,
+        timeout_s=60,
+        table=(Access((PUT,), (TIMERS, NIGHT_PROGRAMS)), Access((GET,), (POLICIES,))),
+    ),
+    Function(
+        "plan_night",
+        "What a night has to do next",
+        FromNight(),
+        memory_mb=512,
+        timeout_s=300,  # after days that were missed it looks at every shard of every kind of each
+        table=(
+            Access((QUERY,), (TIMERS, HEADS, NIGHT_PROGRAMS)),
+            Access((QUERY, GET, PUT), (NIGHTS,)),
+            Access((GET,), (CHURN, POLICIES)),
+        ),
+    ),
+    Function(
+        "churn",
+        "What to expect of members",
+        Http(),
+        table=(Access((QUERY,), (CHAINS,)), Access((GET,), (CHURN, POLICIES))),
+    ),
+    Function(
+        "churn_alert",
+        "Members who are thought to be leaving",
+        FromNight(("churn",)),
+        memory_mb=512,
+        timeout_s=120,  # as expire_points
+        table=(_LEDGER, _ACCOUNT, *_DUE),
+    ),
+    Function(
+        "churn_fit",
+        "The churn models' parameters, fitted on how members bought",
+        Scheduled("cron(0 3 ? * MON *)"),
+        memory_mb=1769,  # a whole CPU: thousands of chains are read, and the search takes seconds
+        timeout_s=900,
+        table=(
+            Access((QUERY,), (CHAINS, HEADS, NIGHT_PROGRAMS)),
+            Access((GET, PUT), (CHURN,)),
+            Access((GET,), (POLICIES,)),
+        ),
+        science=True,
+    ),
+    Function(
+        "expire_points",
+        "What has expired, is about to, or shrinks",
+        FromNight(("rearm", "expiry", "decay", "reminder")),
+        memory_mb=512,
+        timeout_s=120,  # a hundred accounts, one after the other, of some 20 ms each
+        table=(_LEDGER, Access((GET,), (POLICIES,)), *_DUE, Access((QUERY,), (HEADS,))),
+    ),
+    Function(
+        "tier_eval",
+        "Tiers that are lost by time, or about to be",
+        FromNight(("tier",)),
+        memory_mb=512,
+        timeout_s=120,  # as expire_points
+        table=(_LEDGER, Access((GET,), (POLICIES,)), *_DUE, Access((QUERY,), (HEADS,))),
     ),
 )

@@ -14,11 +14,16 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from loyalty.churn.events import RISK_DETECTED, RiskEvent
 from loyalty.errors import CODES
 from loyalty.ledger.events import ENROLLED, PENDING, TYPES, MemberEvent, PointsEvent
 from loyalty.routes import ROUTES, Route
 from loyalty.runtime.http import Operation
+from loyalty.segments.events import ENTERED, LEFT, SegmentEvent
 from loyalty.shapes import MemberId, OrderId, Source
+from loyalty.tiers.events import TYPES as TIER_TYPES
+from loyalty.tiers.events import TierEvent
+from loyalty.timers.events import EXPIRING, ExpiringEvent
 
 VERSION: Final = "0.1.0"
 _ULID: Final = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
@@ -34,6 +39,7 @@ _PARAMETERS: Final[dict[str, Any]] = {
         Meta(pattern=f"^(rls_{_ULID}|v[1-9][0-9]{{0,8}}|current)$", description="A rule set's id, v12, or current"),
     ],
     "simulations": Annotated[str, Meta(pattern=f"^sim_{_ULID}$", description="A simulation's id")],
+    "segments": Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,31}$", description="A segment's id")],
     "source": Source,
     "order_id": OrderId,
 }
@@ -199,8 +205,11 @@ def _responses(route: Route, operation: Operation, reference: dict[int, dict[str
 def event_schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema of each event's detail, by the event's type."""
     schemas: dict[str, dict[str, Any]] = {}
-    for kind in sorted({*TYPES.values(), PENDING, ENROLLED}):
-        schema = msgspec.json.schema(MemberEvent if kind == ENROLLED else PointsEvent)
+    shapes: dict[str, type[Struct]] = dict.fromkeys({*TYPES.values(), PENDING}, PointsEvent)
+    shapes |= {ENROLLED: MemberEvent, RISK_DETECTED: RiskEvent, EXPIRING: ExpiringEvent}
+    shapes |= {ENTERED: SegmentEvent, LEFT: SegmentEvent, **dict.fromkeys(TIER_TYPES.values(), TierEvent)}
+    for kind, shape in sorted(shapes.items()):
+        schema = msgspec.json.schema(shape)
         schemas[kind] = {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": kind,

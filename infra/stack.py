@@ -4,7 +4,7 @@ from aws_cdk import Acknowledgment, CfnOutput, Stack, Validations
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infra.catalogue import CATALOGUE, RUNTIME_SERVICES, Authorizer, FromQueue, FromStream, Http
+from infra.catalogue import CATALOGUE, RUNTIME_SERVICES, Authorizer, FromNight, FromQueue, FromStream, Http, Scheduled
 from infra.constructs.access import Parts, environment, statements
 from infra.constructs.alarms import Alarms
 from infra.constructs.api import Api
@@ -13,7 +13,9 @@ from infra.constructs.dashboard import dashboard
 from infra.constructs.functions import LambdaFunction
 from infra.constructs.key import data_key
 from infra.constructs.layers import Layers
+from infra.constructs.night import Night
 from infra.constructs.queues import dead_letter_queue, work_queue
+from infra.constructs.schedules import call_at_times
 from infra.constructs.secrets import artifact_secret, identity_secret, signing_secret
 from infra.constructs.sources import drain, follow
 from infra.constructs.table import ledger_table
@@ -51,6 +53,12 @@ class LoyaltyStack(Stack):
                 name: dead_letter_queue(self, f"{name.title()}Failures", f"{prefix}-{name}-failures")
                 for name in followers
             },
+            drains={
+                kind: f"{prefix}-{one.name}"
+                for one in CATALOGUE
+                if isinstance(one.trigger, FromNight)
+                for kind in one.trigger.kinds
+            },
         )
 
         Validations.of(self).acknowledge(
@@ -78,6 +86,17 @@ class LoyaltyStack(Stack):
                 drain(functions[one.name], parts.queues[one.trigger.queue].queue, one.trigger)
             if isinstance(one.trigger, FromStream):
                 follow(functions[one.name], parts.table, parts.failures[one.name], one.trigger)
+            if isinstance(one.trigger, Scheduled):
+                call_at_times(f"{prefix}-{one.name}", functions[one.name], one.trigger)
+
+        nightly = {one.name: one.trigger.kinds for one in CATALOGUE if isinstance(one.trigger, FromNight)}
+        night = Night(
+            self,
+            "Night",
+            prefix=prefix,
+            plans=functions[next(name for name, kinds in nightly.items() if not kinds)],
+            drains={name: functions[name] for name, kinds in nightly.items() if kinds},
+        )
 
         api = Api(
             self,
@@ -105,6 +124,7 @@ class LoyaltyStack(Stack):
         alarms.api(api.http)
         alarms.failures()
         alarms.rules(stage.name)
+        alarms.night(night.machine.attr_arn)
         alarms.table(parts.table)
 
         dashboard(
@@ -128,6 +148,7 @@ class LoyaltyStack(Stack):
             "TableName": parts.table.table_name,
             "IngestQueueUrl": parts.queues["ingest"].queue.queue_url,
             "IngestDeadLetterUrl": parts.queues["ingest"].dead_letters.queue_url,
+            "NightArn": night.machine.attr_arn,
             "EventBusName": parts.bus.event_bus_name,
             "SigningSecretId": parts.signing_secret.secret_arn,
             "ArtifactSecretId": parts.artifact_secret.secret_arn,

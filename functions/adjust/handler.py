@@ -1,16 +1,18 @@
-"""What operators do to a balance: correct it, move points between accounts, write down what has expired.
+"""What operators do to a balance: correct it, move points between accounts, write down what has expired, and that its
+owner was told of what will.
 
-Trigger: POST /v1/members/{id}/adjustments | transfers | expirations. Output: the entry, 201. Failure: a problem;
-safe to send again.
+Trigger: POST /v1/members/{id}/adjustments | transfers | expirations | notices. Output: the entry, 201. Failure: a
+problem; safe to send again.
 """
 
-from functions.adjust.requests import AdjustmentRequest, ExpirationRequest, TransferRequest
+from functions.adjust.requests import AdjustmentRequest, ExpirationRequest, NoticeRequest, TransferRequest
 from loyalty.errors import Invalid
 from loyalty.ledger.chain import Chain
 from loyalty.ledger.views import EntryView
 from loyalty.runtime.http import Answer, Operation, Request, posted, serve
-from loyalty.runtime.wiring import policy, wallets
+from loyalty.runtime.wiring import ledger, policy, wallets
 from loyalty.shapes import seconds
+from loyalty.timers.ends import confirm
 
 LONGEST = 50 * 366 * 86_400
 _PROBLEMS = ("MEMBER_NOT_FOUND", "WALLET_NOT_FOUND", "ACCOUNT_CLOSED", "ACCOUNT_BUSY")
@@ -51,6 +53,14 @@ def expire(request: Request) -> Answer:
     return posted(wallets().expire(chain, cause, request.now))
 
 
+def notice(request: Request) -> Answer:
+    body = request.body(NoticeRequest)
+    cause = request.cause()
+    chain = Chain(request.caller.program, request.member(), body.wallet)
+    program, upto = policy(chain.program), seconds(body.ends_by)
+    return posted(ledger().post(chain, cause, request.now, lambda draft: confirm(draft, program, upto, body.outcome)))
+
+
 OPERATIONS = {
     "POST /v1/members/{id}/adjustments": Operation(
         adjust, EntryView, AdjustmentRequest, 201, (*_PROBLEMS, "POINTS_INSUFFICIENT", "ACCOUNT_FULL")
@@ -63,6 +73,7 @@ OPERATIONS = {
         (*_PROBLEMS, "POINTS_INSUFFICIENT", "ACCOUNT_FROZEN", "ACCOUNT_FULL", "TRANSFER_SAME_ACCOUNT"),
     ),
     "POST /v1/members/{id}/expirations": Operation(expire, EntryView, ExpirationRequest, 201, _PROBLEMS),
+    "POST /v1/members/{id}/notices": Operation(notice, EntryView, NoticeRequest, 201, _PROBLEMS),
 }
 
 lambda_handler = serve("adjust", OPERATIONS)

@@ -1,6 +1,6 @@
 """Bodies of the adjust function's requests."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -32,4 +32,14 @@ class TransferRequest(Body):
 class ExpirationRequest(Body):
     """Write down what time alone has changed: lapsed holds, points that have begun, points that have expired."""
 
+    wallet: Wallet = "points"
+
+
+class NoticeRequest(Body):
+    """A member was told of all points that end by ``ends_by``, or can be told on no way there is (``unreachable``).
+    Where the policy requires notice, points end only after this was said of them.
+    """
+
+    ends_by: Moment
+    outcome: Literal["delivered", "unreachable"] = "delivered"
     wallet: Wallet = "points"

@@ -54,6 +54,7 @@ def bonus(request: Request) -> Answer:
             fields=body.fields,
             store=body.store,
             of=of,
+            within=request.caller.store,
         )
     )
 

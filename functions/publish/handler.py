@@ -1,20 +1,26 @@
 """Tell the rest of the world what the ledger has done (outbox), and note how far it has told.
 
-Trigger: the table's stream, new entries and new members only. Output: events on the bus, the published head of each
-chain. Failure: the batch is delivered again; an event's id follows from its entry, so whoever gets it twice knows it.
+Trigger: the table's stream, new entries, new members and moves between segments only. Output: events on the bus, the
+published head of each chain. Failure: the batch is delivered again; an event's id follows from its entry, so whoever
+gets it twice knows it.
 """
 
 from typing import Any
 
 import msgspec
 
+from loyalty.churn.events import risks_of
 from loyalty.ledger.events import ENROLLED, MemberEvent, events_of
 from loyalty.ledger.store import entry_of_item
 from loyalty.members.store import member_of_item
 from loyalty.runtime.batch import serve_stream
 from loyalty.runtime.outbound import publish
 from loyalty.runtime.wiring import heads
+from loyalty.segments import events as audience
+from loyalty.segments.store import moves_of_item
 from loyalty.table import keys
+from loyalty.tiers.events import tier_events
+from loyalty.timers.events import expiring_of
 
 
 def tell(items: list[dict[str, Any]], now: int) -> dict[str, int]:
@@ -25,9 +31,13 @@ def tell(items: list[dict[str, Any]], now: int) -> dict[str, int]:
         if item[keys.TYPE] == keys.type_entry:
             entry = entry_of_item(item)
             newest[entry.chain] = entry
-            events += [(kind, msgspec.json.encode(detail).decode()) for kind, detail in events_of(entry)]
+            told = [*events_of(entry), *expiring_of(entry), *risks_of(entry), *tier_events(entry)]
+            events += [(kind, msgspec.json.encode(detail).decode()) for kind, detail in told]
         elif item[keys.TYPE] == keys.type_member and item["version"] == 1:
             events.append((ENROLLED, msgspec.json.encode(_enrolled(item)).decode()))
+        elif item[keys.TYPE] == keys.type_audience:
+            moved = audience.events_of(*moves_of_item(item))
+            events += [(kind, msgspec.json.encode(detail).decode()) for kind, detail in moved]
     publish(events)
     for entry in newest.values():
         heads().publish(entry)

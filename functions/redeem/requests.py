@@ -1,5 +1,9 @@
 """Bodies of the redeem function's requests."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from loyalty.shapes import Body, Label, Points, Wallet
 
 
@@ -13,3 +17,10 @@ class RedemptionRequest(Body):
 
 class CancelRequest(Body):
     """Nothing needs to be said; the path names the redemption."""
+
+
+class RenewalRequest(Body):
+    """Have all points that end ``within_days`` last as long as the policy's renewal says, for its price in points."""
+
+    within_days: Annotated[int, Meta(ge=1, le=366, examples=[30])] = 30
+    wallet: Wallet = "points"

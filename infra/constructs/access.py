@@ -1,5 +1,6 @@
 """What a function is given: the environment that tells it where things are, and the right to use exactly those."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 
-from infra.catalogue import CHAINS, QUERY, Access, FromQueue, FromStream, Function
+from infra.catalogue import CHAINS, QUERY, Access, FromNight, FromQueue, FromStream, Function
 from infra.constructs.queues import WorkQueue
 from infra.constructs.sources import may_drain, may_follow
 from loyalty.table import keys
@@ -28,6 +29,8 @@ class Parts:
     """By the name that the catalogue calls them."""
     failures: Mapping[str, sqs.IQueue]
     """By name of the function whose stream records they take."""
+    drains: Mapping[str, str]
+    """By kind of timer, the name in AWS of the function that a night calls."""
 
 
 def environment(function: Function, parts: Parts) -> dict[str, str]:
@@ -45,6 +48,8 @@ def environment(function: Function, parts: Parts) -> dict[str, str]:
         found["EVENT_BUS_NAME"] = parts.bus.event_bus_name
     if function.sends_to:
         found[f"{function.sends_to.upper()}_QUEUE_URL"] = parts.queues[function.sends_to].queue.queue_url
+    if isinstance(function.trigger, FromNight) and not function.trigger.kinds:
+        found["NIGHT_FUNCTIONS"] = json.dumps(parts.drains, separators=(",", ":"))
     if function.gives_up_to_dead_letters:
         found["INGEST_DEAD_LETTER_URL"] = parts.queues["ingest"].dead_letters.queue_url
     return found

@@ -29,6 +29,7 @@ COUNTED = {
     "RulesStale": "Which rule set is in force could not be read; the last known serves",
     "RulesDegraded": "A rule set serves that is not the artifact of the version in force",
     "RuleFailures": "A rule could not be worked out for a purchase or an event, and gave nothing",
+    "TimersSetAside": "A night could not see to an account; it comes again the next night",
     "BudgetExhausted": "A campaign has used up its budget",
 }
 
@@ -113,6 +114,21 @@ class Alarms(Construct):
         self._alarm("api-5xx", errors, 5, "The API answered 5xx")
         slow = api.metric_latency(period=_FIVE, statistic="p99")
         self._alarm("api-slow", slow, 2_000, "p99 of the API's latency, in ms", periods=3)
+
+    def night(self, machine: str) -> None:
+        """A night that was not brought to its end, or was never begun: the next one catches up, if it can."""
+        for metric, meaning in {
+            "ExecutionsFailed": "A night failed",
+            "ExecutionsTimedOut": "A night took more than six hours",
+        }.items():
+            failed = cloudwatch.Metric(
+                namespace="AWS/States",
+                metric_name=metric,
+                dimensions_map={"StateMachineArn": machine},
+                statistic="Sum",
+                period=_FIVE,
+            )
+            self._alarm("-".join(["night", *_words(metric)[1:]]), failed, 1, meaning)
 
     def table(self, table: dynamodb.Table) -> None:
         """Reads or writes refused for their number, and errors of DynamoDB itself."""

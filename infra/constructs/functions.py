@@ -76,6 +76,8 @@ class LambdaFunction(Construct):
             )
         )
         third_party = [layers.deps] if spec.third_party and layers.deps else []
+        if spec.science and layers.science:
+            third_party.append(layers.science)
         self.function = lambda_.Function(
             self,
             "Function",

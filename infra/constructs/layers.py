@@ -1,4 +1,6 @@
-"""The two layers: our own code, and third-party packages built from the lock for Lambda's platform, without Docker."""
+"""The layers: our own code, and third-party packages built from their locks for Lambda's platform, without Docker. What
+only the fit of the churn models imports has a layer of its own, so that no other function carries it.
+"""
 
 import hashlib
 import shutil
@@ -15,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = lambda_.Runtime.PYTHON_3_13
 ARCHITECTURE = lambda_.Architecture.ARM_64
 _VERSION = "3.13"
-_PLATFORM = "manylinux2014_aarch64"
+_PLATFORMS = ("manylinux2014_aarch64", "manylinux_2_27_aarch64", "manylinux_2_28_aarch64")
+"""Wheels for any C library up to Amazon Linux 2023's, which is 2.34."""
 
 _UNUSED_DATA = ("boto3/data", "boto3/examples")
 
@@ -52,6 +55,16 @@ def trim(site: Path, services: tuple[str, ...]) -> None:
             shutil.rmtree(service)
     for unused in (*(site / name for name in _UNUSED_DATA), site / "bin"):
         shutil.rmtree(unused, ignore_errors=True)
+
+
+def trim_tests(site: Path) -> None:
+    """Take the packages' own tests and stubs out of ``site``: a third of NumPy and SciPy. A function with all of its
+    layers may have 250 MB.
+    """
+    for folder in [*site.glob("**/tests"), site / "bin"]:
+        shutil.rmtree(folder, ignore_errors=True)
+    for stub in site.glob("**/*.pyi"):
+        stub.unlink()
 
 
 def _digest(*parts: bytes) -> str:
@@ -112,22 +125,40 @@ class DependencyBundling(_Bundling):
     def hash(self) -> str:
         return _digest(self.made_with(), self.lock.read_bytes(), "\n".join(self.services).encode())
 
+    def trim(self, site: Path) -> None:
+        """Take out what no function reads."""
+        trim(site, self.services)
+
     def try_bundle(self, output_dir: str, *_options: object, **_named: object) -> bool:
         target = Path(output_dir) / "python"
         quietly = ["--quiet", "--disable-pip-version-check", "--no-compile"]
-        built_for = ["--platform", _PLATFORM, "--python-version", _VERSION, "--implementation", "cp"]
+        platforms = [part for platform in _PLATFORMS for part in ("--platform", platform)]
+        built_for = [*platforms, "--python-version", _VERSION, "--implementation", "cp"]
         locked = ["--only-binary=:all:", "--no-deps", "--require-hashes", "--requirement", str(self.lock)]
         subprocess.run(
             [sys.executable, "-m", "pip", "install", *quietly, *built_for, *locked, "--target", target], check=True
         )
-        trim(target, self.services)
+        self.trim(target)
         if self.interpreter:
             compile_tree(Path(output_dir), self.interpreter)
         return True
 
 
+@jsii.implements(ILocalBundling)
+class ScienceBundling(DependencyBundling):
+    """The same for what the fit imports."""
+
+    lock = ROOT / "requirements" / "science.txt"
+
+    def __init__(self, interpreter: str | None) -> None:
+        super().__init__(interpreter, ())
+
+    def trim(self, site: Path) -> None:
+        trim_tests(site)
+
+
 class Layers(Construct):
-    """``core`` and, unless functions run under this very interpreter, ``deps``."""
+    """``core`` and, unless functions run under this very interpreter, ``deps`` and ``science``."""
 
     def __init__(self, scope: Construct, construct_id: str, *, services: tuple[str, ...], run_here: bool) -> None:
         super().__init__(scope, construct_id)
@@ -137,6 +168,9 @@ class Layers(Construct):
             None
             if run_here
             else self._layer("Deps", "Third-party packages, as locked", DependencyBundling(interpreter, services))
+        )
+        self.science = (
+            None if run_here else self._layer("Science", "NumPy and SciPy, as locked", ScienceBundling(interpreter))
         )
 
     def _layer(

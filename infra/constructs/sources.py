@@ -40,12 +40,14 @@ def drain(function: lambda_.Function, queue: sqs.IQueue, trigger: FromQueue) -> 
 
 
 def follow(function: lambda_.Function, table: dynamodb.ITable, failures: sqs.IQueue, trigger: FromStream) -> None:
-    """Feed ``function`` from the table's stream, from the oldest record still there: new items, filtered by type.
+    """Feed ``function`` from the table's stream, from the oldest record still there: new items, and changed
+    ones where it asks for them, filtered by type.
 
     Order per account is kept. What fails is tried again alone (the batch is halved until it is found), a bounded
     number of times, then its place in the stream is put on ``failures`` and the stream moves on.
     """
-    added = {"eventName": ["INSERT"], "dynamodb": {"NewImage": {keys.TYPE: {"S": list(trigger.types)}}}}
+    names = ["INSERT", "MODIFY"] if trigger.changed else ["INSERT"]
+    added = {"eventName": names, "dynamodb": {"NewImage": {keys.TYPE: {"S": list(trigger.types)}}}}
     function.add_event_source_mapping(
         "FromStream",
         event_source_arn=_stream(table),

@@ -21,15 +21,29 @@ BASE = {
 """What everything may stand on: the standard library and each other only."""
 SHAPES = "loyalty.shapes"
 CLIENT = "loyalty.table.client"
-FEATURES = {"ledger", "rules", "earning", "programs", "members", "clients", "backtests", "explanations", "churn"}
+FEATURES = {
+    "ledger",
+    "rules",
+    "earning",
+    "programs",
+    "members",
+    "clients",
+    "backtests",
+    "explanations",
+    "churn",
+    "timers",
+    "tiers",
+    "segments",
+}
 STORES = {"store", "leases"}
-SERVICES = {"service", "wallet", "intake", "activity", "rulebook"}
+SERVICES = {"service", "wallet", "intake", "activity", "rulebook", "refit"}
 """Modules of a feature that load, decide and commit: they are given the time and the randomness."""
 BESIDE = {"loyalty.clients.bootstrap"}
 """What operators run beside the stack; no function and no feature imports it."""
 LIBRARIES = {
     "loyalty.rules.windows": {"dateutil"},
     "loyalty.rules.yaml_text": {"yaml"},
+    "loyalty.churn.batch": {"numpy"},
     "loyalty.churn.fit": {"numpy", "scipy"},
     "loyalty.programs.policy": {"pydantic"},
     "loyalty.members.tokens": {"jwt"},

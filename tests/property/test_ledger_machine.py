@@ -29,6 +29,7 @@ from tests.property.plain import No, Packet, PlainAccount, PlainOrder, PlainTerm
 from tests.property.profile import examples
 from tests.property.world import BEGINNING, EVENTS, PROGRAM, World, policy
 from tests.simulation.dynamodb import TABLE, Client
+from tests.simulation.invariants import numbers
 from tests.unit.published import checked
 from tests.unit.published import rule as written
 
@@ -133,7 +134,7 @@ def moved(entry: dict[str, Any]) -> Counter[str]:
 def stored(state: dict[str, Any]) -> Counter[str]:
     """The balances that a stored state has, by state of points."""
     sums: Counter[str] = Counter(arrears=state.get("a", 0))
-    sums["available"] += sum(state.get("l", [])[2::2])
+    sums["available"] += sum(numbers(state.get("l", ""))[2::2])
     sums["pending"] += sum(state.get("n", [])[3::3]) + sum(state.get("w", [])[2::2])
     for _, _, _, parts in state.get("h", []):
         sums["held"] += sum(points for _, points in parts)
@@ -687,7 +688,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def i2_no_state_of_any_wallet_was_ever_below_zero(self) -> None:
         for chain in self._changed("i2"):
             for entry in self._entries(chain):
-                lots = [entry["s"].get("l", [])[2::2], entry["s"].get("n", [])[3::3], entry["s"].get("w", [])[2::2]]
+                lots = [
+                    numbers(entry["s"].get("l", ""))[2::2],
+                    entry["s"].get("n", [])[3::3],
+                    entry["s"].get("w", [])[2::2],
+                ]
                 assert all(points > 0 for kind in lots for points in kind)
                 assert all(points > 0 for hold in entry["s"].get("h", []) for _, points in hold[3])
                 assert entry["s"].get("a", 0) >= 0

@@ -74,7 +74,7 @@ def told(state: State) -> dict[str, Any]:
 
 def points_alone(state: dict[str, Any]) -> dict[str, Any]:
     """Without how often something was bought."""
-    return {name: value for name, value in state.items() if name != "p"}
+    return {name: value for name, value in state.items() if name not in "pm"}
 
 
 def refusal(call: Callable[[], object]) -> tuple[str, object] | None:

@@ -41,6 +41,11 @@ _ALLOWED = {
     "closed": {"forfeited", "forgiven", "closed"},
     "activated": set(),
     "cancelled": {"reversed"},
+    "extended": {"extended"},
+    "noticed": {"noticed", "extended"},
+    "decayed": {"decayed"},
+    "renewed": {"spent", "extended"},
+    "tiered": {"upgraded", "downgraded", "warned", "renewed", "assigned"},
 }
 """By kind of entry, the reasons its moves may have, beside what time alone causes."""
 _BY_TIME = {"lapsed", "activated", "repaid", "expired", "merged"}
@@ -70,6 +75,9 @@ class Books:
     counted: int = 0
     counters: Counter[str] = field(default_factory=Counter)
     streaks: dict[str, list[int]] = field(default_factory=dict)
+    months: dict[int, list[int]] = field(default_factory=dict)
+    """Spent, earned, bought, by month."""
+    total: list[int] = field(default_factory=lambda: [0, 0, 0])
     recent: list[list[Any]] = field(default_factory=list)
     at: int = 0
     refs: dict[str, int] = field(default_factory=dict)
@@ -283,6 +291,32 @@ def _purchase(books: Books, line: Line, move: list[Any], where: str) -> None:
     books.purchases = [count + delta, min(first or day, day) if day else first, max(last, day)]
 
 
+def _figures(books: Books, line: Line, move: list[Any], where: str) -> None:
+    """What tiers go by: added up by month of the purchase's own day, as long as it is one of the last 25."""
+    _, _, day, *change = move
+    due = {"earned": 1, "reversed": -1, "cancelled": -1}.get(line.kind, 0)
+    _require(all(part * due >= 0 for part in change), "I5", where, f"figures change by {change}")
+    if visits := change[2]:
+        _purchase(books, line, ["", "", visits, day if visits > 0 else 0], where)
+    month = _month(day)
+    oldest = _month(_day(line.state["t"])) - 24
+    if month >= oldest:
+        before = books.months.get(month, [0, 0, 0])
+        books.months[month] = [max(0, have + more) for have, more in zip(before, change, strict=True)]
+        change = [after - had for had, after in zip(before, books.months[month], strict=True)]
+    books.months = {month: row for month, row in books.months.items() if month >= oldest and any(row)}
+    books.total = [max(0, have + more) for have, more in zip(books.total, change, strict=True)]
+
+
+def _month(day: int) -> int:
+    on = date.fromordinal(day)
+    return 12 * on.year + on.month - 1
+
+
+def _day(moment: int) -> int:
+    return date(1970, 1, 1).toordinal() + moment // 86_400
+
+
 def _period(counter: str, day: int) -> Any:
     """The period of a counter that a day is in, as anybody would name it."""
     on = date.fromordinal(day)
@@ -325,6 +359,7 @@ _MOVES = {
     "p": _purchase,
     "c": _count,
     "k": _streak,
+    "y": _figures,
     "l": _lot,
     "h": _hold,
     "d": _begin_hold,
@@ -385,11 +420,26 @@ def _settled(books: Books, line: Line, where: str) -> None:
     )
 
 
+def numbers(text: str) -> list[int]:
+    """The numbers of a text of the stored state: in base 46, the last digit of each from the second half of the
+    printable letters, but for the two that JSON does not leave alone.
+    """
+    letters = [letter for letter in map(chr, range(32, 127)) if letter not in '"\\'][:92]
+    found, number = [], 0
+    for letter in text:
+        digit = letters.index(letter)
+        number = 46 * number + digit % 46
+        if digit >= 46:
+            found.append(number)
+            number = 0
+    return found
+
+
 def _lots(state: dict[str, Any]) -> dict[tuple[int, int], int]:
     """The lots of a stored state: points by (expiry, start); their times are stored as differences, in a unit."""
     lots: dict[tuple[int, int], int] = {}
     for name, size, start in (("l", 2, 0), ("n", 3, 0), ("w", 2, _WAITING)):
-        unit, *packed = state.get(name, [1])
+        unit, *packed = numbers(state["l"]) if name == "l" in state else state.get(name, [1])
         expiry = 0
         for place in range(0, len(packed), size):
             expiry += unit * packed[place]
@@ -401,8 +451,8 @@ def _lots(state: dict[str, Any]) -> dict[tuple[int, int], int]:
 
 def _recent(state: dict[str, Any]) -> list[list[Any]]:
     """[tag, time] of the newest references of a stored state."""
-    tags, *ages = state["c"]
-    return [[tags[8 * place : 8 * place + 8], state["t"] - age] for place, age in enumerate(ages)]
+    tags, ages = state["c"]
+    return [[tags[8 * place : 8 * place + 8], state["t"] - age] for place, age in enumerate(numbers(ages))]
 
 
 def _same_state(books: Books, line: Line, where: str) -> None:
@@ -412,6 +462,13 @@ def _same_state(books: Books, line: Line, where: str) -> None:
     count, ago, span = state.get("p", [0, today, 0])
     counted, *counters = state.get("u", [today])
     streaks = state.get("e", [])
+    *total, first = numbers(state["m"])[:4] if "m" in state else [0, 0, 0, 0]
+    rows = numbers(state.get("m", ""))[4:]
+    months = {
+        first + place: rows[3 * place : 3 * place + 3]
+        for place in range(len(rows) // 3)
+        if any(rows[3 * place : 3 * place + 3])
+    }
     stored = {
         "purchases": [count, today - ago - span, today - ago],
         "counted": today - counted,
@@ -427,6 +484,8 @@ def _same_state(books: Books, line: Line, where: str) -> None:
         "lapsed": dict(map(tuple, state.get("z", []))),
         "status": state.get("s", "open"),
         "recent": _recent(state),
+        "months": months,
+        "total": total,
     }
     replayed = {
         "purchases": books.purchases,
@@ -440,6 +499,8 @@ def _same_state(books: Books, line: Line, where: str) -> None:
         "lapsed": dict(books.lapsed),
         "status": books.status,
         "recent": books.recent,
+        "months": books.months,
+        "total": books.total,
     }
     for part, value in stored.items():
         _require(value == replayed[part], "I8", where, f"{part}: stored {value}, replayed {replayed[part]}")
@@ -514,7 +575,7 @@ def _restored(books: Books, line: Line, where: str) -> None:
 def _lives(order: dict[str, Any]) -> set[tuple[int, int]]:
     """(expiry, start) of what an order gave: of each award where a rule set decided, else of the policy."""
     if "g" not in order:
-        _, _, expiry, start, _ = order["t"]
+        expiry, start = order["t"][2:4]
         return {(expiry, start)}
     return {(*award[3:4], *award[4:5], 0, 0)[:2] for award in map(_whole_award, order["g"][2])}
 

@@ -104,7 +104,8 @@ def test_a_chain_forged_as_a_whole_is_found_by_what_it_says(stored: list[Item]) 
         body["k"] = "adjusted"
 
     def wealthier(body: dict[str, Any]) -> None:
-        body["s"]["l"][2] += 1
+        lots = body["s"]["l"]
+        body["s"]["l"] = lots[:-1] + ("Q" if lots.endswith("P") else "P")
 
     def later(body: dict[str, Any]) -> None:
         body["s"]["t"] -= 1_000_000

@@ -6,6 +6,7 @@ Every test runs its story first over the code as it is, then over the code with 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from msgspec.structs import replace as with_fields
@@ -15,7 +16,7 @@ from loyalty.earning.store import OrderStore
 from loyalty.errors import Refused
 from loyalty.ledger import account, chain, commands, service, store, wallet
 from loyalty.ledger.account import Draft, Part, expiry_order
-from loyalty.ledger.chain import Cause, Chain, Entry
+from loyalty.ledger.chain import Chain, Entry
 from loyalty.ledger.commands import Award
 from loyalty.ledger.service import Ledger
 from loyalty.ledger.store import LedgerStore
@@ -114,8 +115,8 @@ def _cancelled_redemption_into_the_wrong_lot(patch: Patch) -> None:
 def _refund_from_the_wrong_lot(patch: Patch) -> None:
     take_back = commands.take_back
 
-    def from_any(draft: Draft, shares: Sequence[Award], policy: str, unvisit: bool = False) -> int:
-        return take_back(draft, [with_fields(share, expiry=1, start=0) for share in shares], policy, unvisit)
+    def from_any(draft: Draft, shares: Sequence[Award], *rest: Any) -> int:
+        return take_back(draft, [with_fields(share, expiry=1, start=0) for share in shares], *rest)
 
     patch.setattr(commands, "take_back", from_any)
 
@@ -181,8 +182,8 @@ def _hash_skipping_a_field(patch: Patch) -> None:
 def _hash_without_the_one_before(patch: Patch) -> None:
     seal = chain.seal
 
-    def alone(of: Chain, head: Entry | None, draft: Draft, cause: Cause) -> Entry:
-        return seal(of, None if head is None else with_fields(head, hash=chain.GENESIS), draft, cause)
+    def alone(of: Chain, head: Entry | None, draft: Draft, *rest: Any) -> Entry:
+        return seal(of, None if head is None else with_fields(head, hash=chain.GENESIS), draft, *rest)
 
     patch.setattr(service, "seal", alone)
 

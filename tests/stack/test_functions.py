@@ -71,7 +71,7 @@ def test_every_log_group_forgets_after_as_many_days_as_the_stage_says(stage: Syn
 def test_own_code_is_in_every_function_and_third_party_packages_where_they_are_imported(prod: Synthesised) -> None:
     for one in CATALOGUE:
         layers = prod.functions()[one.name]["Layers"]
-        assert len(layers) == (2 if one.third_party else 1)
+        assert len(layers) == 1 + one.third_party + one.science
 
 
 def test_functions_in_the_emulator_bring_no_packages_for_another_machine(local: Synthesised) -> None:

@@ -45,7 +45,12 @@ def test_every_acknowledged_rule_has_its_reason(prod: Synthesised) -> None:
     assert {rule.removeprefix("Annotation::") for rule in acknowledged} == {
         "AwsSolutions-APIG4",
         "AwsSolutions-IAM5[Resource::*]",
+        (
+            "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:"
+            "loyalty-prod-nightly/*]"
+        ),
         "AwsSolutions-L1",
+        "AwsSolutions-SF1",
         "AwsSolutions-SMG4",
         "AwsSolutions-SQS3",
     }

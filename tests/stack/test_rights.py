@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.catalogue import CATALOGUE, CHAINS, CLIENTS, POLICIES, RULES, Function
+from infra.catalogue import CATALOGUE, CHAINS, CLIENTS, POLICIES, RULES, FromNight, Function
 from loyalty.table import keys
 from tests.stack.conftest import Synthesised, listed
 
@@ -59,10 +59,14 @@ def test_roles_carry_no_managed_policies_and_policies_stand_in_their_role(stage:
     assert "AWS::IAM::Policy" not in {one["Type"] for one in stage.template["Resources"].values()}
 
 
-def test_every_role_is_for_lambda_alone(stage: Synthesised) -> None:
+def test_every_role_is_for_lambda_but_those_of_the_night(stage: Synthesised) -> None:
+    others = []
     for role in stage.properties("AWS::IAM::Role").values():
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
-        assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+        service = statement["Principal"]["Service"]
+        if service != "lambda.amazonaws.com":
+            others.append(service)
+    assert sorted(others) == ["scheduler.amazonaws.com", "states.amazonaws.com"]
 
 
 def test_no_function_may_scan_or_use_the_key(stage: Synthesised) -> None:
@@ -144,5 +148,6 @@ def test_a_function_is_told_of_nothing_that_it_has_no_use_for(function: Function
     expected |= {"ARTIFACT_SECRET_ID"} if function.seals_rules else set()
     expected |= {"EVENT_BUS_NAME"} if function.publishes else set()
     expected |= {f"{function.sends_to.upper()}_QUEUE_URL"} if function.sends_to else set()
+    expected |= {"NIGHT_FUNCTIONS"} if function.trigger == FromNight() else set()
     expected |= {"INGEST_DEAD_LETTER_URL"} if function.gives_up_to_dead_letters else set()
     assert told == expected

@@ -13,10 +13,11 @@ import pytest
 from functions.ingest import handler as ingest
 from functions.recover import handler as recover
 from functions.replay import handler as replay
-from infra.catalogue import CATALOGUE, DELETE, GET, MEMBERS, ORDERS, FromStream
+from infra.catalogue import CATALOGUE, DELETE, GET, MEMBERS, ORDERS, FromNight, FromStream
 from loyalty.ledger.service import Ledger
 from loyalty.routes import ROUTES
 from loyalty.runtime import wiring
+from loyalty.runtime.config import config
 from tests.stack.confined import Confined, Denied
 from tests.unit.running import PROGRAM, Response, forget
 
@@ -75,7 +76,7 @@ class Day:
     def new_copy(self) -> None:
         """What runs next is a copy of its function that has read no policy and no rule set, and leased nothing."""
         wiring._policies.clear()  # noqa: SLF001 - as after a start
-        for made in (wiring.rules_in_force, wiring.leases, wiring.earning, wiring.intake):
+        for made in (wiring.rules_in_force, wiring.leases, wiring.earning, wiring.intake, wiring.arming, wiring.audiences):
             made.cache_clear()
 
     def enrol(self, *identities: str) -> str:
@@ -95,18 +96,41 @@ class Day:
         while fresh := self._fresh():
             for one in CATALOGUE:
                 if isinstance(one.trigger, FromStream):
-                    types = one.trigger.types
-                    records = [record for record in fresh if record["dynamodb"]["NewImage"]["t"]["S"] in types]
+                    types, names = one.trigger.types, {"INSERT", *(["MODIFY"] if one.trigger.changed else [])}
+                    records = [
+                        record
+                        for record in fresh
+                        if record["eventName"] in names and record["dynamodb"]["NewImage"]["t"]["S"] in types
+                    ]
                     self.new_copy()
                     with self.confined.guard.turn(one.name):
                         import_module(f"functions.{one.name}.handler").lambda_handler({"Records": records}, None)
+
+    def night(self) -> list[tuple[dict[str, Any], dict[str, int]]]:
+        """The state machine's part: plans, and their batches with what became of them."""
+        done: list[tuple[dict[str, Any], dict[str, int]]] = []
+        plan: dict[str, Any] = {"until": "2999-12-31"}
+        while True:
+            self.new_copy()
+            with self.confined.guard.turn("plan_night"):
+                plan = import_module("functions.plan_night.handler").lambda_handler(plan, None)
+            if plan["done"]:
+                return done
+            done += [(batch, self.drain(batch)) for batch in plan["batches"]]
+            self.stream()
+
+    def drain(self, batch: dict[str, Any]) -> dict[str, int]:
+        self.new_copy()
+        with self.confined.guard.turn(batch["function"]):
+            counts: dict[str, int] = import_module(f"functions.{batch['function']}.handler").lambda_handler(batch, None)
+        return counts
 
     def _fresh(self) -> list[dict[str, Any]]:
         found = []
         for partition, records in self.confined.engine.stream().items():
             found.extend(records[self._delivered.get(partition, 0) :])
             self._delivered[partition] = len(records)
-        return [record for record in found if record["eventName"] == "INSERT"]
+        return [record for record in found if record["eventName"] != "REMOVE"]
 
 
 def _order(number: str, **who: str) -> dict[str, Any]:
@@ -165,8 +189,11 @@ def _live(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     day.batch({"type": "purchase", **_order("o3", member=ada), "wallet": "six"})
     day.batch(late)
     _simulate(day, monkeypatch)
+    _group(day)
+    _night(day, ada, monkeypatch)
     _obey(day, ada, monkeypatch)
     _close(day, ben)
+    day.stream()
     day.ask_again()
 
 
@@ -178,6 +205,7 @@ rules:
   - {id: base, name: {en: One point per euro, zh: 每欧元一积分}, on: line, earn: line.amount}
   - {id: app, name: {en: More in the app, zh: 应用内更多}, when: channel = 'app', earn: 2 * base, budget: spring}
   - {id: home, name: {en: At home, zh: 本地}, when: member.city = 'Bonn', earn: 2 * base}
+  - {id: new, name: {en: New, zh: 新会员}, when: "'new' IN member.segments", earn: "1"}
 expect:
   - {name: one euro, purchase: {at: 2026-11-05T12:00, lines: [{amount: "1.00"}]}, points: 1}
 """
@@ -220,6 +248,54 @@ def _obey(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
     day.ask("marketer", "POST /v1/rule-sets/{id}/rollback", id=made, status=200)
 
 
+SEGMENTS = """\
+program: grocer
+segments:
+  new: {name: {en: New, zh: 新}, when: member.age_days < 30}
+  old: {name: {en: Old, zh: 老}, when: member.age_days >= 30}
+  top: {name: {en: Top, zh: 顶}, when: member.points_rank < 10}
+  here: {name: {en: Here, zh: 在}, when: member.alive > 0.5}
+"""
+_LOOKING = ("functions.segment_members.handler", "functions.segment_review.handler")
+
+
+def _group(day: Day) -> None:
+    """Segments are handed in, everybody is looked at, and they are listed."""
+    day.ask("marketer", "POST /v1/segments", {"source": SEGMENTS}, status=200)
+    day.stream()
+    counts = {one["id"]: one["members"] for one in day.ask("auditor", "GET /v1/segments", status=200).body["segments"]}
+    assert counts["new"] == 2
+    listed = day.ask("operator", "GET /v1/segments/{id}/members", id="new", status=200).body["members"]
+    assert len(listed) == counts["new"]
+
+
+def _night(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three years on: all there is has expired. Then the same once more, after a machine that died and lost its mark;
+    and with an account that cannot be seen to.
+    """
+    kinds = {kind: one.name for one in CATALOGUE if isinstance(one.trigger, FromNight) for kind in one.trigger.kinds}
+    monkeypatch.setenv("NIGHT_FUNCTIONS", json.dumps(kinds))
+    config.cache_clear()
+    with monkeypatch.context() as later:
+        for module in ("loyalty.runtime.wiring", "functions.plan_night.handler", "loyalty.runtime.night", *_LOOKING):
+            later.setattr(f"{module}.moment", lambda program, now: now + 1100 * 86_400)
+        done = day.night()
+        assert sum(counts["written"] for _, counts in done) > 0
+        day.ask("operator", "POST /v1/members/{id}/adjustments", {"points": 7, "reason": "test"}, id=member)
+        day.stream()
+        for batch, _ in done:
+            assert day.drain(batch)["written"] == 0, "it is done already"
+        day.stream()
+        later.setattr("loyalty.timers.service.Drain._see_to", _fail)
+        later.setattr("loyalty.segments.service.Audiences.look", _fail)
+        assert sum(day.drain(batch)["aside"] for batch, _ in done) > 0
+    config.cache_clear()
+
+
+def _fail(*_: Any) -> None:
+    raise ValueError("something unforeseen")
+
+
 def _simulate(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule set is tried on what was bought, to the end."""
     waiting: list[dict[str, Any]] = []
@@ -254,7 +330,8 @@ def _new_wallets(day: Day, member: str) -> None:
 
 def _close(day: Day, member: str) -> None:
     points = day.ask("till", "GET /v1/members/{id}/balance", id=member, status=200).body["balance"]["available"]
-    day.ask("till", "POST /v1/members/{id}/redemptions", {"points": points}, id=member)
+    if points:  # the night has left none
+        day.ask("till", "POST /v1/members/{id}/redemptions", {"points": points}, id=member)
     day.ask("operator", "POST /v1/members/{id}/close", {"reason": "test"}, id=member)
 
 

@@ -18,6 +18,7 @@ from loyalty.ledger.account import (
     WAITING,
     Balance,
     Draft,
+    Figures,
     Hold,
     Move,
     State,
@@ -181,7 +182,7 @@ def test_a_status_is_set() -> None:
         ["spent", "h", 4, 5, 1],
         ["repaid", "a", -8],
         ["reversed", "z", 9, -1],
-        ["wrong", "q", 1],
+        ["wrong", "j", 1],
     ],
 )
 def test_a_move_that_takes_what_is_not_there_or_is_unknown_is_corrupt(move: Move) -> None:
@@ -222,6 +223,21 @@ COUNTING = msgspec.structs.replace(
     counters={"tea:tm": 2, "lunch:pm": 60},
     streaks={"walk": (719_162, 4), "check_in": (719_163, 12)},
 )
+STANDING = msgspec.structs.replace(
+    wallet({(500, 0): 100}, at=77),
+    tier="gold",
+    tier_since=719_123,
+    tier_until=719_500,
+    tier_manual=True,
+    months={23_637: Figures(1999, 6, 1), 23_639: Figures(900, 8, 1)},
+    total=Figures(12_345, 21, 2),
+    noticed=500,
+    promised=900,
+    extended=(100, 500),
+    decayed=719_100,
+    decay_noticed=719_190,
+    alerted=719_150,
+)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +259,7 @@ def test_the_stored_form_is_the_one_that_stored_entries_have(schema: int, text: 
 
 
 def test_the_stored_form_of_counts_is_the_one_that_stored_entries_have() -> None:
-    assert json.dumps(COUNTING.encode(), separators=(",", ":")) == (
+    assert json.dumps(COUNTING.encode(2), separators=(",", ":")) == (
         '{"v":2,"k":"household","s":"frozen","t":77,'
         '"l":[100,0,20,5,100],"n":[100,5,3,40],"w":[100,0,3,5,4],'
         '"h":[[3,800,1,[[0,2],[400,1]]],[12,900,0,[[500,7]]]],'
@@ -252,12 +268,22 @@ def test_the_stored_form_of_counts_is_the_one_that_stored_entries_have() -> None
     )
 
 
+def test_the_stored_form_of_what_tiers_and_ends_go_by_is_the_one_that_stored_entries_have() -> None:
+    assert json.dumps(STANDING.encode(), separators=(",", ":")) == (
+        '{"v":3,"t":77,'
+        '"l":"#WT#W",'
+        '"g":["gold",40,719500,1],"m":"&GaeQ,(wLeUPOOO4jWP","q":[500,900],"x":[100,500],"y":[719100,719190],"b":719150,'
+        '"c":["aaaaaaaa","O"]}'
+    )
+
+
 def test_what_is_empty_is_left_out_of_the_stored_form() -> None:
-    assert wallet(at=77).encode() == {"v": 2, "t": 77, "c": ["aaaaaaaa", 0]}
+    assert wallet(at=77).encode() == {"v": 3, "t": 77, "c": ["aaaaaaaa", "O"]}
+    assert wallet(at=77).encode(2) == {"v": 2, "t": 77, "c": ["aaaaaaaa", 0]}
     assert wallet(at=77).encode(1) == {"v": 1, "k": "member", "s": "open", "t": 77, "c": ["aaaaaaaa", 0]}
 
 
-@pytest.mark.parametrize("state", [FULL, COUNTING])
+@pytest.mark.parametrize("state", [FULL, COUNTING, STANDING])
 def test_a_state_comes_back_from_its_stored_form_with_all_it_has(state: State) -> None:
     assert State.decode(10, json.loads(json.dumps(state.encode()))) == state
 
@@ -275,7 +301,7 @@ def test_equal_states_have_the_same_stored_form_however_they_came_about() -> Non
     assert json.dumps(turned.encode()) == json.dumps(COUNTING.encode())
 
 
-@pytest.mark.parametrize("version", [0, 3, "1", None])
+@pytest.mark.parametrize("version", [0, 4, "1", None])
 def test_a_schema_that_this_code_does_not_know_is_corrupt(version: object) -> None:
     with pytest.raises(Corrupt, match="schema"):
         State.decode(1, {**FULL.encode(), "v": version})

@@ -184,6 +184,7 @@ def test_awards_of_one_purchase_carry_by_rule_and_fill_a_lot_for_each_of_their_t
         ["earned", "r", "lunch", 1, 4],
         ["earned", "l", LATER, 0, 11],
         ["earned", "l", LATEST, 0, 5],
+        ["earned", "y", TODAY, 0, 16, 0],
     ]
     assert change.detail == {"points": 16, "awards": [["base", 10], ["lunch", 1], ["tea", 5]]}
 
@@ -196,7 +197,7 @@ def test_what_the_base_rule_alone_gives_is_not_told_twice() -> None:
 
 def test_a_rounded_award_leaves_the_remainder_of_its_rule_alone() -> None:
     change = done(wallet(remainders={"tea": Rate(1, 2)}), give(award("tea", 3, carry=False)))
-    assert change.moves == [["earned", "l", LATER, 0, 3]]
+    assert change.moves == [["earned", "l", LATER, 0, 3], ["earned", "y", TODAY, 0, 3, 0]]
 
 
 def test_a_purchase_counts_as_a_visit_and_an_event_does_not() -> None:
@@ -210,7 +211,10 @@ def test_a_counter_of_points_counts_whole_points_and_one_of_times_counts_awards(
     counters = (("tea:pm", end), ("tea:tt", 0))
     state = wallet(remainders={"tea": Rate(1, 2)}, counted=TODAY, counters={"tea:pm": 60, "wine:pd": 4})
     change = done(state, give(award("tea", Rate(21, 2), counters=counters)))
-    assert change.moves[-1] == ["earned", "c", TODAY, "tea:pm", 11, "tea:tt", 1]
+    assert change.moves[-2:] == [
+        ["earned", "c", TODAY, "tea:pm", 11, "tea:tt", 1],
+        ["earned", "y", TODAY, 0, 11, 0],
+    ]
     assert change.state.counters == {"tea:pm": 71, "tea:tt": 1, "wine:pd": 4}
     change = done(change.state, give(award("tea", Rate(1, 2), counters=counters), day=TODAY - 40))
     assert change.moves == [["earned", "r", "tea", 1, 2], ["earned", "c", TODAY, "tea:tt", 1]]

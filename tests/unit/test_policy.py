@@ -12,6 +12,45 @@ from loyalty.programs.terms import Program
 SMALLEST = {"program": "acme", "name": "Acme", "currency": "EUR"}
 
 
+TIERS: dict[str, Any] = {
+    "levels": [
+        {
+            "id": "green",
+            "name": {"en": "Green", "zh": ""},
+            "spend": None,
+            "points": None,
+            "visits": None,
+            "all": False,
+            "multiplier": "1",
+            "benefits": [],
+        },
+        {
+            "id": "gold",
+            "name": {"en": "Gold", "zh": "金"},
+            "spend": 50_000,
+            "points": 400,
+            "visits": 12,
+            "all": True,
+            "multiplier": "3/2",
+            "benefits": ["lounge"],
+        },
+    ],
+    "window": {"kind": "rolling_months", "months": 6},
+    "downgrade": "to_eligible",
+    "grace_days": 30,
+    "warn_days": 14,
+}
+GREEN, GOLD = TIERS["levels"]
+
+
+def tiers(**changes: Any) -> dict[str, Any]:
+    return {"tiers": {**TIERS, **changes}}
+
+
+def gold(**changes: Any) -> dict[str, Any]:
+    return tiers(levels=[GREEN, {**GOLD, **changes}])
+
+
 def wrong(**changes: Any) -> Invalid:
     with pytest.raises(Invalid) as refusal:
         check({**SMALLEST, **changes})
@@ -29,31 +68,41 @@ def test_a_small_policy_is_stored_with_every_default_written_out() -> None:
         "timezone": "UTC",
         "wallets": ["points"],
         "earn": {"rate": "1", "minor_units": 100},
-        "expiry": {"kind": "rolling", "months": 24, "rounding": "month"},
+        "expiry": {"kind": "rolling", "months": 24, "rounding": "month", "require_notice": False},
         "pending": {"kind": "immediate"},
         "return_policy": "arrears",
         "events": {},
         "holds": {"default_minutes": 60, "max_minutes": 10_080},
         "purchases_since": "2020-01-01",
+        "reminders": None,
+        "decay": None,
+        "renewal": None,
+        "tiers": None,
+        "churn": None,
         "sandbox": False,
     }
 
 
 def test_a_full_policy_is_stored_as_it_is_written() -> None:
     document = {
-        "program": "acme-2",
+        "program": "sandbox-acme-2",
         "name": "Ácme 積分",
         "currency": "JPY",
         "timezone": "Asia/Tokyo",
         "wallets": ["points", "cash2"],
         "earn": {"rate": "3/2"},
-        "expiry": {"kind": "fixed_dates", "dates": ["03-31", "09-30"]},
+        "expiry": {"kind": "fixed_dates", "dates": ["03-31", "09-30"], "require_notice": True},
         "pending": {"kind": "delay", "days": 14},
         "return_policy": "only_pending",
         "events": {"check_in": 5, "review": 50},
         "holds": {"default_minutes": 5, "max_minutes": 5},
         "purchases_since": "1970-01-01",
-        "sandbox": False,
+        "reminders": {"days": [30, 7]},
+        "decay": {"months": 3, "percent": 10, "notice_days": 7},
+        "renewal": {"months": 12, "price_percent": 5},
+        "tiers": TIERS,
+        "churn": {"threshold": "0.25", "by": "return", "horizon_days": 60, "onboarding_days": 30},
+        "sandbox": True,
     }
     assert check(document) == {**document, "earn": {"rate": "3/2", "minor_units": 1}}
 
@@ -140,6 +189,41 @@ def test_fixed_dates_are_sorted_and_named_once() -> None:
         ({"purchases_since": "2025-02-29"}, "purchases_since"),
         ({"purchases_since": "1969-12-31"}, "purchases_since"),
         ({"purchases_since": "0001-01-01", "timezone": "Asia/Shanghai"}, "purchases_since"),
+        ({"expiry": {"kind": "inactivity"}}, "expiry.months"),
+        ({"expiry": {"kind": "inactivity", "months": 12, "actions": ["Check In"]}}, "expiry.actions[0]"),
+        ({"expiry": {"kind": "none", "require_notice": True}}, "expiry.require_notice"),
+        ({"expiry": {"kind": "rolling", "months": 1, "require_notice": 1}}, "expiry.require_notice"),
+        ({"reminders": {"days": []}}, "reminders.days"),
+        ({"reminders": {"days": [0]}}, "reminders.days[0]"),
+        ({"reminders": {"days": [366]}}, "reminders.days[0]"),
+        ({"decay": {"months": 3}}, "decay.percent"),
+        ({"decay": {"months": 3, "percent": 101}}, "decay.percent"),
+        ({"decay": {"months": 1, "percent": 10, "notice_days": 28}}, "decay"),
+        ({"renewal": {"months": 0, "price_percent": 5}}, "renewal.months"),
+        ({"renewal": {"months": 1, "price_percent": 101}}, "renewal.price_percent"),
+        (tiers(levels=[]), "tiers.levels"),
+        (tiers(levels=[GREEN, GREEN]), "tiers.levels"),
+        (tiers(levels=[GOLD, {**GREEN, "id": "white"}]), "tiers.levels"),
+        (tiers(levels=[GREEN, GOLD, {**GOLD, "id": "black", "visits": 11}]), "tiers.levels"),
+        (tiers(window={"kind": "rolling_months", "months": 19}), "tiers.window.months"),
+        (tiers(window={"kind": "for_ever"}), "tiers.window"),
+        (tiers(downgrade="sometimes"), "tiers.downgrade"),
+        (tiers(grace_days=181), "tiers.grace_days"),
+        (tiers(warn_days=91), "tiers.warn_days"),
+        (gold(id="Gold"), "tiers.levels[1].id"),
+        (gold(name={"zh": "金"}), "tiers.levels[1].name.en"),
+        (gold(spend=0), "tiers.levels[1].spend"),
+        (gold(points="400"), "tiers.levels[1].points"),
+        (gold(visits=-1), "tiers.levels[1].visits"),
+        (gold(multiplier="0"), "tiers.levels[1].multiplier"),
+        (gold(benefits=[""]), "tiers.levels[1].benefits[0]"),
+        ({"churn": {"threshold": "1"}}, "churn.threshold"),
+        ({"churn": {"threshold": "0.0"}}, "churn.threshold"),
+        ({"churn": {"by": "silence"}}, "churn.by"),
+        ({"churn": {"horizon_days": 731}}, "churn.horizon_days"),
+        ({"churn": {"onboarding_days": 0}}, "churn.onboarding_days"),
+        ({"sandbox": True}, "sandbox"),
+        ({"program": "sandbox-acme"}, "sandbox"),
         ({"rates": "1"}, "rates"),
         ({"PROGRAM": "acme"}, "PROGRAM"),
     ],

@@ -6,6 +6,7 @@ import pytest
 
 from loyalty.programs.policy import check
 from tests.unit.running import PROGRAM, Response, Running
+from tests.unit.test_policy import TIERS
 
 SHOW, REPLACE = "GET /v1/program", "PUT /v1/program"
 
@@ -37,8 +38,24 @@ def test_what_is_read_can_be_written_back(running: Running, operator: str) -> No
     "part",
     [
         {"expiry": {"kind": "none"}},
-        {"expiry": {"kind": "rolling", "months": 3, "rounding": "day"}},
-        {"expiry": {"kind": "fixed_dates", "dates": ["06-30", "12-31"]}},
+        {"expiry": {"kind": "rolling", "months": 3, "rounding": "day", "require_notice": True}},
+        {"expiry": {"kind": "fixed_dates", "dates": ["06-30", "12-31"], "require_notice": False}},
+        {
+            "expiry": {
+                "kind": "inactivity",
+                "months": 12,
+                "rounding": "day",
+                "actions": ["check_in"],
+                "require_notice": True,
+            }
+        },
+        {"reminders": {"days": [30, 7]}},
+        {"decay": {"months": 3, "percent": 10, "notice_days": 14}},
+        {"renewal": {"months": 12, "price_percent": 5}},
+        {"tiers": TIERS},
+        {"tiers": {**TIERS, "window": {"kind": "calendar_year"}}},
+        {"tiers": {**TIERS, "window": {"kind": "lifetime"}, "downgrade": "never"}},
+        {"churn": {"threshold": "0.5", "by": "alive", "horizon_days": 90, "onboarding_days": 45}},
         {"pending": {"kind": "immediate"}},
         {"pending": {"kind": "delay", "days": 14}},
         {"earn": {"rate": "3/2"}},
@@ -56,7 +73,7 @@ def test_every_part_of_a_policy_is_kept_as_it_was_sent(running: Running, operato
 def test_what_is_left_out_takes_its_default(running: Running, operator: str) -> None:
     short = {"program": PROGRAM, "name": "Short", "currency": "EUR"}
     written = replace(running, operator, short).body
-    assert written["expiry"] == {"kind": "rolling", "months": 24, "rounding": "month"}
+    assert written["expiry"] == {"kind": "rolling", "months": 24, "rounding": "month", "require_notice": False}
     checked = check(short)
     del checked["earn"]["minor_units"]
     assert written == checked

@@ -13,7 +13,7 @@ from loyalty.rules import facts
 from loyalty.rules.evaluation import Values
 from loyalty.rules.facts import Happened, Person, pack, typed, unpack
 from loyalty.rules.ruleset import Day, Event, Names, Rule, RuleSet, Store
-from loyalty.rules.schema import LINE, ORDER, Layout, layout
+from loyalty.rules.schema import BEHIND, LINE, ORDER, Layout, layout
 from loyalty.rules.tree import Case, Compare, Field, Has, IsNull, Node, Not, Number, Text
 
 NAMES = Names("name", "名称")
@@ -94,7 +94,7 @@ def layout_of(rules: RuleSet) -> Layout:
 
 
 def test_a_purchase_gives_every_fact_of_the_order_at_the_time_of_its_store() -> None:
-    person = facts.reader(rule_set(*speaks_of(*SPOKEN))).person(MEMBER)
+    person = replace(facts.reader(rule_set(*speaks_of(*SPOKEN))).person(MEMBER), multiplier=1500)
     state = State(purchases=3, first=1, last=date(2026, 11, 8).toordinal())
     found = facts.of_purchase(RULES, PURCHASE, person, state)
     assert found.day == date(2026, 11, 11).toordinal()
@@ -135,6 +135,7 @@ def test_a_purchase_gives_every_fact_of_the_order_at_the_time_of_its_store() -> 
         "event.words": None,
         "member.vegan": True,
         "member.joined": None,
+        "member.multiplier": 1500,
     }
 
 
@@ -160,10 +161,10 @@ def test_each_line_gives_its_own_facts() -> None:
 def test_facts_stand_where_the_layout_says_however_little_is_declared() -> None:
     bare = RuleSet("grocer", "bare", "EUR", "UTC", (BASE,), 0)
     found = facts.of_purchase(bare, PURCHASE, Person(), State())
-    assert (len(found.order), len(found.lines[0])) == (len(ORDER), len(LINE))
+    assert (len(found.order), len(found.lines[0])) == (len(ORDER) + len(BEHIND), len(LINE))
     assert named(bare, found.order)["local_time"] == 3600 + 30 * 60 + 5
     happened = facts.of_event(bare, Happened(ANNA, "review", LATE), None, State())
-    assert len(happened.order) == len(ORDER)
+    assert len(happened.order) == len(ORDER) + len(BEHIND)
 
 
 def test_what_is_empty_is_null() -> None:
@@ -181,6 +182,10 @@ def test_what_is_empty_is_null() -> None:
         "tuesday",
         {"autumn"},
     )
+
+
+def test_whoever_has_no_tier_has_a_multiplier_of_one() -> None:
+    assert named(RULES, facts.of_purchase(RULES, PURCHASE, Person(), State()).order)["member.multiplier"] == 1000
 
 
 def test_a_store_without_a_zone_is_in_the_programmes() -> None:
@@ -286,9 +291,9 @@ def test_a_text_that_looks_like_a_field_is_none() -> None:
 
 
 def test_a_person_comes_back_from_its_stored_form_which_holds_what_is_known() -> None:
-    whole = facts.reader(rule_set(*speaks_of(*SPOKEN))).person(MEMBER)
+    whole = replace(facts.reader(rule_set(*speaks_of(*SPOKEN))).person(MEMBER), multiplier=1500)
     assert unpack(pack(whole)) == whole
-    assert set(pack(whole)) == set("ktslcmdea")
+    assert set(pack(whole)) == set("ktslcmdeax")
     assert pack(Person()) == {}
     assert pack(Person(tier="gold")) == {"t": "gold"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from loyalty.rules import language, schema, tree, words
 from loyalty.rules.ruleset import EVENT_SCALE, On
-from loyalty.rules.schema import LINE, ORDER, Fact, Layout
+from loyalty.rules.schema import BEHIND, LINE, ORDER, Fact, Layout
 
 TEXT: Final = (Path(__file__).parents[2] / "docs" / "rules-language.md").read_text(encoding="utf-8")
 LAYOUT: Final = schema.layout({"vegan": "truth", "since": "date"}, {"organic": "truth"}, {"photo": "truth"})
@@ -44,7 +44,7 @@ def names(title: str) -> list[str]:
 
 
 def test_every_field_is_there_as_the_code_has_it() -> None:
-    assert rows("Fields") == [*table(ORDER), *table(LINE)]
+    assert rows("Fields") == [*table(ORDER), *table(BEHIND), *table(LINE)]
 
 
 def test_every_function_is_there_and_reads_as_it_is_written() -> None:

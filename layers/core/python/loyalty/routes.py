@@ -41,6 +41,9 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/v1/redemptions/{id}/cancel", "redeem", "redemptions:cancel", "Give a redemption's points back", True
     ),
+    Route(
+        "POST", "/v1/members/{id}/renewals", "redeem", "redemptions:write", "Renew points that are about to end", True
+    ),
     Route("POST", "/v1/holds", "hold", "holds:write", "Set points aside as a till's offline allowance", True),
     Route("POST", "/v1/members/{id}/holds", "hold", "holds:write", "Set points aside", True),
     Route("POST", "/v1/holds/{id}/capture", "hold", "holds:write", "Spend held points, whole or in part", True),
@@ -50,6 +53,9 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("POST", "/v1/members/{id}/transfers", "adjust", "transfers:write", "Move points to another account", True),
     Route("POST", "/v1/members/{id}/expirations", "adjust", "adjustments:write", "Write down what has expired", True),
+    Route(
+        "POST", "/v1/members/{id}/notices", "adjust", "adjustments:write", "A member was told of points that end", True
+    ),
     Route("POST", "/v1/members", "members", "members:write", "Enrol a member"),
     Route("GET", "/v1/members", "members", "members:read", "Find a member by identity, or list members"),
     Route("GET", "/v1/members/{id}", "members", "members:read", "One member"),
@@ -59,10 +65,12 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/members/{id}/unfreeze", "members", "accounts:write", "Let points leave an account again", True),
     Route("POST", "/v1/members/{id}/close", "members", "accounts:write", "Close an account for good", True),
     Route("GET", "/v1/members/{id}/balance", "balance", "balance:read", "Balance by state and by expiry date"),
+    Route("GET", "/v1/members/{id}/value", "churn", "value:read", "What to expect of a member"),
     Route("GET", "/v1/members/{id}/entries", "balance", "balance:read", "Entries, newest first"),
     Route("GET", "/v1/entries/{id}", "balance", "balance:read", "One entry"),
     Route("GET", "/v1/entries/{id}/explanation", "explain", "balance:read", "Why an entry says what it says"),
     Route("GET", "/v1/members/{id}/verification", "balance", "ledger:verify", "Recompute an account's chain"),
+    Route("GET", "/v1/churn", "churn", "value:read", "The churn models' parameters, and how the newest fit went"),
     Route("GET", "/v1/clients", "clients", "clients:read", "List clients"),
     Route("POST", "/v1/clients", "clients", "clients:write", "Create a client and show its key once"),
     Route(
@@ -77,6 +85,9 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", "/v1/program", "program", "program:write", "Replace the programme's policy"),
     Route("GET", "/v1/clock", "program", "program:read", "What time it is in the programme"),
     Route("POST", "/v1/clock", "program", "clock:write", "Move a sandbox programme's clock ahead"),
+    Route("GET", "/v1/members/{id}/tier", "tiers", "balance:read", "Tier, what keeps it, and what the next one takes"),
+    Route("PUT", "/v1/members/{id}/tier", "tiers", "members:write", "Set a tier by hand, with a reason and an end"),
+    Route("POST", "/v1/tiers/simulate", "tiers", "rules:write", "Who would rise and fall by other tiers"),
     Route("POST", "/v1/rule-sets", "rules", "rules:write", "Hand in a rule set, as a draft"),
     Route("GET", "/v1/rule-sets", "rules", "rules:read", "Rule sets, the newest first"),
     Route("GET", "/v1/rule-sets/{id}", "rules", "rules:read", "One rule set: its id, v12, or current"),
@@ -87,6 +98,9 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("POST", "/v1/rule-sets/{id}/simulate", "simulate", "rules:write", "Try a rule set on stored purchases"),
     Route("GET", "/v1/simulations/{id}", "simulate", "rules:read", "How far a simulation has come, or what it found"),
+    Route("POST", "/v1/segments", "segments", "segments:write", "Hand in the programme's segments"),
+    Route("GET", "/v1/segments", "segments", "segments:read", "Segments, and how many members each has"),
+    Route("GET", "/v1/segments/{id}/members", "segments", "segments:read", "Who is in a segment, and since when"),
     Route(
         "POST", "/v1/batches", "submit", "purchases:write", "Hand in purchases and returns of a till that was offline"
     ),

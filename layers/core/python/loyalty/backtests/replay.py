@@ -27,7 +27,7 @@ from loyalty.programs.terms import Program, Terms
 from loyalty.rules import engine
 from loyalty.rules.engine import Awarded, Fraction, LineState, Outcome, Returned
 from loyalty.rules.evaluation import Evaluator, Facts
-from loyalty.rules.facts import Happened, Person, reader, typed
+from loyalty.rules.facts import Happened, Person, reader, streak_of, typed
 from loyalty.rules.ruleset import BASE_RULE, Rule
 from loyalty.values import ZERO, Rate
 
@@ -180,7 +180,10 @@ class _Wallet:
         draft = self._draft(entry)
         store = str(entry.detail.get("store", ""))
         day = self._replay.reader.day(entry.occurred, store)
-        streak = draft.streak(kind, day) if kind in self._replay.streaks else 0
+        streak = 0
+        if kind in self._replay.streaks:
+            streak = streak_of(draft.state, kind, day)
+            draft.streak(kind, day)
         known = entry.detail.get("fields", {})
         fields = {name: typed(of, known[name]) for name, of in declared.fields.items() if name in known}
         happened = Happened(entry.chain.account, kind, entry.occurred, store, fields, streak)
@@ -204,7 +207,7 @@ class _Wallet:
         draft = self._draft(entry)
         if bought is None:  # bought before the replay began: taken back as it really was given
             shares = _really_back(entry, self._real)
-            ended = any(move[1] == "p" for move in entry.moves)
+            ended = commands.came_back(entry.moves)
         else:
             back = _come_back(entry.detail, bought)
             shares = engine.shares(bought.awards, bought.back, back)
@@ -290,7 +293,7 @@ class _Wallet:
         if self._person is None or kept is None:
             return self._person
         tier, segments = str(kept.get("tier", "")), tuple(map(str, kept.get("segments", ())))
-        return replace(self._person, tier=tier, segments=segments)
+        return replace(self._person, tier=tier, segments=segments, multiplier=int(kept.get("multiplier", 0)))
 
 
 _WAITED: Final = "waited in vain"
@@ -364,6 +367,7 @@ def _as_kept(kept: Person, today: Person) -> Person:
         birth_day=kept.birth_day or today.birth_day,
         enrolled=kept.enrolled or today.enrolled,
         attributes={**today.attributes, **kept.attributes},
+        multiplier=kept.multiplier,
     )
 
 

@@ -3,7 +3,8 @@
 Many members look alike, so the likelihood is worked out once for each (repeats, recency, age) there is and weighted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 
 import numpy as np
 from msgspec import Struct
@@ -69,6 +70,18 @@ def purchasing(repeats: Floats, recency: Floats, age: Floats) -> Fitted:
 
     values, least = _least(loss, _STARTS)
     return Fitted(Purchasing(*values), -least, len(repeats))
+
+
+def all_spending(customers: Mapping[str, Mapping[date, float]], until: date) -> FittedSpending:
+    """Gamma-Gamma on every purchase day up to ``until``, the first ones too: an account knows the sum of all, not what
+    the first was.
+    """
+    spent = [[value for day, value in days.items() if day <= until] for days in customers.values()]
+    some = [values for values in spent if values]
+    return spending(
+        np.array([len(values) for values in some], dtype=np.float64),
+        np.array([sum(values) / len(values) for values in some], dtype=np.float64),
+    )
 
 
 def spending(purchases: Floats, mean: Floats) -> FittedSpending:

@@ -21,6 +21,7 @@ accounts:write                    x
 adjustments:write                 x
 transfers:write                   x
 ledger:verify                     x                   x
+value:read                        x                   x
 clients:read                      x                   x
 clients:write                     x
 program:read                      x         x         x
@@ -29,6 +30,8 @@ clock:write                       x
 rules:read                        x         x         x
 rules:write                       x         x
 rules:publish                     x         x
+segments:read                     x         x         x
+segments:write                    x         x
 ====================  ====  ====  ========  ========  =======  ======
 
 ``member`` is the role of a member's own token, which reaches that one member; no client has it.
@@ -64,15 +67,35 @@ _TILL: Final = frozenset(
 )
 _SHOP: Final = _TILL | {"tokens:write", WRITE_IDENTITIES}
 _AUDITOR: Final = frozenset(
-    {"members:read", LIST_MEMBERS, "balance:read", "ledger:verify", "clients:read", "program:read", "rules:read"}
+    {
+        "members:read",
+        LIST_MEMBERS,
+        "balance:read",
+        "ledger:verify",
+        "value:read",
+        "clients:read",
+        "program:read",
+        "rules:read",
+        "segments:read",
+    }
 )
-_MARKETER: Final = frozenset({"program:read", "rules:read", "rules:write", "rules:publish"})
+_MARKETER: Final = frozenset(
+    {"program:read", "rules:read", "rules:write", "rules:publish", "segments:read", "segments:write"}
+)
 """Decides what earns how much, and reaches no member."""
 _OPERATOR: Final = (
     _SHOP
     | _AUDITOR
     | _MARKETER
-    | {"accounts:write", "adjustments:write", "transfers:write", "clients:write", "program:write", "clock:write", WRITE_STANDING}
+    | {
+        "accounts:write",
+        "adjustments:write",
+        "transfers:write",
+        "clients:write",
+        "program:write",
+        "clock:write",
+        WRITE_STANDING,
+    }
 )
 ROLES: Final[dict[str, frozenset[str]]] = {
     "till": _TILL,

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from loyalty.earning.checks import check_occurred, check_wallet
+from loyalty.earning.persons import as_of
 from loyalty.earning.purchase import Attribute
 from loyalty.earning.rulebook import Rulebook
-from loyalty.errors import Conflict, NotFound, Refused
+from loyalty.errors import Conflict, Corrupt, Forbidden, Invalid, NotFound, Problem, Refused, Unavailable
 from loyalty.ids import Located
 from loyalty.ledger import commands
-from loyalty.ledger.account import Draft, State
+from loyalty.ledger.account import Draft
 from loyalty.ledger.chain import Cause, Chain, fingerprint
 from loyalty.ledger.service import Ledger, Posted
 from loyalty.programs.terms import Program
 
 if TYPE_CHECKING:
-    from loyalty.earning.awards import EventPosting
     from loyalty.earning.quotes import Quote
     from loyalty.rules.evaluation import Loaded
     from loyalty.rules.facts import Happened
@@ -49,18 +49,43 @@ class Activity:
         fields: Mapping[str, Attribute] = NO_FIELDS,
         store: str = "",
         of: Located | None = None,
+        within: str = "",
     ) -> Posted:
         """Give what an event earns: by the rule set where it knows the type, else the bonus that the policy sets.
 
-        ``of`` is the entry whose waiting points the event decides on. An event that earns nothing is an entry too: it
-        counts for streaks and for being once, and says so when it is sent again.
+        ``of`` is the entry whose waiting points the event decides on; where the rule set in force does not know the
+        type, the version that the entry was earned under may. ``within`` is the store that the caller belongs to, empty
+        for none: it decides on entries of its own store only, and on those of no store. An event that earns nothing is
+        an entry too: it counts for streaks and for being once, and says so when it is sent again.
         """
-        policy = self._program(program)
-        check_occurred(policy, occurred, now)
-        check_wallet(policy, wallet)
         chain = Chain(program, account, wallet)
-        loaded = self._book.in_force(program, policy)
+        try:
+            return self._post(chain, event, occurred, cause, now, fields, store, of, within)
+        except (Invalid, NotFound, Refused):
+            # What was carried out before is answered as it was, whatever rules and policy say of it by now (I3).
+            if (done := self._ledger.open(chain, cause, now, new=True).done) is None:
+                raise
+            return Posted(done, replayed=True)
+
+    def _post(
+        self,
+        chain: Chain,
+        event: str,
+        occurred: int,
+        cause: Cause,
+        now: int,
+        fields: Mapping[str, Attribute],
+        store: str,
+        of: Located | None,
+        within: str,
+    ) -> Posted:
+        policy = self._program(chain.program)
+        check_occurred(policy, occurred, now)
+        check_wallet(policy, chain.wallet)
+        loaded = self._book.in_force(chain.program, policy, chain.wallet)
         known = None if loaded is None else _event_of(loaded, event)
+        if known is None and of is not None:
+            loaded, known = self._waited_for(chain, event, of)
         if loaded is None or known is None:
             return self._ledger.post(chain, cause, now, _bonus(policy, event, occurred, now, fields, of))
         from loyalty.earning.awards import fields_of
@@ -68,10 +93,9 @@ class Activity:
         typed = fields_of(known, fields)
         detail = _told(known, fields, store, loaded.version)
         if known.activates or known.cancels:
-            return self._decided(chain, known, of, cause, now, detail)
-        return self._happened(
-            policy, chain, loaded, known, _what(account, event, occurred, store, typed), cause, now, detail
-        )
+            return self._decided(chain, known, of, within, cause, now, detail)
+        happened = _what(chain.account, event, occurred, store, typed)
+        return self._happened(policy, chain, loaded, known, happened, cause, now, detail)
 
     def quote(
         self,
@@ -91,7 +115,7 @@ class Activity:
         policy = self._program(program)
         check_occurred(policy, occurred, now)
         check_wallet(policy, wallet)
-        loaded = self._book.in_force(program, policy)
+        loaded = self._book.in_force(program, policy, wallet)
         known = None if loaded is None else _event_of(loaded, event)
         state, person = self._book.look(self._ledger, Chain(program, account, wallet), loaded if known else None)
         draft = Draft(state, now)
@@ -99,7 +123,9 @@ class Activity:
             _bonus(policy, event, occurred, now, fields, None)(draft)
             return Quote(draft.detail["points"], (Quoted(event, draft.detail["points"]),))
         happened = _what(account, event, occurred, store, fields_of(known, fields))
-        posting = EventPosting(loaded, policy, known, happened, person, now, {})
+        if known.activates or known.cancels:  # it decides on points that were earned before, and earns none
+            return Quote(0, (), loaded.version)
+        posting = EventPosting(loaded, policy, known, happened, as_of(policy, person, state, now), now, {})
         outcome = posting.earns(state, None)
         if outcome.needs:
             outcome = posting.earns(state, self._book.budgets.rooms(program, outcome.needs))
@@ -120,17 +146,22 @@ class Activity:
         from loyalty.earning.awards import EventPosting
 
         if event.once:
-            cause = _once(event, happened, cause, detail)
+            cause = _once(event, happened, cause)
         try:
             opened, person = self._book.open(self._ledger, chain, cause, now, loaded, sure=True)
+            person = as_of(policy, person, opened.state, now)
             posting = EventPosting(loaded, policy, event, happened, person, now, detail)
+            what = f"{chain.account}#{chain.wallet}#{cause.ref}"
             if opened.done is not None:
+                self._book.stands(chain.program, what, opened.done.recorded, None)
                 return Posted(opened.done, replayed=True)
-            posting.reserved = self._paid(chain.program, posting, opened.state, now)
+            needs = posting.earns(opened.state, None).needs
+            posting.reserved = self._book.reserve(chain.program, what, needs, now)
             try:
                 posted = self._ledger.commit(opened, posting.decide)
-            except Refused:  # nothing was written
-                self._book.budgets.release(chain.program, posting.reserved)
+            except Problem as problem:
+                if not isinstance(problem, Unavailable):  # nothing was written
+                    self._book.unused(chain.program, what, now)
                 raise
         except Conflict as conflict:
             if event.once and conflict.code == "IDEMPOTENCY_KEY_REUSED":
@@ -138,17 +169,38 @@ class Activity:
                     "EVENT_ALREADY_COUNTED", f"{event.type} counts once, and was counted with other content"
                 ) from None
             raise
-        if not posted.replayed and posting.outcome is not None:
-            self._book.settle(chain.program, loaded, posting.outcome, posting.reserved)
+        if posted.replayed:
+            self._book.stands(chain.program, what, posted.entry.recorded, None)
+        elif posting.outcome is not None:
+            self._book.used(chain.program, what, posting.outcome.taken)
+            self._book.tell(chain.program, loaded, posting.outcome)
         return posted
 
-    def _paid(self, program: str, posting: "EventPosting", state: State, now: int) -> dict[str, int]:
-        """What campaigns set aside for an event on the account as it stands."""
-        needs = posting.earns(state, None).needs
-        return self._book.budgets.reserve(program, needs, now) if needs else {}
+    def _waited_for(self, chain: Chain, event: str, of: Located) -> "tuple[Loaded | None, Event | None]":
+        """What the version that an entry was earned under says of the event that decides on it, if it can be read."""
+        entry = self._ledger.store.entry(chain, of.number) if _within(chain, of) else None
+        if entry is None:
+            raise _no_entry()
+        version = entry.detail.get("rules", 0)
+        if not version:
+            return None, None
+        try:
+            loaded = self._book.version(chain.program, version)
+        except Corrupt:
+            self._book.lost(chain.program)
+            return None, None
+        known = _event_of(loaded, event)
+        return (loaded, known) if known and (known.activates or known.cancels) else (None, None)
 
     def _decided(
-        self, chain: Chain, event: "Event", of: Located | None, cause: Cause, now: int, detail: dict[str, object]
+        self,
+        chain: Chain,
+        event: "Event",
+        of: Located | None,
+        within: str,
+        cause: Cause,
+        now: int,
+        detail: dict[str, object],
     ) -> Posted:
         """Activate or cancel the points that wait for this event. Decided is decided: the same again is the first
         answer, the other way is a Conflict.
@@ -158,9 +210,8 @@ class Activity:
         waited = event.activates or event.cancels
         if of is None:
             raise field_invalid("of", f"{event.type} needs the entry of the {waited} that it decides on")
-        if (of.account, of.wallet) != (chain.account, chain.wallet):
-            raise NotFound("ENTRY_NOT_FOUND", "There is no such entry in this wallet")
-        act = commands.activate if event.activates else commands.cancel
+        if not _within(chain, of):
+            raise _no_entry()
         cause = replace(cause, ref=f"d#{of.number}", fingerprint=fingerprint("decided", bool(event.activates)))
         try:
             opened, entry = self._ledger.store.table.together(
@@ -171,13 +222,18 @@ class Activity:
                 raise
             raise _decided_otherwise() from None
         if entry is None:
-            raise NotFound("ENTRY_NOT_FOUND", "There is no such entry in this wallet")
+            raise _no_entry()
         if entry.detail.get("event") != waited:
             raise field_invalid("of", f"{event.type} decides on entries of {waited} only")
-        parts = commands.waiting_parts(entry.moves)
+        if within and entry.detail.get("store", "") not in ("", within):
+            raise Forbidden("AUTH_STORE_FORBIDDEN", f"The {waited} is of another store than {within}", field="of")
+        parts, day = commands.waiting_parts(entry.moves), commands.figured_on(entry.moves)
 
         def decide(draft: Draft) -> None:
-            act(draft, of.number, parts)
+            if event.activates:
+                commands.activate(draft, of.number, parts)
+            else:
+                commands.cancel(draft, of.number, parts, day)
             draft.detail |= detail
 
         try:
@@ -199,12 +255,18 @@ def _bonus(
         name = f"fields.{next(iter(fields))}" if fields else "of"
         raise Refused("EVENT_FIELD_INVALID", f"{name}: the policy's events have none", field=name)
     terms = policy.terms(occurred, now)
+    lasting = commands.Lasting(*policy.lasting(event, occurred, now))
 
     def decide(draft: Draft) -> None:
-        commands.earn(draft, [commands.Grant(points, terms.expiry, terms.start)])
+        commands.earn(draft, [commands.Grant(points, terms.expiry, terms.start)], policy.day(occurred), lasting)
         draft.detail |= {"event": event, "points": points}
 
     return decide
+
+
+def _within(chain: Chain, of: Located) -> bool:
+    """Whether an entry is one of this wallet."""
+    return (of.account, of.wallet) == (chain.account, chain.wallet)
 
 
 def _event_of(loaded: "Loaded", event: str) -> "Event | None":
@@ -229,14 +291,18 @@ def _told(event: "Event", fields: Mapping[str, Attribute], store: str, version: 
     return detail
 
 
-def _once(event: "Event", happened: "Happened", cause: Cause, detail: Mapping[str, object]) -> Cause:
-    """An event that counts once goes by what makes it one, whatever key it is sent with."""
+def _once(event: "Event", happened: "Happened", cause: Cause) -> Cause:
+    """An event that counts once goes by what makes it one, whatever key it is sent with and however it is written."""
     same = [happened.fields[name] for name in event.once]
     return replace(
         cause,
         ref=f"v#{event.type}#{fingerprint(same)}",
-        fingerprint=fingerprint(event.type, detail.get("fields", {})),
+        fingerprint=fingerprint(event.type, dict(happened.fields)),
     )
+
+
+def _no_entry() -> NotFound:
+    return NotFound("ENTRY_NOT_FOUND", "There is no such entry in this wallet")
 
 
 def _decided_otherwise() -> Conflict:

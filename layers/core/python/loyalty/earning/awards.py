@@ -14,13 +14,15 @@ from loyalty.earning.purchase import Attribute, Given, Order
 from loyalty.earning.quotes import Quote, Quoted
 from loyalty.errors import Refused
 from loyalty.ledger.account import Draft, State
-from loyalty.ledger.commands import Award, earn_awards
+from loyalty.ledger.commands import Award, Lasting, earn_awards
 from loyalty.programs.terms import Program, Terms
 from loyalty.rules.engine import LineState, Outcome, Returned, decide, shares
 from loyalty.rules.evaluation import Loaded
-from loyalty.rules.facts import Happened, Person, reader, typed
+from loyalty.rules.facts import Happened, Person, reader, streak_of, typed
 from loyalty.rules.ruleset import Event, Rule, RuleSet
 
+MAX_FOR_GOOD: Final = 200
+"""Counters of caps per total that an account keeps for rules that are in force no more: two for each of a hundred."""
 MAX_FIELDS: Final = 256
 """Bytes of an event's fields, which its entry keeps."""
 
@@ -59,6 +61,21 @@ def _terms(policy: Program, occurred: int, recorded: int, default: Terms) -> Cal
         return policy.terms(occurred, recorded, rule.expiry, None if rule.pending is None else rule.pending.days)
 
     return terms
+
+
+def forget(draft: Draft, rules: RuleSet) -> None:
+    """Drop what was counted for good, for rules that are in force no more, once that is a lot: an account that has seen
+    many rule sets would carry their counters in every entry. Up to then a rule that comes back finds its count.
+    """
+    state = draft.state
+    for_good = [name for name in sorted(state.counters) if name.endswith("t")]
+    if len(for_good) <= MAX_FOR_GOOD:
+        return
+    here = {rule.id for rule in rules.rules}
+    gone = [name for name in for_good if name.rsplit(":", 1)[0] not in here]
+    if gone:
+        parts = [part for name in gone for part in (name, -state.counters[name])]
+        draft.move("earned", "c", state.counted, *parts)
 
 
 def goes_back(given: Given, before: Order, after: Order) -> list[Award]:
@@ -115,20 +132,30 @@ class EventPosting:
         """What the event earns on an account."""
         happened = self._happened
         if self._event.streak:
-            happened = replace(happened, streak=state.streak(happened.type, self.day))
+            happened = replace(happened, streak=streak_of(state, happened.type, self.day))
         return event_earns(self._loaded, self._policy, happened, self._person, state, self._now, rooms)[0]
 
     def decide(self, draft: Draft) -> None:
         self.outcome = self.earns(draft.state, self.reserved)
-        earn_awards(draft, [award.award() for award in self.outcome.awards], self.day)
+        awards = [award.award() for award in self.outcome.awards]
+        lasting = self._policy.lasting(self._happened.type, self._happened.occurred, self._now)
+        earn_awards(draft, awards, self.day, lasting=Lasting(*lasting))
+        forget(draft, self._loaded.evaluator.rules)
         if self._event.streak:
             draft.streak(self._happened.type, self.day)
         draft.detail |= self._detail
 
 
 def _standing(person: Person) -> dict[str, object]:
-    """What an entry keeps of a member, for good: tier, segments and kind, and nothing that is personal."""
-    known = {"tier": person.tier, "segments": list(person.segments), "kind": person.kind}
+    """What an entry keeps of a member, for good: tier with its multiplier, segments and kind, and nothing that is
+    personal.
+    """
+    known = {
+        "tier": person.tier,
+        "segments": list(person.segments),
+        "kind": person.kind,
+        "multiplier": person.multiplier,
+    }
     return {name: value for name, value in known.items() if value}
 
 

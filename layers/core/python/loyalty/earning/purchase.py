@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from loyalty.errors import Invalid, Refused
+from loyalty.ledger.commands import Lasting
 from loyalty.values import Rate
 
 if TYPE_CHECKING:
@@ -59,6 +60,16 @@ class OrderTerms(Struct, frozen=True):
     expiry: int
     start: int
     return_policy: str
+    day: int = 0
+    """Ordinal of the day that the purchase counts on; 0 for one that was recorded before days were kept."""
+    notice: bool = False
+    """Its points end only with notice."""
+    extends: bool = False
+    """It moves the ends of all points to its own."""
+
+    @property
+    def lasting(self) -> Lasting:
+        return Lasting(self.notice, self.expiry if self.extends else 0)
 
 
 class Given(Struct, frozen=True):
@@ -142,7 +153,7 @@ def take_back(order: Order, back: Return) -> tuple[Order, int]:
     """The order after a return, and the amount returned.
 
     Pieces are worth their share of the line, rounded so that all pieces together are worth exactly the line. Refused
-    when more would have been returned than was bought; Invalid when a line does not exist.
+    when more would have been returned than was bought, or nothing at all; Invalid when a line does not exist.
     """
     lines = list(order.lines)
     by_amount = 0
@@ -159,12 +170,15 @@ def take_back(order: Order, back: Return) -> tuple[Order, int]:
         # What was returned by amount came out of these lines; it is not returned again.
         after = replace(order, lines=tuple(lines), returned=0)
         amount = after.returned_amount - order.returned_amount
-        if not amount:
+        # An order by amount alone, of no money, comes back with its first return.
+        if not amount and (order.amount or order.came_back):
             raise _exceeds(0)
         return replace(after, version=order.version + 1), amount
     after = replace(order, lines=tuple(lines), returned=order.returned + by_amount, version=order.version + 1)
     amount = after.returned_amount - order.returned_amount
     if after.returned_amount > order.amount:
+        raise _exceeds(order.amount - order.returned_amount)
+    if (after.lines, after.returned) == (order.lines, order.returned):
         raise _exceeds(order.amount - order.returned_amount)
     return after, amount
 
@@ -209,7 +223,7 @@ def encode(order: Order) -> dict[str, Any]:
         "u": order.currency,
         "l": [_packed(line) for line in order.lines],
         "o": order.occurred,
-        "t": [*order.terms.rate, order.terms.expiry, order.terms.start, order.terms.return_policy],
+        "t": _packed_terms(order.terms),
         "r": order.ref,
         "f": order.fingerprint,
         "b": order.actor,
@@ -223,6 +237,15 @@ def encode(order: Order) -> dict[str, Any]:
     if order.given is not None:
         data["g"] = _packed_given(order.given)
     return data
+
+
+def _packed_terms(terms: OrderTerms) -> list[Any]:
+    packed = [*terms.rate, terms.expiry, terms.start, terms.return_policy]
+    if terms.day:
+        packed.append(terms.day)
+        if terms.notice or terms.extends:
+            packed += [int(terms.notice), int(terms.extends)]
+    return packed
 
 
 def _packed_given(given: Given) -> list[Any]:
@@ -241,7 +264,7 @@ def _given(data: list[Any]) -> Given:
 
 def decode(data: dict[str, Any], version: int) -> Order:
     """Inverse of ``encode``."""
-    num, den, expiry, start, return_policy = data["t"]
+    num, den, expiry, start, return_policy, day, notice, extends = [*data["t"], 0, 0, 0][:8]
     return Order(
         source=data["s"],
         order_id=data["i"],
@@ -250,7 +273,7 @@ def decode(data: dict[str, Any], version: int) -> Order:
         currency=data["u"],
         lines=tuple(Line(*line) for line in data["l"]),
         occurred=data["o"],
-        terms=OrderTerms(Rate(num, den), expiry, start, return_policy),
+        terms=OrderTerms(Rate(num, den), expiry, start, return_policy, day, bool(notice), bool(extends)),
         ref=data["r"],
         fingerprint=data["f"],
         actor=data["b"],

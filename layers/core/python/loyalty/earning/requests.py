@@ -208,7 +208,7 @@ def lines_of(lines: Sequence[PurchaseLine], currency: str, within: str = "") -> 
     """
     return tuple(
         Line(
-            parse_amount(line.amount, currency, f"{within}lines[{position}].amount"),
+            _paid(line, currency, f"{within}lines[{position}]"),
             line.quantity,
             line.product,
             line.category,
@@ -219,6 +219,14 @@ def lines_of(lines: Sequence[PurchaseLine], currency: str, within: str = "") -> 
         )
         for position, line in enumerate(lines)
     )
+
+
+def _paid(line: PurchaseLine, currency: str, where: str) -> int:
+    """What was paid for a line. One of no money and no pieces is nothing that could come back."""
+    amount = parse_amount(line.amount, currency, f"{where}.amount")
+    if not amount and not line.quantity:
+        raise Invalid("REQUEST_INVALID", f"{where}.quantity: a free line has pieces", field=f"{where}.quantity")
+    return amount
 
 
 def basket_of(request: QuotedPurchase, account: str, wallet: str, occurred: int) -> Purchase:

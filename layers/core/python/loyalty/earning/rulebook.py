@@ -1,9 +1,11 @@
 """Rules as earning goes by them: which are in force, what they ask of a member and of campaigns, and what failed."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from loyalty.errors import Corrupt
+from msgspec import Struct
+
+from loyalty.errors import Corrupt, Problem
 from loyalty.ledger.account import State
 from loyalty.ledger.chain import Cause, Chain
 from loyalty.ledger.service import Ledger, Opened
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
         def reserve(self, program: str, needs: Mapping[str, int], now: int) -> dict[str, int]: ...
         def release(self, program: str, points: Mapping[str, int]) -> None: ...
         def rooms(self, program: str, needs: Mapping[str, int]) -> dict[str, int]: ...
+
+
+MAX_KEPT: Final = 1_000
+"""Orders and events of unknown fate that a copy keeps what it reserved for; the oldest beyond are lost to it."""
+
+
+class _Kept(Struct):
+    """What campaigns set aside for one order or event, and when each of its tries that may have used it was."""
+
+    points: dict[str, int]
+    tries: list[int]
 
 
 class NoBudgets:
@@ -78,6 +91,7 @@ class Rulebook:
         self.version = rules_of
         self._members = members
         self._budgets = budgets
+        self._kept: dict[tuple[str, str], _Kept] = {}
         self._report = report
 
     @property
@@ -85,15 +99,24 @@ class Rulebook:
         """Made when a rule first asks for one."""
         return self._budgets()
 
-    def in_force(self, program: str, policy: Program) -> "Loaded | None":
-        """The rule set in force. One that was checked against another currency than the policy has now would count
-        cents as yen: the policy's own rate earns until it is published anew.
+    def in_force(self, program: str, policy: Program, wallet: str) -> "Loaded | None":
+        """The rule set in force. It is for the programme's first wallet: were the others its too, whoever sends an
+        event once for each of them would have it counted as often, and each cap as often over.
+
+        One that was checked against another currency than the policy has now would count cents as yen: the policy's own
+        rate earns until it is published anew.
         """
+        if wallet != policy.wallets[0]:
+            return None
         loaded = self._rules(program)
         if loaded is None or loaded.evaluator.rules.currency == policy.currency:
             return loaded
         self._report(program, "*", "currency")
         return None
+
+    def lost(self, program: str) -> None:
+        """A version that an order names cannot be loaded any more."""
+        self._report(program, "*", "version")
 
     def open(
         self, ledger: Ledger, chain: Chain, cause: Cause, now: int, loaded: "Loaded | None", *, sure: bool
@@ -127,10 +150,66 @@ class Rulebook:
             ledger.admits(chain)
         return head.state if head else State(), person
 
-    def settle(self, program: str, loaded: "Loaded", outcome: "Outcome", reserved: Mapping[str, int]) -> None:
-        """After an entry that this copy wrote: what was reserved and not used is free again; what failed is told."""
-        if left := difference(reserved, outcome.taken):
+    def reserve(self, program: str, what: str, needs: Mapping[str, int], now: int) -> dict[str, int]:
+        """Set aside what campaigns pay of ``needs`` for one order or event. It stays so until ``used``, ``unused`` or
+        ``stands`` says what became of it: after a write whose answer was lost nothing does, and the next try of the
+        same order or event, which has the same needs, is given the same points. At most one of the tries is written.
+        """
+        kept = self._kept.get((program, what))
+        if kept is None:
+            if not needs:
+                return {}
+            kept = _Kept({}, [])
+        try:
+            for campaign, need in needs.items():
+                held = kept.points.get(campaign, 0)
+                if need > held:
+                    got = self.budgets.reserve(program, {campaign: need - held}, now)
+                    kept.points[campaign] = held + got[campaign]
+        except Problem:
+            if not kept.tries:
+                self.budgets.release(program, kept.points)
+            raise
+        kept.tries.append(now)
+        self._kept.pop((program, what), None)  # the newest come last
+        self._kept[program, what] = kept
+        if len(self._kept) > MAX_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return {campaign: min(need, kept.points[campaign]) for campaign, need in needs.items()}
+
+    def used(self, program: str, what: str, taken: Mapping[str, int]) -> None:
+        """So much of it was used, and no other try of the same can be."""
+        kept = self._kept.pop((program, what), None)
+        if kept is not None:
+            self.release(program, kept.points, taken)
+
+    def unused(self, program: str, what: str, now: int) -> None:
+        """The try of ``now`` surely wrote nothing; an earlier one may have."""
+        kept = self._kept.get((program, what))
+        if kept is None or now not in kept.tries:
+            return
+        kept.tries.remove(now)
+        if not kept.tries:
+            self.used(program, what, {})
+
+    def stands(self, program: str, what: str, at: int, taken: Mapping[str, int] | None) -> None:
+        """It was written before, ``at`` some time: by one of the tries made here, using ``taken`` (None: who knows),
+        or by another copy, out of what that one holds.
+        """
+        kept = self._kept.get((program, what))
+        if kept is None:
+            return
+        if at not in kept.tries:
+            taken = {}
+        self.used(program, what, kept.points if taken is None else taken)
+
+    def release(self, program: str, reserved: Mapping[str, int], taken: Mapping[str, int]) -> None:
+        """What was reserved and not used is free again."""
+        if left := difference(reserved, taken):
             self.budgets.release(program, left)
+
+    def tell(self, program: str, loaded: "Loaded", outcome: "Outcome") -> None:
+        """Report the rules that failed, after an entry that this copy wrote."""
         for failure in outcome.failures:
             self._report(program, loaded.evaluator.rules.rules[failure.rule].id, failure.reason)
 

@@ -12,22 +12,24 @@ the document's awards are the entry's, and a return needs no rule set.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from loyalty.earning.activity import Activity
 from loyalty.earning.checks import check_occurred, check_wallet
+from loyalty.earning.persons import as_of
 from loyalty.earning.purchase import Given, Order, OrderTerms, Purchase, Return, take_back
-from loyalty.earning.rulebook import Rulebook, difference
+from loyalty.earning.rulebook import Rulebook
 from loyalty.earning.store import OrderStore
-from loyalty.errors import Conflict, Forbidden, NotFound, Problem, Refused
+from loyalty.errors import Conflict, Corrupt, Forbidden, Invalid, NotFound, Problem, Refused
 from loyalty.ledger import commands
 from loyalty.ledger.account import Draft, State
 from loyalty.ledger.chain import Cause, Chain, Entry, fingerprint
 from loyalty.ledger.service import ExtraRefused, Ledger, Opened, Posted, busy
 from loyalty.programs.terms import Program
-from loyalty.table.writes import Put
+from loyalty.table.writes import Contended, Put
 
 if TYPE_CHECKING:
     from loyalty.earning.quotes import Quote
@@ -65,29 +67,40 @@ class Earning:
         document, entry. Conflict (PURCHASE_CONFLICT) when the order is recorded with other content; the first answer
         again when the content is the same, whoever reports it.
         """
-        policy = self._purchasable(program, purchase, now)
-        loaded = self._book.in_force(program, policy)
+        chain = Chain(program, purchase.account, purchase.wallet)
+        try:
+            policy = self._purchasable(program, purchase, now)
+        except (Invalid, NotFound, Refused):
+            # What was carried out before is answered as it was, whatever the policy says of it by now (I3).
+            if (done := self._ledger.open(chain, cause, now, new=True).done) is None:
+                raise
+            return Posted(done, replayed=True)
+        loaded = self._book.in_force(program, policy, purchase.wallet)
         order = _order(policy, purchase, cause, now)
-        opened, person = self._book.open(
-            self._ledger, Chain(program, purchase.account, purchase.wallet), cause, now, loaded, sure=False
-        )
+        opened, person = self._book.open(self._ledger, chain, cause, now, loaded, sure=False)
         if opened.done is not None:
             return Posted(opened.done, replayed=True)
         if loaded is not None:
-            order = replace(order, given=Given(loaded.version, now, person))
+            person = as_of(policy, person, opened.state, now)
+            order = _under(loaded, replace(order, given=Given(loaded.version, now, person)))
             order = self._reserved(program, policy, loaded, order, opened.state, now)
         posting = _Posting(program, policy, order, self._orders, self._book, loaded)
+        what = order_ref(order.source, order.order_id)
         try:
             posting.decide(opened.draft())  # an account that cannot earn is refused before the order is claimed
         except Problem:
-            self._let_go(program, order)
+            self._book.unused(program, what, now)
             raise
-        standing = self._ledger.beside(opened, lambda: self._orders.claim(program, order))
+        try:
+            standing = self._ledger.beside(opened, lambda: self._orders.claim(program, order))
+        except Contended:  # nothing was written; of any other failure nobody knows
+            self._book.unused(program, what, now)
+            raise
         if standing is None:
+            self._book.used(program, what, posting.reserved)
             # Should `recover` be quicker with the entry, it has been posted for this request all the same.
             return replace(self._post(program, posting, now, opened), replayed=False)
-        if not _may_be_same(standing, order):
-            self._let_go(program, order)
+        self._found(program, standing, order)
         if standing.content != order.content:
             raise recorded_otherwise()
         return replace(self.complete(program, standing, now), replayed=True)
@@ -112,17 +125,18 @@ class Earning:
 
         given = order.given
         outcome, _ = purchase_earns(loaded, policy, order, state, None)
-        if outcome.needs:
-            reserved = self._book.budgets.reserve(program, outcome.needs, now)
-            if reserved != outcome.needs:
-                outcome, _ = purchase_earns(loaded, policy, order, state, reserved)
-                self._book.budgets.release(program, difference(reserved, outcome.taken))
+        reserved = self._book.reserve(program, order_ref(order.source, order.order_id), outcome.needs, now)
+        if reserved != outcome.needs:
+            outcome, _ = purchase_earns(loaded, policy, order, state, reserved)
         return replace(order, given=given and replace(given, awards=outcome.awards, reserved=outcome.taken))
 
-    def _let_go(self, program: str, order: Order) -> None:
-        """Give back what was reserved for an order that was never claimed."""
-        if order.given is not None and order.given.reserved:
-            self._book.budgets.release(program, order.given.reserved)
+    def _found(self, program: str, standing: Order, order: Order) -> None:
+        """The order is claimed: by an earlier try whose answer was lost, and then what is reserved in the document is
+        used, or by somebody else.
+        """
+        at = standing.given.recorded if standing.given and standing.ref == order.ref else 0
+        reserved = standing.given.reserved if standing.given else {}
+        self._book.stands(program, order_ref(order.source, order.order_id), at, reserved)
 
     def _post(self, program: str, posting: "_Posting", now: int, opened: Opened | None = None) -> Posted:
         """Post the entry of an order that is claimed; ``opened`` is its wallet, if it has been read already.
@@ -150,11 +164,12 @@ class Earning:
             # The claim is not this one any more: its account was closed, and another has claimed the order.
             raise busy() from None
         except Refused as refusal:
-            if refusal.code == "ACCOUNT_CLOSED":
-                self._orders.give_up(program, posting.order)
+            if refusal.code == "ACCOUNT_CLOSED" and self._orders.give_up(program, posting.order):
+                self._book.release(program, posting.reserved, {})
             raise
         if not posted.replayed and posting.outcome is not None:
-            self._book.settle(program, posting.rules, posting.outcome, posting.reserved)
+            self._book.release(program, posting.reserved, posting.outcome.taken)
+            self._book.tell(program, posting.rules, posting.outcome)
         return posted
 
     def standing(self, program: str, source: str, order_id: str) -> Order:
@@ -220,7 +235,7 @@ class Earning:
         from loyalty.earning.quotes import Quote, Quoted
 
         policy = self._purchasable(program, purchase, now)
-        loaded = self._book.in_force(program, policy)
+        loaded = self._book.in_force(program, policy, purchase.wallet)
         order = _order(policy, purchase, Cause("", "", "", purchase.occurred), now)
         state, person = self._book.look(self._ledger, Chain(program, purchase.account, purchase.wallet), loaded)
         draft = Draft(state, now)
@@ -229,7 +244,7 @@ class Earning:
             return Quote(draft.detail["points"], (Quoted(BASE_RULE, draft.detail["points"]),))
         from loyalty.earning.awards import purchase_earns, quoted
 
-        order = replace(order, given=Given(loaded.version, now, person))
+        order = replace(order, given=Given(loaded.version, now, as_of(policy, person, state, now)))
         outcome, day = purchase_earns(loaded, policy, order, state, None)
         if outcome.needs:
             outcome, day = purchase_earns(
@@ -271,13 +286,31 @@ class _Posting:
             self._loaded = self._book.version(self._program, version)
         return self._loaded
 
+    @cached_property
+    def _readable(self) -> bool:
+        """Whether the version can still be loaded. An order whose version is lost earns what its document says."""
+        try:
+            return self.rules is not None
+        except Corrupt:
+            self._book.lost(self._program)
+            return False
+
     def decide(self, draft: Draft) -> None:
         order = self.order
         if order.given is None:
             _earn(order, self._policy.day(order.occurred))(draft)
             return
-        self.outcome, day = self._earns(draft.state)
-        commands.earn_awards(draft, [award.award() for award in self.outcome.awards], day, visit=True)
+        if self._readable:
+            from loyalty.earning.awards import forget
+
+            self.outcome, day = self._earns(draft.state)
+            awards = [award.award() for award in self.outcome.awards]
+            commands.earn_awards(draft, awards, day, True, order.amount, order.terms.lasting)
+            forget(draft, self.rules.evaluator.rules)
+        else:
+            awards = [award.award() for award in order.given.awards]
+            day = self._policy.day(order.occurred)
+            commands.earn_awards(draft, awards, day, True, order.amount, order.terms.lasting)
         draft.detail |= {
             "source": order.source,
             "order": order.order_id,
@@ -339,7 +372,15 @@ def _order(policy: Program, purchase: Purchase, cause: Cause, now: int) -> Order
         lines=purchase.lines,
         occurred=purchase.occurred,
         payment=purchase.payment,
-        terms=OrderTerms(policy.rate, terms.expiry, terms.start, policy.return_policy),
+        terms=OrderTerms(
+            policy.rate,
+            terms.expiry,
+            terms.start,
+            policy.return_policy,
+            policy.day(purchase.occurred),
+            policy.notice,
+            policy.extends,
+        ),
         ref=cause.ref,
         fingerprint=cause.fingerprint,
         actor=cause.actor,
@@ -347,6 +388,14 @@ def _order(policy: Program, purchase: Purchase, cause: Cause, now: int) -> Order
         store=purchase.store,
         channel=purchase.channel,
     )
+
+
+def _under(loaded: "Loaded", order: Order) -> Order:
+    """The order on the day that its store's rules say it is."""
+    from loyalty.rules.facts import reader
+
+    day = reader(loaded.evaluator.rules).day(order.occurred, order.store)
+    return replace(order, terms=replace(order.terms, day=day))
 
 
 def _cause(order: Order) -> Cause:
@@ -358,7 +407,9 @@ def _earn(order: Order, day: int) -> Callable[[Draft], None]:
 
     def decide(draft: Draft) -> None:
         terms = order.terms
-        commands.earn_amount(draft, BASE_RULE, terms.rate, order.amount, terms.expiry, terms.start, day)
+        commands.earn_amount(
+            draft, BASE_RULE, terms.rate, order.amount, terms.expiry, terms.start, terms.day or day, terms.lasting
+        )
         draft.detail |= {"source": order.source, "order": order.order_id, "amount": order.amount}
 
     return decide
@@ -369,13 +420,13 @@ def _reverse(before: Order, after: Order, amount: int) -> Callable[[Draft], None
         terms, given = after.terms, after.given
         wholly = after.came_back and not before.came_back
         if given is None:
-            commands.reverse(
-                draft, BASE_RULE, terms.rate, amount, terms.expiry, terms.start, terms.return_policy, wholly
-            )
+            policy = terms.return_policy
+            commands.reverse(draft, BASE_RULE, terms.rate, amount, terms.expiry, terms.start, policy, wholly, terms.day)
         else:
             from loyalty.earning.awards import goes_back
 
-            commands.take_back(draft, goes_back(given, before, after), terms.return_policy, wholly)
+            shares = goes_back(given, before, after)
+            commands.take_back(draft, shares, terms.return_policy, wholly, terms.day, amount)
             draft.detail["rules"] = given.version
             if back := _lines_back(before, after):
                 draft.detail["back"] = back
@@ -399,13 +450,3 @@ def _lines_back(before: Order, after: Order) -> list[list[int]]:
         if then != now
     ]
     return back if len(back) <= MOST_LINES_TOLD else []
-
-
-def _may_be_same(standing: Order, order: Order) -> bool:
-    """Whether the document that stands may be the one that was just written: its answer may have been lost and the
-    write sent again, and what is reserved in it is not free.
-    """
-    return (standing.ref, standing.given and standing.given.recorded) == (
-        order.ref,
-        order.given and order.given.recorded,
-    )

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 from loyalty.earning.purchase import Order, decode, encode
@@ -31,16 +30,19 @@ class OrderStore:
             return order_of_item(failure.item)
         return None
 
-    def give_up(self, program: str, order: Order) -> None:
+    def give_up(self, program: str, order: Order) -> bool:
         """Take back the claim of an order whose entry can never be posted, and only that very claim: another account
-        may have claimed the order since this one was given up by somebody else.
+        may have claimed the order since this one was given up by somebody else. Whether it was there to be taken back.
         """
         item = _item(program, order)
         unchanged = Condition(
             "#version = :version AND #body = :body", {name: item[name] for name in ("version", "body")}
         )
-        with suppress(ConditionFailed):
+        try:
             self._table.delete(keys.order(program, order.source, order.order_id), unchanged)
+        except ConditionFailed:
+            return False
+        return True
 
     def put_of(self, program: str, order: Order) -> Put:
         """The order's next version, as one write of a transaction."""

@@ -43,7 +43,7 @@ MAX_INPUT_LINES: Final = 50
 """Lines whose facts are told."""
 PRIVATE: Final = frozenset({"member.birth_month", "member.birth_day"})
 """Facts whose values are not told."""
-_KEPT_OF_EVENTS: Final = frozenset({"member.id", "member.kind", "member.tier", "member.segments"})
+_KEPT_OF_EVENTS: Final = frozenset({"member.id", "member.kind", "member.tier", "member.segments", "member.multiplier"})
 """What an event's entry keeps of the member's document."""
 _FROM_ACCOUNT: Final = frozenset({"member.purchases", "member.first_purchase", "member.days_since_purchase"})
 
@@ -164,7 +164,8 @@ def _person_of(detail: Mapping[str, Any]) -> Person | None:
     kept = detail.get("member")
     if kept is None:
         return None
-    return Person(kept.get("kind", ""), kept.get("tier", ""), tuple(kept.get("segments", ())))
+    segments = tuple(kept.get("segments", ()))
+    return Person(kept.get("kind", ""), kept.get("tier", ""), segments, multiplier=kept.get("multiplier", 0))
 
 
 def _paid(entry: Entry, rules: RuleSet) -> dict[str, int]:

@@ -16,7 +16,7 @@ from loyalty.programs.terms import Terms
 from loyalty.rules import facts as reading
 from loyalty.rules.engine import Outcome, decide
 from loyalty.rules.evaluation import Evaluator, Facts
-from loyalty.rules.facts import Happened, Person
+from loyalty.rules.facts import Happened, Person, streak_of
 from loyalty.rules.ruleset import Rule, RuleSet
 from loyalty.values import Rate
 
@@ -50,7 +50,7 @@ class Occasion(Struct, frozen=True):
         """The same event with its streak: on how many days in a row it has happened by then."""
         if not isinstance(self.happened, Happened):
             return self
-        days = self.before.streak(self.happened.type, self.local(rules).toordinal())
+        days = streak_of(self.before, self.happened.type, self.local(rules).toordinal())
         return replace(self, happened=replace(self.happened, streak=days))
 
     def facts(self, rules: RuleSet) -> Facts:

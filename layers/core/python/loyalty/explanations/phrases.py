@@ -67,6 +67,7 @@ NOUNS: Final[Mapping[str, Names]] = {
     "member.purchases": Names("purchases before", "此前购买次数"),
     "member.first_purchase": Names("first purchase", "首次购买"),
     "member.days_since_purchase": Names("days since the last purchase", "距上次购买的天数"),
+    "member.multiplier": Names("multiplier of the member's tier", "会员等级倍率"),
     "event.type": Names("event", "行为类型"),
     "event.streak": Names("days in a row", "连续天数"),
     "line.base": Names("base points of the line", "该行基础积分"),
@@ -166,6 +167,7 @@ PHRASES: Final[Mapping[str, Names]] = {
     "list.or": Names(" or ", "或"),
     "list.none": Names("none", "无"),
     "withheld": Names("not shown", "不予显示"),
+    "members": Names("the member is one of those meant", "会员属于指定名单"),
     "sentence": Names("{0}.", "{0}。"),
     "then": Names("; ", "；"),
     "named": Names("“{0}”", "“{0}”"),
@@ -252,6 +254,12 @@ PHRASES: Final[Mapping[str, Names]] = {
     ),
     "entry.frozen": Names("the account was frozen: {0}", "冻结账户：{0}"),
     "entry.unfrozen": Names("the account was opened again: {0}", "解除冻结：{0}"),
+    "entry.tiered": Names("the member's tier was set, reviewed or warned of", "设定、复核或预告会员等级"),
+    "entry.alerted": Names("the member was thought to be leaving", "会员可能流失，已发出提醒"),
+    "entry.extended": Names("all points were made to last longer", "全部积分延长有效期"),
+    "entry.noticed": Names("the member was told what is going to end", "已通知会员即将到期的积分"),
+    "entry.decayed": Names("inactivity took {0} points", "因长期未消费扣减{0}分"),
+    "entry.renewed": Names("{0} points were paid to make others last longer", "支付{0}分续期"),
     "entry.closed": Names("the account was closed: {0}", "关闭账户：{0}"),
     # Reasons of movements
     "why.earned": Names("earned", "获得"),
@@ -270,7 +278,14 @@ PHRASES: Final[Mapping[str, Names]] = {
     "why.forfeited": Names("given up when the account was closed", "关闭账户时放弃"),
     "why.forgiven": Names("let go when the account was closed", "关闭账户时免除"),
     "why.merged": Names("two lots became one", "两个批次合为一个"),
+    "why.extended": Names("made to last longer", "延长有效期"),
+    "why.noticed": Names("the member was told", "已通知会员"),
+    "why.decayed": Names("taken for inactivity", "因长期未消费扣减"),
     "why.opened": Names("opened", "开户"),
+    "why.upgraded": Names("a higher tier was reached", "升级"),
+    "why.downgraded": Names("a tier was lost", "降级"),
+    "why.warned": Names("warned that a tier will be lost", "预告降级"),
+    "why.assigned": Names("a tier was set by hand", "人工设定等级"),
     "why.frozen": Names("frozen", "冻结"),
     "why.unfrozen": Names("unfrozen", "解除冻结"),
     "why.closed": Names("closed", "关闭"),
@@ -374,6 +389,8 @@ class Speaker:
 
     def _compared(self, node: Compare) -> str:
         left, right = node.left, node.right
+        if _names_members(left, right):
+            return self.say("members")
         if node.op == "=" and isinstance(left, Field) and isinstance(right, Text):
             said = self._known(left, [right.value])
             if said is not None:
@@ -387,6 +404,8 @@ class Speaker:
 
     def _among(self, node: In, phrase: str) -> str:
         item = node.item
+        if _names_members(item):
+            return self.say("members") if phrase == "in" else self.say("not", self.say("members"))
         if phrase == "in" and isinstance(item, Field):
             texts = [value.value for value in node.values if isinstance(value, Text)]
             said = self._known(item, texts) if len(texts) == len(node.values) else None
@@ -404,6 +423,8 @@ class Speaker:
         return words if field.name == "channel" else self.say("weekdays", words)
 
     def _like(self, item: Node, parts: tuple[tuple[str | None, ...], ...]) -> str:
+        if _names_members(item):
+            return self.say("members")
         texts = ["".join("_" if letter is None else letter for letter in part) for part in parts]
         subject = self.value(item)
         if not any(None in part for part in parts):
@@ -570,6 +591,12 @@ def clock(seconds: int) -> str:
     hour, rest = divmod(seconds, 3600)
     minute, second = divmod(rest, 60)
     return f"{hour:02}:{minute:02}:{second:02}" if second else f"{hour:02}:{minute:02}"
+
+
+def _names_members(*sides: Node) -> bool:
+    """Whether the member's id is held against ids: those are other members', and nobody else's business."""
+    fields = [side for side in sides if isinstance(side, Field)]
+    return len(fields) == 1 and fields[0].name == "member.id"
 
 
 def _is(node: Node, *names: str) -> bool:

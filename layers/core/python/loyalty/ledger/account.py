@@ -17,6 +17,12 @@ Moves (``why`` is the reason in the vocabulary of docs/concepts.md):
 ``[why, "p", delta, day]``                  purchases that stand; the day one was made on, 0 for one that came back
 ``[why, "c", day, counter, delta, …]``      counters, counted on that day
 ``[why, "k", event, day, length]``          days in a row on which an event happened, up to that day
+``[why, "y", day, spend, points, visits]``  figures that tiers go by, of something on that day
+``[why, "g", tier, since, until, manual]``  tier, from a day until the end of another (0: open), and whether by hand
+``[why, "x", old, new, start, points]``     points of a lot last longer; with 0 points: what ends before does from now
+``[why, "q", noticed, promised]``           ends that notice was given of, and ends that wait for notice; up to there
+``[why, "v", decayed, noticed]``            day of the last decay, and the decay day that notice was given of
+``[why, "w", day]``                         day of the last purchase that an alert on the silence since was given for
 ==========================================  ==========================================================
 
 Times are whole seconds since 1970, UTC. An ``expiry`` of 0 is never; a ``start`` of 0 has begun, any other makes the
@@ -29,25 +35,38 @@ points or ``t`` times. The days that counts are made on never go back: what happ
 (``State.counted``) counts on that day. So only the periods of that one day are open, no count is ever added to a period
 that is over, and a counter is dropped when its period ends: however late and in whatever order things are reported, no
 period ever counts more than its cap, and nothing has to be remembered of past periods.
+
+**Figures** say what was spent (minor units), earned (points, whatever became of them) and how often something was
+bought, by the month of the day on which it was, and for good. A return takes from the month of its purchase. Months
+are counted ``12 * year + month - 1``; those before the ``MAX_MONTHS`` up to now are left to the figures for good. What
+was done before figures were kept is in none, so nothing is taken from there when it comes back.
+
+**Notice.** Lots whose end is at most ``promised`` were given under the promise that nothing ends without notice: they
+last until ``noticed`` has reached their end.
+
+**Extension.** Where points last until a member has been idle for long, every action moves the ends of all lots to
+``extended[1]``. ``extended[0]`` is when that series of actions began: what was to end after it, and before
+``extended[1]``, ends then.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import pairwise
 from math import gcd
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from msgspec import Struct, field
 
 from loyalty.errors import Corrupt
 from loyalty.values import Rate
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 MAX_LOTS: Final = 36
 MAX_HOLDS: Final = 20
 MAX_LAPSED: Final = 3
 MAX_RECENT: Final = 6
 MAX_STREAKS: Final = 8
+MAX_MONTHS: Final = 25
 TAG_LENGTH: Final = 8
 """Characters of a reference's short form."""
 
@@ -64,6 +83,9 @@ _NEVER: Final = 1 << 62
 _SECONDS_A_DAY: Final = 86_400
 _DAY_ZERO: Final = 719_163
 """Ordinal of 1970-01-01."""
+_DIGITS: Final = "".join(chr(code) for code in range(32, 127) if chr(code) not in '"\\')
+"""The letters of a JSON text that stand for themselves."""
+_BASE: Final = len(_DIGITS) // 2
 _K = TypeVar("_K", LotKey, int, str)
 
 
@@ -85,6 +107,12 @@ def period_end(period: str, day: int) -> int:
     return date(this.year, month + 1, 1).toordinal() - 1 if month < 12 else date(this.year, 12, 31).toordinal()
 
 
+def month_of(day: int) -> int:
+    """The month that a day is in, counted ``12 * year + month - 1``."""
+    on = date.fromordinal(day)
+    return 12 * on.year + on.month - 1
+
+
 class Hold(Struct):
     """Points set aside until ``deadline``. ``offline`` holds back a till's signed allowance."""
 
@@ -104,6 +132,24 @@ class Balance(Struct, frozen=True):
     pending: int
     held: int
     arrears: int
+
+
+class Figures(NamedTuple):
+    """What tiers go by: spent, in minor units; points earned; purchases that stand."""
+
+    spend: int = 0
+    points: int = 0
+    visits: int = 0
+
+    def plus(self, change: "Figures") -> "Figures":
+        """None of them falls below zero."""
+        return Figures(*(max(0, mine + its) for mine, its in zip(self, change, strict=True)))
+
+    def minus(self, other: "Figures") -> "Figures":
+        return Figures(self.spend - other.spend, self.points - other.points, self.visits - other.visits)
+
+
+NOTHING: Final = Figures()
 
 
 class State(Struct):
@@ -132,6 +178,26 @@ class State(Struct):
     """What is used in the periods of ``counted``; zeros are left out."""
     streaks: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By event: the last day on which it happened, and for how many days in a row it had by then."""
+    tier: str = ""
+    tier_since: int = 0
+    """Day on which it was reached, or last renewed."""
+    tier_until: int = 0
+    """Last day that it is sure for; 0 where there is none."""
+    tier_manual: bool = False
+    """Given by hand: no figures change it before its end."""
+    months: dict[int, Figures] = field(default_factory=dict)
+    """By month, of the ``MAX_MONTHS`` up to now."""
+    total: Figures = NOTHING
+    """For good."""
+    noticed: int = 0
+    promised: int = 0
+    extended: tuple[int, int] = (0, 0)
+    decayed: int = 0
+    """Day of the last decay, 0 for none."""
+    decay_noticed: int = 0
+    """Day of the decay that notice was given of."""
+    alerted: int = 0
+    """Day of the last purchase that an alert on the silence since was given for."""
 
     def copy(self) -> "State":
         return State(
@@ -151,7 +217,33 @@ class State(Struct):
             self.counted,
             dict(self.counters),
             dict(self.streaks),
+            self.tier,
+            self.tier_since,
+            self.tier_until,
+            self.tier_manual,
+            dict(self.months),
+            self.total,
+            self.noticed,
+            self.promised,
+            self.extended,
+            self.decayed,
+            self.decay_noticed,
+            self.alerted,
         )
+
+    @property
+    def notice_required(self) -> bool:
+        """Whether something is there that ends only with notice."""
+        return any(0 < expiry <= self.promised for expiry, _ in self.lots)
+
+    def waits_for_notice(self, expiry: int) -> bool:
+        """Whether a lot of this end is there until its owner was told."""
+        return self.noticed < expiry <= self.promised
+
+    def ends(self, expiry: int) -> int:
+        """When points end that were given to end at ``expiry``: actions since may have moved that."""
+        began, until = self.extended
+        return until if began < expiry < until else expiry
 
     def used(self, counter: str, day: int) -> tuple[int, int]:
         """(last day of the period, how much is used of it) for something that happened on ``day``."""
@@ -182,9 +274,9 @@ class State(Struct):
         """Plain JSON data, the same for equal states: empty parts are left out, the rest is sorted. Of a schema before
         this one only to verify the entries that it was written in.
 
-        Times of lots and references are written as differences, days as differences from the day of the state, so that
-        an account with a lot for each of 24 months, two counters and a remainder still fits into one write unit of
-        1 KB.
+        Times of lots and references are written as differences, days as differences from the day of the state, and what
+        has many numbers as a text, so that the entry of an account with a lot for each of 24 months, figures for each
+        of 12, two counters and a remainder still fits into one write unit of 1 KB.
         """
         data: dict[str, Any] = {"v": schema}
         if schema == 1 or self.kind != "member":
@@ -194,7 +286,7 @@ class State(Struct):
         data["t"] = self.at
         lots = sorted(self.lots.items())
         if active := [(expiry, points) for (expiry, start), points in lots if not start]:
-            data["l"] = _packed(active, 1)
+            data["l"] = _packed(active, 1) if schema < 3 else _text(_packed(active, 1))
         if pending := [(expiry, start, points) for (expiry, start), points in lots if start > 0]:
             data["n"] = _packed(pending, 2)
         if waiting := [(expiry, points) for (expiry, start), points in lots if start == WAITING]:
@@ -211,8 +303,41 @@ class State(Struct):
         if self.lapsed:
             data["z"] = sorted(self.lapsed.items())
         self._encode_counts(data)
-        data["c"] = ["".join(tag for tag, _ in self.recent), *(self.at - time for _, time in self.recent)]
+        self._encode_standing(data)
+        ages = [self.at - time for _, time in self.recent]
+        data["c"] = ["".join(tag for tag, _ in self.recent), *(ages if schema < 3 else [_text(ages)])]
         return data
+
+    def _encode_standing(self, data: dict[str, Any]) -> None:
+        if self.tier or self.tier_since:
+            data["g"] = [self.tier, self._today - self.tier_since, self.tier_until, int(self.tier_manual)]
+        if self.total != NOTHING or self.months:
+            first = min(self.months, default=0)
+            rows = [self.months.get(month, NOTHING) for month in range(first, max(self.months, default=-1) + 1)]
+            data["m"] = _text([*self.total, first, *(figure for row in rows for figure in row)])
+        if self.noticed or self.promised:
+            data["q"] = [self.noticed, self.promised]
+        if self.extended[1]:
+            data["x"] = list(self.extended)
+        if self.decayed or self.decay_noticed:
+            data["y"] = [self.decayed, self.decay_noticed]
+        if self.alerted:
+            data["b"] = self.alerted
+
+    def _decode_standing(self, data: dict[str, Any]) -> None:
+        if "g" in data:
+            self.tier, ago, self.tier_until, manual = data["g"]
+            self.tier_since, self.tier_manual = self._today - ago, bool(manual)
+        if "m" in data:
+            spend, points, visits, first, *rows = _numbers(data["m"])
+            self.total = Figures(spend, points, visits)
+            found = (Figures(*row) for row in zip(rows[::3], rows[1::3], rows[2::3], strict=True))
+            self.months = {month: row for month, row in enumerate(found, first) if row != NOTHING}
+        self.noticed, self.promised = data.get("q", (0, 0))
+        began, until = data.get("x", (0, 0))
+        self.extended = (began, until)
+        self.decayed, self.decay_noticed = data.get("y", (0, 0))
+        self.alerted = data.get("b", 0)
 
     def _encode_counts(self, data: dict[str, Any]) -> None:
         today = self._today
@@ -249,13 +374,20 @@ class State(Struct):
     @classmethod
     def decode(cls, number: int, data: dict[str, Any]) -> "State":
         """Inverse of ``encode``; Corrupt for a schema this code does not know."""
-        if data.get("v") not in (1, SCHEMA):
-            raise Corrupt(f"state of schema {data.get('v')!r}")
-        lots: dict[LotKey, int] = {(expiry, 0): points for expiry, points in _unpacked(data.get("l"), 1)}
+        schema = data.get("v")
+        if schema not in (1, 2, SCHEMA):
+            raise Corrupt(f"state of schema {schema!r}")
+        active = data.get("l")
+        lots: dict[LotKey, int] = {
+            (expiry, 0): points
+            for expiry, points in _unpacked(_numbers(active) if active and schema == SCHEMA else active, 1)
+        }
         lots |= {(expiry, start): points for expiry, start, points in _unpacked(data.get("n"), 2)}
         lots |= {(expiry, WAITING): points for expiry, points in _unpacked(data.get("w"), 1)}
         at = data["t"]
         tags, *ages = data["c"]
+        if schema == SCHEMA:
+            ages = _numbers(*ages)
         state = cls(
             number=number,
             kind=data.get("k", "member"),
@@ -271,6 +403,7 @@ class State(Struct):
             ),
         )
         state._decode_counts(data)
+        state._decode_standing(data)
         return state
 
     def apply(self, move: Move) -> None:
@@ -309,8 +442,47 @@ class State(Struct):
             self.streaks[move[2]] = (move[3], move[4])
             while len(self.streaks) > MAX_STREAKS:
                 del self.streaks[min(self.streaks, key=lambda event: (self.streaks[event], event))]
+        elif op == "y":
+            self._apply_to_figures(move[2], Figures(*move[3:]))
+        else:
+            self._apply_to_standing(op, move)
+
+    def _apply_to_standing(self, op: str, move: Move) -> None:
+        if op == "g":
+            self.tier, self.tier_since, self.tier_until, self.tier_manual = move[2], move[3], move[4], bool(move[5])
+        elif op == "x":
+            self._apply_extension(*move[2:])
+        elif op == "q":
+            self.noticed, self.promised = move[2], move[3]
+        elif op == "v":
+            self.decayed, self.decay_noticed = move[2], move[3]
+        elif op == "w":
+            self.alerted = move[2]
         else:
             raise Corrupt(f"unknown move {op!r}")
+
+    def _apply_extension(self, old: int, new: int, start: int, points: int) -> None:
+        if not points:
+            began, until = self.extended
+            self.extended = (began if until > self.at else self.at, new)
+            return
+        _add(self.lots, (old, start), -points)
+        _add(self.lots, (new, start), points)
+        if old <= self.promised < new:
+            self.promised = new
+
+    def _apply_to_figures(self, day: int, change: Figures) -> None:
+        """Of a month that is kept, what is taken for good is what was taken of the month."""
+        if change.visits:
+            self._apply_to_purchases(change.visits, day if change.visits > 0 else 0)
+        oldest, month = month_of(self._today) - MAX_MONTHS + 1, month_of(day)
+        if month >= oldest:
+            before = self.months.get(month, NOTHING)
+            after = before.plus(change)
+            change = after.minus(before)
+            self.months[month] = after
+        self.months = {each: row for each, row in self.months.items() if each >= oldest and row != NOTHING}
+        self.total = self.total.plus(change)
 
     def _apply_to_hold(self, number: int, expiry: int, delta: int) -> None:
         hold = self.holds.get(number)
@@ -370,6 +542,37 @@ def _unpacked(packed: list[int] | None, times: int) -> Iterator[tuple[int, ...]]
     for place in range(1, len(packed), times + 1):
         before = [last + unit * packed[place + which] for which, last in enumerate(before)]
         yield (*before, packed[place + times])
+
+
+def _text(numbers: Iterable[int]) -> str:
+    """Whole numbers from 0 on, as letters that JSON leaves as they are, some five bits each. The last letter of a
+    number is one of the second half of them, and those before are of the first: nothing stands between numbers.
+    """
+    letters: list[str] = []
+    for number in numbers:
+        if number < 0:
+            raise Corrupt(f"{number} where nothing can be below zero")
+        number, digit = divmod(number, _BASE)
+        word = _DIGITS[_BASE + digit]
+        while number:
+            number, digit = divmod(number, _BASE)
+            word = _DIGITS[digit] + word
+        letters.append(word)
+    return "".join(letters)
+
+
+def _numbers(text: str) -> list[int]:
+    """Inverse of ``_text``; ValueError for what it has not written."""
+    numbers: list[int] = []
+    number = 0
+    for letter in text:
+        digit = _DIGITS.index(letter)
+        if digit < _BASE:
+            number = number * _BASE + digit
+        else:
+            numbers.append(number * _BASE + digit - _BASE)
+            number = 0
+    return numbers
 
 
 def _add(amounts: dict[_K, int], key: _K, delta: int) -> None:
@@ -451,7 +654,7 @@ class Draft:
         for expiry, start in state.lots:
             if start > 0:
                 times.append(start)
-            if expiry:
+            if expiry and not state.waits_for_notice(expiry):
                 times.append(expiry)
         due = min(times, default=self.now + 1)
         return due if due <= self.now else None
@@ -482,7 +685,7 @@ class Draft:
 
     def _expire(self, due: int) -> None:
         for expiry, start in sorted(self.state.lots):
-            if 0 < expiry <= due:
+            if 0 < expiry <= due and not self.state.waits_for_notice(expiry):
                 points = self.state.lots[expiry, start]
                 self.move("expired", "l", expiry, start, -points)
                 self.move("expired", "z", expiry, points)
@@ -493,6 +696,18 @@ class Draft:
         if day > self.state.streaks.get(event, (0, 0))[0]:
             self.move("earned", "k", event, day, length)
         return length
+
+    def promise(self, why: str, expiry: int) -> None:
+        """Points that end at ``expiry`` are given, and are to end only with notice: what was said before they came was
+        not said of them.
+        """
+        state = self.state
+        if not expiry:
+            return
+        noticed = min(state.noticed, expiry - 1)
+        promised = max(state.promised, expiry)
+        if (noticed, promised) != (state.noticed, state.promised):
+            self.move(why, "q", noticed, promised)
 
     @property
     def available(self) -> int:
@@ -520,6 +735,8 @@ class Draft:
                 if _sort_of(early[1]) == _sort_of(late[1])
             )
             merged = (late[0], min(early[1], late[1]))
+            if early[0] <= self.state.promised < merged[0]:
+                self.move("merged", "q", self.state.noticed, merged[0])
             for lot in (early, late):
                 if lot != merged:
                     points = lots[lot]

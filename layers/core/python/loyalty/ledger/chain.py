@@ -8,7 +8,7 @@ the chain where it stands (I6).
 import base64
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -64,6 +64,8 @@ class Entry(Struct, frozen=True):
     state: State
     schema: int = SCHEMA
     """That of the stored state."""
+    timers: dict[str, int] = {}
+    """By kind, the day from which something may be due that was not to be looked at so soon before."""
 
 
 def canonical(data: object) -> str:
@@ -96,8 +98,12 @@ def tag(ref: str) -> str:
     return digest(ref)[:TAG_LENGTH]
 
 
-def seal(chain: Chain, head: Entry | None, draft: Draft, cause: Cause) -> Entry:
-    """Make a draft the next entry after ``head``."""
+def seal(
+    chain: Chain, head: Entry | None, draft: Draft, cause: Cause, timers: Mapping[str, int] | None = None
+) -> Entry:
+    """Make a draft the next entry after ``head``; ``timers`` are what it arms, the meaning of which is not the
+    ledger's.
+    """
     state = draft.state
     state.number = draft.number
     state.recent = (*state.recent, (tag(cause.ref), state.at))[-MAX_RECENT:]
@@ -110,8 +116,10 @@ def seal(chain: Chain, head: Entry | None, draft: Draft, cause: Cause) -> Entry:
         "p": head.hash if head else GENESIS,
         "m": [["", *move[1:]] if move[0] == kind else move for move in draft.moves],
         "d": draft.detail,
-        "s": state.encode(),
     }
+    if timers:
+        body["t"] = dict(sorted(timers.items()))
+    body["s"] = state.encode()
     text = canonical(body)
     return _entry(chain, state.number, cause.ref, text, _hash(chain, state.number, cause.ref, text), body, state)
 
@@ -152,6 +160,7 @@ def _entry(chain: Chain, number: int, ref: str, text: str, hash_: str, data: dic
         detail=data["d"],
         state=state,
         schema=schema,
+        timers=data.get("t", {}),
     )
 
 

@@ -64,17 +64,38 @@ def open_account(draft: Draft, account_kind: str) -> None:
     draft.move("opened", "s", "open")
 
 
-def earn(draft: Draft, grants: Iterable[Grant]) -> None:
-    """Add points already worked out, such as an event's bonus. A frozen account still earns."""
+class Lasting(Struct, frozen=True):
+    """What a programme promises of the ends of points: with ``notice`` those given now end only with notice;
+    everything that is there lasts until ``extend`` at least, where that is not 0.
+    """
+
+    notice: bool = False
+    extend: int = 0
+
+
+AS_GIVEN: Final = Lasting()
+
+
+def earn(draft: Draft, grants: Sequence[Grant], day: int = 0, lasting: Lasting = AS_GIVEN) -> None:
+    """Add points already worked out, such as an event's bonus of a ``day``. A frozen account still earns."""
     begin(draft, "earned")
+    _extend(draft, lasting.extend)
     for grant in grants:
-        _grant(draft, "earned", grant)
+        _grant(draft, "earned", grant, lasting)
+    _figure(draft, "earned", day, 0, sum(grant.points for grant in grants), 0)
     draft.settle()
 
 
-def earn_awards(draft: Draft, awards: Sequence[Award], day: int = 0, visit: bool = False) -> list[int]:
+def earn_awards(
+    draft: Draft,
+    awards: Sequence[Award],
+    day: int = 0,
+    visit: bool = False,
+    spend: int = 0,
+    lasting: Lasting = AS_GIVEN,
+) -> list[int]:
     """Give awards, and count what they count on ``day`` (an ordinal; the day of the purchase or event where it took
-    place); with ``visit`` it was a purchase. Returns the whole points of each award.
+    place); with ``visit`` it was a purchase, of ``spend`` minor units. Returns the whole points of each award.
 
     What rounding down leaves over is carried by rule (I10): the points and the remainder together are always the exact
     sum, so 30 + 20 earns what 50 earns and a full return takes back precisely what was given. Of more than
@@ -82,6 +103,7 @@ def earn_awards(draft: Draft, awards: Sequence[Award], day: int = 0, visit: bool
     award, or to the one that was in the way where there is none.
     """
     begin(draft, "earned")
+    _extend(draft, lasting.extend)
     given = [0] * len(awards)
     base = next((place for place, award in enumerate(awards) if award.rule == BASE), None)
     for place, award in enumerate(awards):
@@ -89,7 +111,7 @@ def earn_awards(draft: Draft, awards: Sequence[Award], day: int = 0, visit: bool
         given[place] += whole
         given[place if base is None else base] += folded
     for (expiry, start), points in _by_terms(awards, given).items():
-        _grant(draft, "earned", Grant(points, expiry, start))
+        _grant(draft, "earned", Grant(points, expiry, start), lasting)
     counts: dict[str, int] = {}
     for award, points in zip(awards, given, strict=True):
         for counter, _ in award.counters:
@@ -97,23 +119,34 @@ def earn_awards(draft: Draft, awards: Sequence[Award], day: int = 0, visit: bool
                 counts[counter] = delta
     if counts:
         draft.move("earned", "c", max(day, draft.state.counted), *(part for item in counts.items() for part in item))
-    if visit:
-        draft.move("earned", "p", 1, day)
+    _figure(draft, "earned", day, spend, sum(given), int(visit))
     _tell(draft, awards, given)
     draft.settle()
     return given
 
 
-def earn_amount(draft: Draft, rule: str, rate: Rate, amount: int, expiry: int, start: int, day: int = 0) -> int:
+def earn_amount(
+    draft: Draft,
+    rule: str,
+    rate: Rate,
+    amount: int,
+    expiry: int,
+    start: int,
+    day: int = 0,
+    lasting: Lasting = AS_GIVEN,
+) -> int:
     """Earn ``rate`` points per minor unit on ``amount`` minor units; returns the points. It counts as a purchase where
     a ``day`` is said.
     """
-    return earn_awards(draft, [Award(rule, rate.times(amount), expiry, start)], day, visit=day > 0)[0]
+    awards = [Award(rule, rate.times(amount), expiry, start)]
+    return earn_awards(draft, awards, day, day > 0, amount if day else 0, lasting)[0]
 
 
-def take_back(draft: Draft, shares: Sequence[Award], policy: str, unvisit: bool = False) -> int:
+def take_back(
+    draft: Draft, shares: Sequence[Award], policy: str, unvisit: bool = False, day: int = 0, spend: int = 0
+) -> int:
     """Take back awards, or the shares of them that are due: ``exact`` is the share. With ``unvisit`` a purchase is
-    wholly returned. Returns the points due.
+    wholly returned. ``spend`` minor units of one made on ``day`` came back. Returns the points due.
 
     In turn from: each award's pending lot, its active lot, what that lot lost by expiring (those points are gone
     already: the member does not pay twice), other active lots, arrears. ``only_pending`` stops after the first,
@@ -128,9 +161,11 @@ def take_back(draft: Draft, shares: Sequence[Award], policy: str, unvisit: bool 
         dues.append(-whole - folded)
     left = _by_terms(shares, dues)
     for (expiry, start), due in left.items():
-        if start and due > 0 and (points := min(due, draft.state.lots.get((expiry, start), 0))):
-            draft.move("reversed", "l", expiry, start, -points)
-            left[expiry, start] -= points
+        for end in sorted({expiry, draft.state.ends(expiry)}):
+            if start and due > 0 and (points := min(due, draft.state.lots.get((end, start), 0))):
+                draft.move("reversed", "l", end, start, -points)
+                left[expiry, start] -= points
+                due -= points
     if policy != ONLY_PENDING:
         for (expiry, start), due in left.items():
             left[expiry, start] -= _from_own(draft, expiry, due)
@@ -143,8 +178,7 @@ def take_back(draft: Draft, shares: Sequence[Award], policy: str, unvisit: bool 
             draft.move("owed", "a", rest)
             rest = 0
     _uncount(draft, shares, dues)
-    if unvisit and draft.state.purchases:
-        draft.move("reversed", "p", -1, 0)
+    _figure(draft, "reversed", day, -spend, -sum(dues), -int(unvisit and draft.state.purchases > 0))
     _tell(draft, shares, dues)
     if rest:
         draft.detail["forgiven"] = rest
@@ -155,12 +189,16 @@ def take_back(draft: Draft, shares: Sequence[Award], policy: str, unvisit: bool 
 def _from_own(draft: Draft, expiry: int, due: int) -> int:
     """Take back from the lot that the points were given in, and from what it lost; returns how many."""
     left = due
-    if points := min(left, draft.state.lots.get((expiry, 0), 0)):
-        draft.move("reversed", "l", expiry, 0, -points)
-        left -= points
-    if points := min(left, draft.state.lapsed.get(expiry, 0)):
-        draft.move("reversed", "z", expiry, -points)
-        left -= points
+    for end in sorted({expiry, draft.state.ends(expiry)}):
+        if points := min(left, draft.state.lots.get((end, 0), 0)):
+            draft.move("reversed", "l", end, 0, -points)
+            left -= points
+    for end in sorted(draft.state.lapsed):
+        # What was extended has lapsed under a later end, together with all that there was.
+        own = end == expiry or (draft.state.extended[1] and end > expiry > 0)
+        if own and (points := min(left, draft.state.lapsed[end])):
+            draft.move("reversed", "z", end, -points)
+            left -= points
     return due - left
 
 
@@ -179,10 +217,22 @@ def _uncount(draft: Draft, shares: Sequence[Award], dues: Sequence[int]) -> None
 
 
 def reverse(
-    draft: Draft, rule: str, rate: Rate, amount: int, expiry: int, start: int, policy: str, unvisit: bool = False
+    draft: Draft,
+    rule: str,
+    rate: Rate,
+    amount: int,
+    expiry: int,
+    start: int,
+    policy: str,
+    unvisit: bool = False,
+    day: int = 0,
 ) -> int:
-    """Take back what ``amount`` minor units of an order earned under its own terms; returns the points due."""
-    return take_back(draft, [Award(rule, rate.times(amount), expiry, start)], policy, unvisit)
+    """Take back what ``amount`` minor units of an order of ``day`` earned under its own terms; returns the points
+    due.
+    """
+    return take_back(
+        draft, [Award(rule, rate.times(amount), expiry, start)], policy, unvisit, day, amount if day else 0
+    )
 
 
 def activate(draft: Draft, number: int, lots: Iterable[Part]) -> int:
@@ -200,15 +250,28 @@ def activate(draft: Draft, number: int, lots: Iterable[Part]) -> int:
     return total
 
 
-def cancel(draft: Draft, number: int, lots: Iterable[Part]) -> int:
-    """The points of entry ``number`` wait in vain: they are taken back. Otherwise as ``activate``."""
+def cancel(draft: Draft, number: int, lots: Iterable[Part], day: int = 0) -> int:
+    """The points of entry ``number``, given on ``day``, wait in vain: they are taken back. Otherwise as
+    ``activate``.
+    """
     begin(draft, "cancelled")
     total = 0
     for expiry, points in _waiting(draft, lots):
         draft.move("reversed", "l", expiry, WAITING, -points)
         total += points
+    _figure(draft, "reversed", day, 0, -total, 0)
     draft.detail |= {"points": total, "of": number}
     return total
+
+
+def figured_on(moves: Iterable[Move]) -> int:
+    """The day whose figures an entry counts in, read from its moves; 0 for none."""
+    return next((move[2] for move in moves if move[1] == "y"), 0)
+
+
+def came_back(moves: Iterable[Move]) -> bool:
+    """Whether an entry's moves take back a purchase as such, and not only points of it."""
+    return any((move[1] == "p" and move[2] < 0) or (move[1] == "y" and move[5] < 0) for move in moves)
 
 
 def waiting_parts(moves: Iterable[Move]) -> list[Part]:
@@ -223,7 +286,8 @@ def _waiting(draft: Draft, lots: Iterable[Part]) -> list[Part]:
     there = {expiry: points for (expiry, start), points in draft.state.lots.items() if start == WAITING}
     found: dict[int, int] = {}
     for expiry, points in lots:
-        if 0 < expiry <= draft.now:
+        end = draft.state.ends(expiry)
+        if 0 < end <= draft.now and not draft.state.waits_for_notice(end):
             continue
         for late in sorted(there, key=expiry_order):
             if expiry_order(late) >= expiry_order(expiry) and (part := min(points, there[late])):
@@ -246,7 +310,7 @@ def restore(draft: Draft, parts: Iterable[Part], redemption: int) -> int:
     begin(draft, "restored")
     total = 0
     for expiry, points in parts:
-        draft.put("restored", expiry, 0, points)
+        draft.put("restored", draft.state.ends(expiry), 0, points)
         total += points
     draft.detail |= {"points": total, "of": redemption}
     draft.settle()
@@ -325,12 +389,14 @@ def transfer_out(draft: Draft, points: int, to: str) -> list[Part]:
     return parts
 
 
-def transfer_in(draft: Draft, parts: Iterable[Part], source: str) -> None:
-    """Points arrive from another account under the terms they had."""
+def transfer_in(draft: Draft, parts: Iterable[Part], source: str, promised: int = 0) -> None:
+    """Points arrive from another account under the terms they had; what ends up to ``promised`` ends only with
+    notice.
+    """
     begin(draft, "transferred_in")
     total = 0
     for expiry, points in parts:
-        _grant(draft, "transferred", Grant(points, expiry, 0))
+        _grant(draft, "transferred", Grant(points, expiry, 0), Lasting(notice=expiry <= promised))
         total += points
     draft.detail |= {"points": total, "from": source}
     draft.settle()
@@ -339,6 +405,105 @@ def transfer_in(draft: Draft, parts: Iterable[Part], source: str) -> None:
 def expire(draft: Draft) -> None:
     """Write down what time alone has changed; no moves when nothing has."""
     begin(draft, "expired")
+
+
+def extend(draft: Draft, until: int) -> None:
+    """Everything that ends before ``until`` ends then, what is held included; nothing ends sooner than it did."""
+    begin(draft, "extended")
+    _extend(draft, until)
+
+
+def _extend(draft: Draft, until: int) -> None:
+    state = draft.state
+    if until <= draft.now or until < state.extended[1]:
+        return
+    if until > state.extended[1]:
+        draft.move("extended", "x", 0, until, 0, 0)
+    for (expiry, start), points in sorted(state.lots.items()):
+        if 0 < expiry < until:
+            draft.move("extended", "x", expiry, until, start, points)
+    for number, hold in sorted(state.holds.items()):
+        for expiry, points in sorted(hold.parts.items()):
+            if 0 < expiry < until and state.ends(expiry) == until:
+                draft.move("extended", "h", number, until, points)
+                draft.move("extended", "h", number, expiry, -points)
+
+
+def notice(draft: Draft, upto: int, late: int = 0) -> list[Part]:
+    """Notice of everything that ends up to ``upto`` has reached its owner, or nobody can be reached. Returns what
+    that is, by end. What should have ended already ends at ``late``, where that is said, else at once.
+    """
+    begin(draft, "noticed")
+    state = draft.state
+    due: dict[int, int] = {}
+    for (expiry, start), points in sorted(state.lots.items()):
+        if 0 < expiry <= upto:
+            due[expiry] = due.get(expiry, 0) + points
+            if expiry <= draft.now < late:
+                draft.move("extended", "x", expiry, late, start, points)
+    noticed = max(upto, late) if any(expiry <= draft.now for expiry in due) else upto
+    if due and noticed > state.noticed:
+        draft.move("noticed", "q", noticed, state.promised)
+    if due:
+        draft.detail["expiring"] = [list(part) for part in due.items()]
+    draft.settle()
+    return list(due.items())
+
+
+def decay(draft: Draft, percent: int, day: int) -> int:
+    """Inactivity takes ``percent`` of what is available, rounded down, on ``day``; returns the points."""
+    begin(draft, "decayed")
+    points = draft.available * percent // 100
+    draft.take("decayed", points)
+    draft.move("decayed", "v", day, draft.state.decay_noticed)
+    draft.detail["points"] = points
+    return points
+
+
+def notice_of_decay(draft: Draft, day: int, points: int) -> None:
+    """Notice was given that inactivity will take some ``points`` on ``day``."""
+    begin(draft, "noticed")
+    draft.move("noticed", "v", draft.state.decayed, day)
+    draft.detail["decaying"] = [day, points]
+
+
+def renew(draft: Draft, upto: int, until: int, percent: int) -> tuple[int, int]:
+    """Points that can be spent and end up to ``upto`` last until ``until``, for ``percent`` of them, rounded up, of
+    those that end first. Returns (points renewed, their price).
+    """
+    begin(draft, "renewed")
+    points = sum(points for expiry, points in _renewable(draft, upto, until))
+    if not points:
+        raise Refused("RENEWAL_NOTHING_DUE", "Nothing of the account ends so soon")
+    price = -(-points * percent // 100)
+    if price:
+        _may_leave(draft, price)
+        draft.take("spent", price)
+    for expiry, left in _renewable(draft, upto, until):
+        draft.move("extended", "x", expiry, until, 0, left)
+    draft.detail |= {"points": price, "renewed": points - price, "until": until}
+    draft.settle()
+    return points - price, price
+
+
+def _renewable(draft: Draft, upto: int, until: int) -> list[Part]:
+    last = min(upto, until - 1)
+    return [
+        (expiry, points)
+        for (expiry, start), points in sorted(draft.state.lots.items())
+        if not start and 0 < expiry <= last
+    ]
+
+
+def set_tier(
+    draft: Draft, why: str, tier: str, since: int, until: int = 0, manual: bool = False, reason: str = ""
+) -> None:
+    """An entry that only gives a tier. What gives one together with other things adds the move itself."""
+    begin(draft, "tiered")
+    draft.detail["tier"] = [draft.state.tier, tier]
+    draft.move(why, "g", tier, since, until, int(manual))
+    if reason:
+        draft.detail["reason"] = reason
 
 
 def set_status(draft: Draft, status: str, reason: str) -> None:
@@ -394,10 +559,20 @@ def _held(draft: Draft, number: int, allowed: bool) -> Hold:
     return hold
 
 
-def _grant(draft: Draft, why: str, grant: Grant) -> None:
+def _figure(draft: Draft, why: str, day: int, spend: int, points: int, visits: int) -> None:
+    """Count in the figures of a day; of no day there are none."""
+    if day and (spend or points or visits):
+        draft.move(why, "y", day, spend, points, visits)
+    elif visits:
+        draft.move(why, "p", visits, 0)
+
+
+def _grant(draft: Draft, why: str, grant: Grant, lasting: Lasting = AS_GIVEN) -> None:
     balance = draft.state.balance()
     if balance.available + balance.pending + balance.held + grant.points > MAX_POINTS:
         raise Refused("ACCOUNT_FULL", f"An account holds at most {MAX_POINTS} points")
+    if lasting.notice and grant.points:
+        draft.promise(why, grant.expiry)
     draft.put(why, grant.expiry, grant.start, grant.points)
 
 

@@ -22,6 +22,7 @@ TYPES: Final[dict[str, str]] = {
     "lapsed": "points.released",
     "spent": "points.spent",
     "expired": "points.expired",
+    "decayed": "points.expired",
     "reversed": "points.reversed",
     "owed": "points.owed",
     "repaid": "points.repaid",
@@ -36,6 +37,8 @@ TYPES: Final[dict[str, str]] = {
 """Event by the reason of a move. ``merged`` and ``opened`` are nobody's business but the ledger's."""
 PENDING: Final = "points.pending"
 ENROLLED: Final = "member.enrolled"
+_SILENT: Final = frozenset("dzrpckygxqvw")
+"""Moves that change no balance."""
 _OF_AWARDS: Final = frozenset({"points.earned", PENDING, "points.reversed"})
 
 
@@ -78,7 +81,7 @@ def events_of(entry: Entry) -> list[tuple[str, PointsEvent]]:
     for move in entry.moves:
         why, op = move[0], move[1]
         event = TYPES.get(why)
-        if event is None or op in "dzrpck":
+        if event is None or op in _SILENT:
             continue
         if op == "l":
             if why == "earned" and move[3]:

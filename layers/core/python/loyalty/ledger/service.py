@@ -12,7 +12,7 @@ No reference is used twice in a chain (I3), and the order of reads leaves no gap
 "Safely before" allows for clocks that differ and for the longest a function may run, ``UNCERTAIN_SECONDS`` together.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from msgspec import Struct
@@ -37,6 +37,10 @@ Extra = Writes | Callable[[Draft], Writes]
 _Result = TypeVar("_Result")
 Admits = Callable[[Chain], str]
 """The kind of the account that a wallet without entries belongs to; NotFound when there is no such member or wallet."""
+Arms = Callable[[str, State, State], Mapping[str, int]]
+"""What a programme's account arms by going from one state to another: kinds of timers, and their days."""
+After = Callable[[Chain, State, Draft], None]
+"""What follows from a command at once: moves that are added to its draft, given the state before it."""
 
 
 class Posted(Struct, frozen=True):
@@ -74,6 +78,15 @@ class Opened(Struct):
         return Draft(self.state, self.now)
 
 
+def _arms_nothing(program: str, before: State, after: State) -> Mapping[str, int]:
+    del program, before, after
+    return {}
+
+
+def _nothing_follows(chain: Chain, before: State, draft: Draft) -> None:
+    del chain, before, draft
+
+
 def nobody(chain: Chain) -> str:
     """Admits no account: only wallets that stand are used."""
     del chain
@@ -85,15 +98,26 @@ class Ledger:
 
     ``admits`` is asked only where a chain has no entry. A wallet that the policy was given after a member enrolled
     so comes to life when it is first used, and other requests pay nothing for that.
+
+    ``after`` completes what a command has decided, whenever it is decided; ``arms`` says what the entry has to arm.
+    Both are pure.
     """
 
-    def __init__(self, store: LedgerStore, admits: Admits = nobody) -> None:
+    def __init__(
+        self,
+        store: LedgerStore,
+        admits: Admits = nobody,
+        arms: Arms = _arms_nothing,
+        after: After = _nothing_follows,
+    ) -> None:
         self.store = store
         self.admits = admits
+        self._arms = arms
+        self._after = after
 
     def opening(self, chain: Chain, account_kind: str, actor: str, now: int) -> Put:
         """A new wallet's first entry, as one write of a transaction."""
-        return put_of(_first(chain, account_kind, actor, now))
+        return put_of(self._first(chain, account_kind, actor, now))
 
     def open(self, chain: Chain, cause: Cause, now: int, *, new: bool = False, sure: bool = True) -> Opened:
         """Read a chain for a request, and find out whether the request was carried out before.
@@ -140,7 +164,8 @@ class Ledger:
 
         ``extra`` writes go into one transaction with the entry; ExtraRefused when one of them is refused. A function of
         the draft is asked for them anew after every decision, and may answer with none. Conflict (ACCOUNT_BUSY) after
-        ``MAX_TRIES``. A command that changes nothing and needs no entry (nothing had expired) answers with the head.
+        ``MAX_TRIES``. A command that changes nothing and has nothing to say (nothing had expired) answers with the
+        head.
         """
         chain, cause = opened.chain, opened.cause
         if opened.unsure:
@@ -151,9 +176,10 @@ class Ledger:
         for attempt in range(1, MAX_TRIES + 1):
             draft = opened.draft()
             decide(draft)
-            if not draft.moves and opened.head is not None and draft.kind == "expired":
+            self._follow(chain, opened.state, draft)
+            if not draft.moves and not draft.detail and opened.head is not None:
                 return Posted(opened.head)
-            entry = seal(chain, opened.head, draft, cause)
+            entry = self._seal(chain, opened.head, draft, cause)
             try:
                 other = self._write(entry, extra(draft) if callable(extra) else extra)
             except Contended:
@@ -197,11 +223,13 @@ class Ledger:
             head = self.store.head(target) or self._begin(target, cause.actor, now)
             out = opened.draft()
             leave(out)
+            self._follow(source, opened.state, out)
             into = Draft(head.state, now)
             arrive(into)
-            entry = seal(source, opened.head, out, cause)
+            self._follow(target, head.state, into)
+            entry = self._seal(source, opened.head, out, cause)
             try:
-                self.store.table.transact([put_of(entry), put_of(seal(target, head, into, arrival))])
+                self.store.table.transact([put_of(entry), put_of(self._seal(target, head, into, arrival))])
             except (Cancelled, Contended):
                 continue
             return Posted(entry)
@@ -209,11 +237,25 @@ class Ledger:
 
     def _begin(self, chain: Chain, actor: str, now: int) -> Entry:
         """Open an admitted account's wallet; the entry that stands there when somebody else was first."""
-        entry = _first(chain, self.admits(chain), actor, now)
+        entry = self._first(chain, self.admits(chain), actor, now)
         try:
             return self.store.append(entry) or entry
         except Contended:
             raise busy() from None
+
+    def _first(self, chain: Chain, account_kind: str, actor: str, now: int) -> Entry:
+        draft = Draft(State(), now)
+        commands.open_account(draft, account_kind)
+        self._follow(chain, State(), draft)
+        return self._seal(chain, None, draft, Cause(OPENING, fingerprint(OPENING, account_kind), actor, now))
+
+    def _follow(self, chain: Chain, before: State, draft: Draft) -> None:
+        if draft.state.status != "closed":
+            self._after(chain, before, draft)
+
+    def _seal(self, chain: Chain, head: Entry | None, draft: Draft, cause: Cause) -> Entry:
+        before = head.state if head else State()
+        return seal(chain, head, draft, cause, self._arms(chain.program, before, draft.state))
 
     def _write(self, entry: Entry, extra: Writes) -> Entry | None:
         if not extra:
@@ -253,12 +295,6 @@ class Ledger:
 
     def _at(self, head: Entry, number: int) -> Entry | None:
         return head if number == head.number else self.store.entry(head.chain, number)
-
-
-def _first(chain: Chain, account_kind: str, actor: str, now: int) -> Entry:
-    draft = Draft(State(), now)
-    commands.open_account(draft, account_kind)
-    return seal(chain, None, draft, Cause(OPENING, fingerprint(OPENING, account_kind), actor, now))
 
 
 def same_request(done: Entry, cause: Cause) -> None:

@@ -62,6 +62,15 @@ class HoldView(Struct, frozen=True, omit_defaults=True):
     left: int | UnsetType = UNSET
 
 
+class TierChange(Struct, frozen=True, omit_defaults=True):
+    """What an entry made of the member's tier; either is missing for none. The same twice: it was renewed, warned of,
+    or set by hand.
+    """
+
+    was: str | UnsetType = UNSET
+    now: str | UnsetType = UNSET
+
+
 class EntryView(Struct, frozen=True, omit_defaults=True):
     """One line of the ledger. ``points`` is what the command moved, always positive but for an adjustment down.
 
@@ -92,6 +101,7 @@ class EntryView(Struct, frozen=True, omit_defaults=True):
     rule_set: int | UnsetType = UNSET
     of: str | UnsetType = UNSET
     allowance: str | UnsetType = UNSET
+    tier: TierChange | UnsetType = UNSET
 
 
 class LotView(Struct, frozen=True, omit_defaults=True):
@@ -157,6 +167,7 @@ def entry_view(entry: Entry, allowance: str | UnsetType = UNSET) -> EntryView:
         if entry.kind in {"activated", "cancelled"}
         else UNSET,
         allowance=allowance,
+        tier=_tier(entry),
     )
 
 
@@ -164,6 +175,11 @@ def awards(entry: Entry) -> list[AwardView] | UnsetType:
     """What each rule gave, or what of it was taken back; nothing where it was the base rule alone."""
     told = entry.detail.get("awards")
     return UNSET if told is None else [AwardView(rule, points) for rule, points in told]
+
+
+def _tier(entry: Entry) -> TierChange | UnsetType:
+    told = entry.detail.get("tier")
+    return UNSET if told is None else TierChange(told[0] or UNSET, told[1] or UNSET)
 
 
 def movements(moves: list[Move]) -> list[Movement]:
@@ -179,6 +195,11 @@ def movements(moves: list[Move]) -> list[Movement]:
             found.append(Movement(why, "held", move[4], _moment(move[3])))
         elif op == "a":
             found.append(Movement(why, "arrears", move[2]))
+        elif op == "x" and move[5]:
+            _, _, old, new, start, points = move
+            state = "pending" if start else "available"
+            found.append(Movement(why, state, -points, _moment(old), _moment(start)))
+            found.append(Movement(why, state, points, _moment(new), _moment(start)))
     return found
 
 

@@ -120,13 +120,15 @@ class Wallets:
         if source == target:
             raise Refused("TRANSFER_SAME_ACCOUNT", "Name another account, or another wallet of this one")
         parts: list[Part] = []
+        promised = [0]
 
         def leave(draft: Draft) -> None:
             parts[:] = commands.transfer_out(draft, points, f"{target.account}/{target.wallet}")
             draft.detail["reason"] = reason
+            promised[0] = draft.state.promised
 
         def arrive(into: Draft) -> None:
-            commands.transfer_in(into, parts, f"{source.account}/{source.wallet}")
+            commands.transfer_in(into, parts, f"{source.account}/{source.wallet}", promised[0])
 
         return self._ledger.transfer(source, target, cause, now, leave, arrive)
 

@@ -13,6 +13,8 @@ from msgspec import Struct
 
 from loyalty.values import Rate
 
+ONE = Rate(1, 1)
+
 
 class Terms(Struct, frozen=True):
     """Under what terms a grant is given: ``expiry`` and ``start`` in seconds since 1970, UTC; 0 is never, and at
@@ -21,6 +23,37 @@ class Terms(Struct, frozen=True):
 
     expiry: int
     start: int
+
+
+class Level(Struct, frozen=True):
+    """A tier. It is reached by any of its minima, with ``all`` by all of them; by everybody where it has none.
+    ``spend`` is in minor units.
+    """
+
+    id: str
+    name: dict[str, str]
+    """By language, ``en`` and ``zh``."""
+    spend: int | None = None
+    points: int | None = None
+    visits: int | None = None
+    all: bool = False
+    multiplier: Rate = ONE
+    benefits: tuple[str, ...] = ()
+
+
+class Tiers(Struct, frozen=True):
+    """Levels from the lowest to the highest, and how they are reached and lost.
+
+    ``window`` is rolling_months (of ``months``), calendar_year, anniversary or lifetime; ``downgrade`` one_down,
+    to_eligible or never.
+    """
+
+    levels: tuple[Level, ...]
+    window: str
+    months: int
+    downgrade: str
+    grace_days: int
+    warn_days: int
 
 
 class Program(Struct, frozen=True):
@@ -42,6 +75,17 @@ class Program(Struct, frozen=True):
     max_hold_minutes: int
     earliest: int
     """Purchases before this moment are refused; seconds since 1970, UTC."""
+    reminders: tuple[int, ...] = ()
+    """How many days before points end their owner is told, most first."""
+    decay: dict[str, int] | None = None
+    """``months`` without a purchase, ``percent`` of the points, ``notice_days``."""
+    renewal: dict[str, int] | None = None
+    """``months`` that points are renewed for, ``price_percent`` of them."""
+    tiers: Tiers | None = None
+    churn: dict[str, Any] | None = None
+    """``threshold`` (a decimal text), ``by`` (alive, return), ``horizon_days``, ``onboarding_days``."""
+    sandbox: bool = False
+    """It has a clock of its own."""
 
     @classmethod
     def of(cls, document: dict[str, Any], version: int) -> "Program":
@@ -63,7 +107,30 @@ class Program(Struct, frozen=True):
             hold_minutes=document["holds"]["default_minutes"],
             max_hold_minutes=document["holds"]["max_minutes"],
             earliest=_seconds(date.fromisoformat(document["purchases_since"]), zone),
+            reminders=tuple((document.get("reminders") or {}).get("days", ())),
+            decay=document.get("decay"),
+            renewal=document.get("renewal"),
+            tiers=_tiers(document.get("tiers")),
+            churn=document.get("churn"),
+            sandbox=document.get("sandbox", False),
         )
+
+    @property
+    def notice(self) -> bool:
+        """Whether points end only with notice."""
+        return bool(self.expiry.get("require_notice", False))
+
+    @property
+    def extends(self) -> bool:
+        """Whether points last until their owner has been idle for long."""
+        return bool(self.expiry["kind"] == "inactivity")
+
+    def lasting(self, action: str, occurred: int, recorded: int) -> tuple[bool, int]:
+        """Whether points given for an action end only with notice, and until when it makes all points last; 0 where it
+        does not.
+        """
+        extends = self.extends and action in self.expiry["actions"]
+        return self.notice, self.terms(occurred, recorded, pending_days=0).expiry if extends else 0
 
     def terms(
         self,
@@ -99,7 +166,7 @@ class Program(Struct, frozen=True):
 def _last_day(expiry: Mapping[str, Any], day: date) -> date | None:
     """The last day on which points that begin on ``day`` can be spent."""
     kind = expiry["kind"]
-    if kind == "rolling":
+    if kind in ("rolling", "inactivity"):
         return _round_up(add_months(day, expiry["months"]), expiry["rounding"])
     if kind == "fixed_dates":
         return min(
@@ -109,6 +176,33 @@ def _last_day(expiry: Mapping[str, Any], day: date) -> date | None:
             if (candidate := _day_of(year, month_day)) >= day
         )
     return None
+
+
+def _tiers(document: Mapping[str, Any] | None) -> Tiers | None:
+    if document is None:
+        return None
+    window = document["window"]
+    levels = (
+        Level(
+            level["id"],
+            level["name"],
+            level["spend"],
+            level["points"],
+            level["visits"],
+            level["all"],
+            Rate.parse(level["multiplier"]),
+            tuple(level["benefits"]),
+        )
+        for level in document["levels"]
+    )
+    return Tiers(
+        tuple(levels),
+        window["kind"],
+        window.get("months", 0),
+        document["downgrade"],
+        document["grace_days"],
+        document["warn_days"],
+    )
 
 
 @lru_cache(maxsize=64)

@@ -13,7 +13,7 @@ from loyalty.rules import expectations
 from loyalty.rules.expectations import Expectation
 from loyalty.rules.reading import NAME, Reader
 from loyalty.rules.ruleset import BASE_RULE, Campaign, Day, Event, Group, Rule, RuleSet, Store
-from loyalty.rules.schema import LINE, ORDER, layout
+from loyalty.rules.schema import BEHIND, LINE, ORDER, layout
 from loyalty.rules.single_rule import Surroundings, by_recurrence, dates, read
 from loyalty.rules.tree import Type
 from loyalty.rules.yaml_text import Document, Issue, Node, Unreadable
@@ -22,6 +22,9 @@ from loyalty.values import exponent
 __all__ = ["Checked", "Home", "Issue", "Written", "check"]
 
 MAX_RULES: Final = 10_000
+MAX_TOTAL_CAPS: Final = 100
+MAX_CAMPAIGNS: Final = 90
+"""Their budgets are put in force with the rules, in one transaction of at most 100 writes."""
 MAX_COST: Final = 10**9
 TYPES: Final[tuple[Type, ...]] = ("number", "text", "truth", "date")
 KEYS: Final = (
@@ -172,7 +175,7 @@ class _Whole:
 
     def _types(self, node: Node | None, scope: str) -> Mapping[str, Type]:
         """Declared names with their types; none may be a field's that is there anyway."""
-        fixed = {fact.name for fact in (*ORDER, *LINE)}
+        fixed = {fact.name for fact in (*ORDER, *BEHIND, *LINE)}
         found: dict[str, Type] = {}
         for key, value in self.reader.named(node, f"{scope} attributes" if scope != "event" else "fields", NAME):
             if f"{scope}.{key.value}" in fixed:
@@ -247,7 +250,7 @@ class _Whole:
 
     def _campaigns(self, cost: tuple[int, int]) -> tuple[Campaign, ...]:
         reader, found = self.reader, []
-        for key, value in reader.named(self.top.get("campaigns"), "campaigns"):
+        for key, value in reader.named(self.top.get("campaigns"), "campaigns", most=MAX_CAMPAIGNS):
             what = f"campaign {key.value}"
             given = reader.fields(value, what, ("points", "amount", "currency"))
             points = reader.integer(given.get("points"), "points", 1, 10**12)
@@ -310,6 +313,7 @@ class _Whole:
         is_base = [node.kind == "mapping" and _id(node) == BASE_RULE for node in nodes]
         found: dict[str, Rule] = {}
         ids: dict[str, int] = {}
+        for_good = 0
         # The base first: what the others say of `base` has its scale.
         for node in sorted(nodes, key=lambda one: _id(one) != BASE_RULE):
             if around.base_scale is None and _id(node) != BASE_RULE:
@@ -325,6 +329,12 @@ class _Whole:
                 continue
             ids[rule.id] = node.at.line
             found[rule.id] = rule
+            for_good += any(cap.period == "total" for cap in rule.caps)
+            if for_good == MAX_TOTAL_CAPS + 1 and any(cap.period == "total" for cap in rule.caps):
+                message = (
+                    f"at most {MAX_TOTAL_CAPS} rules have a cap per total: every member's account counts them for good"
+                )
+                reader.refuse(node.get("cap") or node, "RULE_VALUE_INVALID", message)
             if rule.id == BASE_RULE:
                 around = replace(around, base_scale=rule.scale)
         if "rules" in self.top and not any(is_base):

@@ -25,6 +25,10 @@ from loyalty.values import ZERO, Rate
 
 FINEST: Final = 10**6
 """Denominators up to this are kept exact; what a ratio gives beyond is rounded down to millionths of a point."""
+MAX_WEIGHTS: Final = 20_000
+"""Weights of all awards together that an order document keeps, so that it stays well below the 400 KB an item may have.
+A purchase of more (500 lines under 41 rules on lines) takes its awards back by amount.
+"""
 _AMOUNT: Final = next(place for place, fact in enumerate(LINE) if fact.name == "line.amount")
 
 Verdict = Literal["given", "capped", "beaten", "unpaid", "nothing"]
@@ -197,8 +201,10 @@ def decide(
     taken: dict[str, int] = {}
     if rules.campaigns:
         _pay(candidates, needs, taken, rooms)
+    given = [one for one in candidates if one.verdict == "given"]
+    weighed = len(facts.lines) * sum(one.lines is not None for one in given) <= MAX_WEIGHTS
     return Outcome(
-        tuple(_awarded(one, facts, terms(one.rule)) for one in candidates if one.verdict == "given"),
+        tuple(_awarded(one, facts, terms(one.rule), weighed=weighed) for one in given),
         needs,
         taken,
         tuple(evaluation.failures),
@@ -321,7 +327,7 @@ def _pay(
             taken[campaign] = used
 
 
-def _awarded(one: _Candidate, facts: Facts, terms: Terms) -> Awarded:
+def _awarded(one: _Candidate, facts: Facts, terms: Terms, *, weighed: bool) -> Awarded:
     rule = one.rule
     waits = rule.pending is not None and rule.pending.kind == "on_event"
     return Awarded(
@@ -333,7 +339,7 @@ def _awarded(one: _Candidate, facts: Facts, terms: Terms) -> Awarded:
         rule.rounding == "carry",
         rule.on_return == "whole",
         rule.campaign,
-        _weights(one.lines, facts, rule.on_return == "whole") if one.lines else None,
+        _weights(one.lines, facts, rule.on_return == "whole") if one.lines and weighed else None,
         one.counters,
     )
 

@@ -13,7 +13,7 @@ from loyalty.ledger.account import State
 from loyalty.programs.terms import Terms
 from loyalty.rules.engine import Outcome, Step, counter, decide
 from loyalty.rules.evaluation import Evaluator
-from loyalty.rules.facts import Attribute, Happened, Person, typed
+from loyalty.rules.facts import Attribute, Happened, Person, streak_of, typed
 from loyalty.rules.facts import Reader as Facts
 from loyalty.rules.facts import reader as facts_of
 from loyalty.rules.reading import FIRST_DAY, LAST_DAY, NAME, Reader
@@ -30,6 +30,7 @@ SOMEBODY: Final = "mem_00000000000000000000000000"
 _LABEL: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?", re.ASCII)
 _BIRTHDAY: Final = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", re.ASCII)
+_MULTIPLIER: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?", re.ASCII)
 _NO_TERMS: Final = Terms(0, 0)
 _GOODS: Final = ("product", "category", "department", "brand", "margin")
 
@@ -168,7 +169,7 @@ def _streaked(rules: RuleSet, happened: Happened, state: State, facts: Facts) ->
     """The event with its days in a row, where they are counted."""
     if not any(event.type == happened.type and event.streak for event in rules.events):
         return happened
-    return replace(happened, streak=state.streak(happened.type, facts.day(happened.occurred, happened.store)))
+    return replace(happened, streak=streak_of(state, happened.type, facts.day(happened.occurred, happened.store)))
 
 
 def _trace(rules: RuleSet, outcome: Outcome, case: Expectation, day: int) -> tuple[str, ...]:
@@ -311,7 +312,7 @@ class _Case:
             "a member",
             (
                 "kind", "tier", "segments", "language", "city", "birthday", "enrolled", "attributes", "purchases",
-                "last_purchase", "used", "streaks",
+                "last_purchase", "used", "streaks", "multiplier",
             ),
         )  # fmt: skip
         birthday = reader.text(given.get("birthday"), "birthday", _BIRTHDAY, "MM-DD, such as 11-05") or "00-00"
@@ -329,6 +330,7 @@ class _Case:
             birth_day=int(birthday[3:]),
             enrolled=_seconds(date.fromordinal(enrolled), self.rules.timezone) if enrolled else 0,
             attributes=self._declared(given.get("attributes"), "attribute of members", self.rules.member_attributes),
+            multiplier=_permille(reader.text(given.get("multiplier"), "multiplier", _MULTIPLIER, 'such as "1.5"')),
         )
         before = Before(
             purchases=reader.integer(given.get("purchases"), "purchases", 0, 10**6, int(last > 0)),
@@ -402,3 +404,9 @@ class _Case:
 
 def _seconds(day: date, zone: str) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp())
+
+
+def _permille(text: str) -> int:
+    """Thousandths of a decimal that has at most three places; 0 for none."""
+    whole, _, rest = text.partition(".")
+    return int(whole or "0") * 1000 + int(rest.ljust(3, "0"))

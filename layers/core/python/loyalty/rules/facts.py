@@ -101,6 +101,13 @@ class Happened(Struct, frozen=True):
     streak: int = 0
 
 
+def streak_of(state: State, event: str, day: int) -> int:
+    """On how many days in a row the event has happened with ``day``; 0 for a day that does not lengthen the streak,
+    because it was reported before or comes late: what a streak earns is earned once.
+    """
+    return state.streak(event, day) if day > state.streaks.get(event, (0, 0))[0] else 0
+
+
 class Person(Struct, frozen=True, omit_defaults=True):
     """What rules may read of a member's document; what is empty is not known. Kept beside what was decided by it, so
     it holds what the rules speak of, and no more.
@@ -116,6 +123,8 @@ class Person(Struct, frozen=True, omit_defaults=True):
     enrolled: int = 0
     """Seconds since 1970, UTC."""
     attributes: Mapping[str, Attribute] = {}
+    multiplier: int = 0
+    """Of the tier, in thousandths; 0 where none is known."""
 
 
 class Reader:
@@ -255,11 +264,14 @@ class Reader:
         return [account, *known, state.purchases, state.purchases == 0, since]
 
     def _attributes(self, person: Person | None) -> Values:
+        """What is declared of members, and what stands behind it."""
         if person is None:
-            return [None] * len(self._members)
-        return [read(person.attributes.get(name)) for name, read in self._members]
+            return [None] * (len(self._members) + 1)
+        return [*[read(person.attributes.get(name)) for name, read in self._members], person.multiplier or ONE]
 
 
+ONE: Final = 1000
+"""The multiplier of whoever has no tier, in thousandths."""
 _NO_PURCHASE: Final = (None,) * 9
 _MEMBER_FACTS: Final = 12
 _NOTHING: Final[frozenset[str]] = frozenset()
@@ -373,10 +385,11 @@ def unpack(data: Mapping[str, Any]) -> Person:
         birth_day=data.get("d", 0),
         enrolled=data.get("e", 0),
         attributes=data.get("a", {}),
+        multiplier=data.get("x", 0),
     )
 
 
-_SHORT: Final = "ktslcmdea"
+_SHORT: Final = "ktslcmdeax"
 
 
 def _parts(person: Person) -> tuple[Any, ...]:
@@ -390,4 +403,5 @@ def _parts(person: Person) -> tuple[Any, ...]:
         person.birth_day,
         person.enrolled,
         person.attributes,
+        person.multiplier,
     )

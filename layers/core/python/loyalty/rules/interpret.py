@@ -241,6 +241,11 @@ COMPARED: Final[Mapping[str, Callable[[int], bool]]] = {
 """Each comparison, of what ``_order`` says."""
 
 
+def holds(condition: Node, values: Values) -> bool:
+    """Whether a condition without lines is true of these facts."""
+    return _Reader(values, None, ()).value(condition) is True
+
+
 def constant(node: Node) -> Any:
     """The value of an expression that mentions no fact."""
     return _Reader([], None, ()).value(node)

@@ -30,6 +30,8 @@ class Fact(Struct, frozen=True):
     high: int | None = None
     values: tuple[str, ...] = ()
     """All that a text can be, where that is known."""
+    scale: int = 0
+    """Of a number that is neither money nor whole, in a layout of one's own; 0 says that it is as any other."""
 
 
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -86,6 +88,14 @@ ORDER: Final[tuple[Fact, ...]] = (
     Fact("event.type", _O, "text", "what the member did", "事件类型"),
     Fact("event.streak", _O, "number", "days in a row, this one included", "连续天数", low=1, high=100_000),
 )
+BEHIND: Final[tuple[Fact, ...]] = (
+    Fact(
+        "member.multiplier", _O, "number", "what the tier multiplies by", "等级倍率", low=0, high=100, scale=EVENT_SCALE
+    ),
+)
+"""Facts of the order that came later. They stand behind the declared ones, so that the rule sets stored before find
+theirs where they were.
+"""
 LINE: Final[tuple[Fact, ...]] = (
     Fact(
         "line.base", _L, "number", "points that the base rule gives for the line", "该行基础积分", nullable=False, low=0
@@ -136,7 +146,7 @@ def layout(
     its types of event together: a field has one type whichever event has it). Names are without their prefix.
     """
     declared = [*_declared("event", events, _O), *_declared("member", member, _O)]
-    order = (*ORDER, *declared)
+    order = (*ORDER, *declared, *BEHIND)
     lines = (*LINE, *_declared("line", line, _L))
     places = {fact.name: Place(fact, index) for facts in (order, lines) for index, fact in enumerate(facts)}
     return Layout(places, len(order), len(lines))
@@ -168,7 +178,9 @@ def field(place: Place, exponent: int, base_scale: int) -> Field:
     """
     fact = place.fact
     scale = 1
-    if fact.money:
+    if fact.scale:
+        scale = fact.scale
+    elif fact.money:
         scale = 10**exponent
     elif fact.name in ("base", "line.base"):
         scale = base_scale

@@ -113,10 +113,10 @@ class RuleSets:
 
     def test(self, program: str, name: str) -> "list[Result]":
         """What comes of its ``expect`` cases; NotFound, Refused."""
-        from loyalty.rules.interpret import Interpreter
+        from loyalty.rules.compiler import compiled
 
         checked = self._check(program, self.source(program, self.named(program, name)))
-        return _run(checked, Interpreter(checked.rules))
+        return _run(checked, compiled(checked.rules))
 
     def publish(self, program: str, name: str, *, seen: int | None, actor: str, now: int) -> Published:
         """Put a rule set in force. ``seen`` is the revision that the caller goes by, None for whichever there is.

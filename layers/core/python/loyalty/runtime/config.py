@@ -17,6 +17,7 @@ class Config(NamedTuple):
     signing_secret: str
     identity_secret: str
     artifact_secret: str
+    night_functions: str
 
 
 @cache
@@ -33,4 +34,5 @@ def config() -> Config:
         signing_secret=environment.get("SIGNING_SECRET_ID", ""),
         identity_secret=environment.get("IDENTITY_SECRET_ID", ""),
         artifact_secret=environment.get("ARTIFACT_SECRET_ID", ""),
+        night_functions=environment.get("NIGHT_FUNCTIONS", ""),
     )

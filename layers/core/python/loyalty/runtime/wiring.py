@@ -5,25 +5,33 @@ for, so a function that has no use for them does not pay for them at its start.
 """
 
 import time
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from loyalty.earning.rulebook import Rulebook
 from loyalty.earning.service import Earning
 from loyalty.earning.store import OrderStore
+from loyalty.errors import NotFound
 from loyalty.ids import located
-from loyalty.ledger.chain import Chain, Entry
+from loyalty.ledger.account import Draft, State
+from loyalty.ledger.chain import Chain, Entry, fingerprint
 from loyalty.ledger.service import Ledger
 from loyalty.ledger.store import HeadStore, LedgerStore
 from loyalty.ledger.wallet import Wallets
 from loyalty.programs.store import ProgramStore
 from loyalty.programs.terms import Program
 from loyalty.runtime import observability
+from loyalty.runtime.clock import moment
 from loyalty.runtime.config import config
 from loyalty.table.client import Table, connect
+from loyalty.timers.ends import decay_due, expiry_due, reminder_due
+from loyalty.timers.timer import Due, armed, brings
 
 if TYPE_CHECKING:
     from loyalty.backtests.service import Backtests
+    from loyalty.churn.refit import Refit
+    from loyalty.churn.service import Churn
     from loyalty.clients.service import Clients
     from loyalty.earning.intake import Intake
     from loyalty.explanations.service import Explanations
@@ -36,6 +44,10 @@ if TYPE_CHECKING:
     from loyalty.rules.ruleset import RuleSet
     from loyalty.rules.service import RuleSets
     from loyalty.runtime.rules import Loader
+    from loyalty.segments.service import Audiences
+    from loyalty.tiers.service import Tiers
+    from loyalty.timers.service import Arming, Drain, Night
+    from loyalty.timers.store import TimerStore
 
 POLICY_SECONDS: Final = 60
 """How long a running copy goes by the policy it has read."""
@@ -55,7 +67,41 @@ def ledger() -> Ledger:
 
         return admission(member_store(), policy)(chain)
 
-    return Ledger(LedgerStore(table()), admits)
+    return Ledger(LedgerStore(table()), admits, arms, follows)
+
+
+def follows(chain: Chain, before: State, draft: Draft) -> None:
+    """What an entry makes of the member's tier. Without tier and figures there is nothing that it could."""
+    if draft.state.total != before.total or before.tier or not before.number:
+        program = policy(chain.program)
+        if program.tiers is not None:
+            from loyalty.tiers.standing import follow
+
+            follow(program, before, draft)
+
+
+def tier_due(state: State, program: Program) -> int | None:
+    """The day on which a tier is to be looked at."""
+    if program.tiers is None:
+        return None
+    from loyalty.tiers.standing import due
+
+    return due(state, program)
+
+
+def arms(program: str, before: State, after: State) -> dict[str, int]:
+    """The timers that an entry arms."""
+    return armed(dues(), policy(program), before, after) if brings(before, after) else {}
+
+
+@cache
+def dues() -> dict[str, Due]:
+    """When an account is to be looked at next, by kind of what may be due."""
+    return {"churn": _churn_due, "expiry": expiry_due, "decay": decay_due, "reminder": reminder_due, "tier": tier_due}
+
+
+def _churn_due(state: State, program: Program) -> int | None:
+    return churn().due(state, program) if program.churn is not None else None
 
 
 @cache
@@ -77,7 +123,7 @@ def earning() -> Earning:
         return rules_in_force().of_version(program, version)
 
     def member(program: str, account: str) -> "Member | None":
-        return member_store().get(program, account)
+        return _standing(program, account) if _segments_matter(program) else member_store().get(program, account)
 
     def failed(program: str, rule: str, reason: str) -> None:
         del reason  # it may quote what was bought
@@ -85,6 +131,28 @@ def earning() -> Earning:
 
     book = Rulebook(rules=in_force, rules_of=of_version, members=member, budgets=leases, report=failed)
     return Earning(ledger(), OrderStore(table()), _policy_and_rules, book)
+
+
+def _segments_matter(program: str) -> bool:
+    """Whether the rules in force ask for a member's segments."""
+    from loyalty.rules.facts import reader
+
+    loaded = rules_in_force().current(program)
+    return loaded is not None and "member.segments" in reader(loaded.evaluator.rules).spoken
+
+
+def _standing(program: str, account: str) -> "Member | None":
+    """A member with the segments set by hand and those of conditions, both read at the same time."""
+    from msgspec.structs import replace
+
+    from loyalty.segments.store import SegmentStore
+
+    member, profile = table().together(
+        lambda: member_store().get(program, account), lambda: SegmentStore(table()).profile(program, account)
+    )
+    if member is None or not profile.standing:
+        return member
+    return replace(member, segments=tuple(sorted({*member.segments, *profile.standing})))
 
 
 def _policy_and_rules(program: str) -> Program:
@@ -112,6 +180,47 @@ def intake() -> "Intake":
 
 
 @cache
+def timers() -> "TimerStore":
+    from loyalty.timers.store import TimerStore
+
+    return TimerStore(table())
+
+
+@cache
+def arming() -> "Arming":
+    from loyalty.timers.service import Arming
+
+    return Arming(timers(), policy, moment)
+
+
+@cache
+def night() -> "Night":
+    from json import loads
+
+    from loyalty.timers.service import Night
+
+    return Night(timers(), policy, loads(config().night_functions), timed_terms)
+
+
+def timed_terms(program: Program) -> str:
+    """Digest of all that says when something is due; where it changes, every account is looked at once."""
+    now = moment(program.program, int(time.time())) if program.churn is not None else 0
+    parameters = churn().version(program.program, now) if program.churn is not None else 0
+    followed = (program.timezone, program.reminders, program.decay, program.churn, parameters, sorted(dues()))
+    return fingerprint(*followed, repr(program.tiers))
+
+
+@cache
+def drain() -> "Drain":
+    from loyalty.timers.service import Drain
+
+    def tell(program: str, kind: str, why: str) -> None:
+        observability.count("TimersSetAside", now_ms=int(time.time() * 1000), program=program, kind=kind, reason=why)
+
+    return Drain(ledger(), timers(), policy, dues(), tell)
+
+
+@cache
 def heads() -> HeadStore:
     return HeadStore(table())
 
@@ -132,11 +241,39 @@ def members() -> "Members":
 
 
 @cache
+def tiers() -> "Tiers":
+    from loyalty.tiers.service import Tiers
+    from loyalty.tiers.store import AccountStore
+
+    return Tiers(ledger(), AccountStore(table()), policy)
+
+
+@cache
 def clients() -> "Clients":
     from loyalty.clients.service import Clients
     from loyalty.clients.store import ClientStore
 
     return Clients(ClientStore(table()))
+
+
+@cache
+def audiences() -> "Audiences":
+    from loyalty.segments.service import Audiences, Sources
+    from loyalty.segments.store import SegmentStore
+    from loyalty.timers.timer import Timer
+
+    def arm(chain: Chain, kind: str, day: int) -> None:
+        timers().put(Timer(chain, kind, day))
+
+    def alive(state: State, program: str, day: int) -> float | None:
+        from loyalty.churn.alert import outlook
+
+        return outlook(state, churn().parameters(program), day, 1).alive
+
+    return Audiences(
+        SegmentStore(table()),
+        Sources(ledger().store.head, member_store().get, member_store().page, policy, arm, alive),
+    )
 
 
 @cache
@@ -198,6 +335,32 @@ def backtests() -> "Backtests":
         send(config().replay_queue, message)
 
     return Backtests(BacktestStore(table()), ledger(), policy, rules_of, compiled, ask)
+
+
+@cache
+def churn() -> "Churn":
+    from loyalty.churn.service import Churn
+    from loyalty.churn.store import ChurnStore
+
+    return Churn(ChurnStore(table()), ledger, time.monotonic)
+
+
+@cache
+def refit() -> "Refit":
+    from loyalty.churn.refit import Refit
+    from loyalty.churn.store import ChurnStore
+
+    return Refit(ChurnStore(table()), ledger(), policy)
+
+
+def watched() -> list[str]:
+    """Programmes whose members are watched: all that have nights, and a policy that says so."""
+    found = []
+    for program, _ in timers().programs():
+        with suppress(NotFound):
+            if policy(program).churn is not None:
+                found.append(program)
+    return found
 
 
 def policy(program: str) -> Program:

@@ -24,6 +24,20 @@ except an order's source and number, which are free text and are percent-encoded
 | budget of a campaign | ``{program}#B`` | ``{campaign}`` |
 | backtest | ``{program}#S`` | ``{simulation}`` |
 | newest finished backtest of a rule set | ``{program}#S`` | ``LATEST#{rule set}`` |
+| churn parameters in force | ``{program}#F`` | ``CURRENT`` |
+| a version of them | the same | ``V#{version, 9 digits}`` |
+| how the newest fit went | the same | ``FIT`` |
+| timer | ``{program}#T#{kind}#{shard}`` | ``{day, 7 digits}#{account}#{wallet}`` |
+| how far the nights have come, by kind | ``{program}#T`` | ``DONE#{kind}`` |
+| the terms that timers were armed under | ``{program}#T`` | ``TERMS`` |
+| an account that a night could not see to | ``{program}#T`` | ``ASIDE#{kind}#{account}#{wallet}`` |
+| a programme that has nights | ``ALL#N``, of all programmes | ``{program}`` |
+| segments of a programme | ``{program}#G`` | ``SEGMENTS`` |
+| how many members a segment has | the same | ``COUNT#{segment}#{shard}`` |
+| how points are spread over members | the same | ``POINTS#{shard}`` |
+| a page of a look at everybody | the same | ``SWEEP#{version}#{phase}#{shard}#{step}`` |
+| where a member stands, and the segments entered and left | ``{program}#G#{account}`` | ``PROFILE``, ``M#{version}`` |
+| member of a segment | ``{program}#Y#{segment}#{shard}`` | ``{account}`` |
 | rules of a backtest, and what its shards have found | ``{program}#S#{simulation}`` | ``RULES#{nn}``, ``SHARD#{nn}`` |
 """
 
@@ -38,6 +52,8 @@ TTL = "ttl"
 
 HEAD_SHARDS = 16
 MEMBER_SHARDS = 16
+TIMER_SHARDS = HEAD_SHARDS
+"""A sweep goes through heads and timers alike."""
 
 type_entry = "entry"
 type_order = "order"
@@ -52,6 +68,13 @@ type_clock = "clock"
 type_rules = "rules"
 type_backtest = "backtest"
 type_budget = "budget"
+type_segments = "segments"
+type_sweep = "sweep"
+type_profile = "profile"
+type_audience = "audience"
+type_churn = "churn"
+type_timer = "timer"
+type_night = "night"
 
 Key = tuple[str, str]
 """A primary key: (pk, sk)."""
@@ -212,3 +235,104 @@ def rules_blob(program: str, digest: str, part: int) -> Key:
 
 def rules_blob_prefix(digest: str) -> str:
     return f"B#{digest}#"
+
+
+def churn_partition(program: str) -> str:
+    """What was fitted: nobody's account, and no key of anybody in it."""
+    return f"{program}#F"
+
+
+def churn_current(program: str) -> Key:
+    return churn_partition(program), "CURRENT"
+
+
+def churn_version(program: str, version: int) -> Key:
+    return churn_partition(program), f"V#{version:09d}"
+
+
+def churn_fit(program: str) -> Key:
+    return churn_partition(program), "FIT"
+
+
+NIGHT_PROGRAMS = "ALL#N"
+"""The one partition that is no programme's: names of programmes have no capitals."""
+NIGHT_DONE = "DONE#"
+NIGHT_ASIDE = "ASIDE#"
+
+
+def timer_partition(program: str, kind: str, shard: int) -> str:
+    return f"{program}#T#{kind}#{shard:02d}"
+
+
+def timer_day(day: int) -> str:
+    """What the sort keys of a day's timers begin with."""
+    return f"{day:07d}#"
+
+
+def timer(program: str, account: str, wallet: str, kind: str, day: int) -> Key:
+    """Spread as heads are."""
+    return timer_partition(program, kind, _shard(account, TIMER_SHARDS)), f"{timer_day(day)}{account}#{wallet}"
+
+
+def night_partition(program: str) -> str:
+    return f"{program}#T"
+
+
+def night_mark(program: str, kind: str) -> Key:
+    return night_partition(program), f"{NIGHT_DONE}{kind}"
+
+
+def night_terms(program: str) -> Key:
+    return night_partition(program), "TERMS"
+
+
+def night_aside(program: str, account: str, wallet: str, kind: str) -> Key:
+    return night_partition(program), f"{NIGHT_ASIDE}{kind}#{account}#{wallet}"
+
+
+def night_program(program: str) -> Key:
+    return NIGHT_PROGRAMS, program
+
+
+COUNT_PREFIX = "COUNT#"
+POINTS_PREFIX = "POINTS#"
+MOVES_PREFIX = "M#"
+
+
+def segments_partition(program: str) -> str:
+    """What there is once in a programme; counts are spread, so that many can be counted at once."""
+    return f"{program}#G"
+
+
+def segments(program: str) -> Key:
+    return segments_partition(program), "SEGMENTS"
+
+
+def segment_count(program: str, segment: str, account: str) -> Key:
+    """Where the members are counted that are kept with this one."""
+    return segments_partition(program), f"{COUNT_PREFIX}{segment}#{_shard(account, MEMBER_SHARDS):02d}"
+
+
+def points_spread(program: str, account: str) -> Key:
+    return segments_partition(program), f"{POINTS_PREFIX}{_shard(account, MEMBER_SHARDS):02d}"
+
+
+def segments_sweep(program: str, version: int, phase: str, shard: int, step: int) -> Key:
+    return segments_partition(program), f"SWEEP#{version:09d}#{phase}#{shard:02d}#{step:09d}"
+
+
+def profile(program: str, account: str) -> Key:
+    return f"{program}#G#{account}", "PROFILE"
+
+
+def audience_moves(program: str, account: str, version: int) -> Key:
+    """The segments entered and left by a version of a profile."""
+    return profile(program, account)[0], f"{MOVES_PREFIX}{version:09d}"
+
+
+def segment_partition(program: str, segment: str, shard: int) -> str:
+    return f"{program}#Y#{segment}#{shard:02d}"
+
+
+def segment_member(program: str, segment: str, account: str) -> Key:
+    return segment_partition(program, segment, _shard(account, MEMBER_SHARDS)), account

@@ -1,0 +1,160 @@
+"""How points end: what has expired, what is about to, and what shrinks while its owner stays away. Pure.
+
+Days are proleptic ordinals in the programme's zone. Points that end at a moment end on the day after the last one on
+which they can be spent.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Final
+
+from loyalty.ledger import commands
+from loyalty.ledger.account import Draft, State
+from loyalty.programs.terms import Program, add_months
+
+AGAIN_DAYS: Final = 7
+"""Points that end only with notice and whose owner has not been reached are told of again so often."""
+LATE_DAYS: Final = 7
+REMINDED: Final = "reminded"
+"""Kind of the entries that have members told of what they are about to lose."""
+_SECONDS_A_DAY: Final = 86_400
+_CHANGE_OF_CLOCKS: Final = 7_200
+
+
+def expiry_due(state: State, program: Program) -> int | None:
+    """The day on which the next points end. What waits for notice is not due before it was given; what is held ends
+    when the hold does, at the earliest.
+    """
+    ends = [expiry for expiry, _ in state.lots if expiry and not state.waits_for_notice(expiry)]
+    for hold in state.holds.values():
+        ends += [max(hold.deadline, expiry) for expiry in hold.parts if expiry and not state.waits_for_notice(expiry)]
+    return _end(program, min(ends)) if ends else None
+
+
+def expire(draft: Draft, program: Program, day: int) -> None:
+    """Write down what has ended."""
+    del program, day
+    commands.expire(draft)
+
+
+def reminder_due(state: State, program: Program) -> int | None:
+    """The next day, after that of the account's newest entry, on which its owner is to be told of points that end."""
+    if not program.reminders:
+        return None
+    today = program.day(state.at)
+    expiries = sorted({expiry for expiry, _ in state.lots if expiry})
+    found: int | None = None
+    for days in program.reminders:
+        soon = state.at + (days - 1) * _SECONDS_A_DAY - _CHANGE_OF_CLOCKS  # those before are past in any zone
+        for expiry in expiries:
+            if expiry > soon and (day := _end(program, expiry) - days) > today:
+                found = day if found is None else min(found, day)
+                break
+    for expiry in expiries:
+        if state.waits_for_notice(expiry):
+            day = _again(_end(program, expiry), today)
+            found = day if found is None else min(found, day)
+    return found
+
+
+def remind(draft: Draft, program: Program, day: int) -> None:
+    """Have the owner told of everything that ends by the last end that is due to be told of on ``day``.
+
+    Without a promise, what was told counts as noticed. With it, only what is confirmed: see ``confirm``.
+    """
+    recent = draft.state.recent
+    since = program.day(recent[-1][1]) if recent else day - 1
+    commands.begin(draft, REMINDED)
+    state = draft.state
+    told = [expiry for expiry, _ in state.lots if expiry and _is_told(state, program, expiry, since, day)]
+    if not told:
+        return
+    upto = max(told)
+    lots: dict[int, int] = {}
+    for (expiry, _), points in sorted(state.lots.items()):
+        if 0 < expiry <= upto:
+            lots[expiry] = lots.get(expiry, 0) + points
+    if not any(state.waits_for_notice(expiry) for expiry in lots):
+        commands.notice(draft, upto)
+        draft.kind = REMINDED
+    draft.detail["expiring"] = [[expiry, points] for expiry, points in lots.items()]
+    if program.renewal is not None:
+        price = -(-sum(lots.values()) * program.renewal["price_percent"] // 100)
+        draft.detail["renewal"] = [price, renewed_until(program, draft.now)]
+
+
+def confirm(draft: Draft, program: Program, upto: int, outcome: str) -> None:
+    """The owner was told of everything that ends up to ``upto``, or is ``unreachable``. Who learns only now of points
+    that should have ended already has ``LATE_DAYS`` to spend them.
+    """
+    late = 0
+    if outcome == "delivered":
+        terms = {"kind": "rolling", "months": 0, "rounding": "day"}
+        late = program.terms(draft.now + (LATE_DAYS - 1) * _SECONDS_A_DAY, draft.now, terms, 0).expiry
+    if commands.notice(draft, upto, late):
+        draft.detail["outcome"] = outcome
+
+
+def renewed_until(program: Program, now: int) -> int:
+    """Until when points last that are renewed now, in seconds since 1970, UTC; the programme sells renewals."""
+    months = program.renewal["months"] if program.renewal else 0
+    terms = {"kind": "rolling", "months": months, "rounding": "day"}
+    return program.terms(now, now, expiry=terms, pending_days=0).expiry
+
+
+def decay_due(state: State, program: Program) -> int | None:
+    """The day on which points of an owner who bought nothing for long shrink, or notice of it is due."""
+    if program.decay is None or not state.last or not any(not start for _, start in state.lots):
+        return None
+    on = _decays_on(state, program)
+    if not program.decay["notice_days"]:
+        return on
+    return max(on, state.decay_noticed) if _is_noticed(state) else on - int(program.decay["notice_days"])
+
+
+def decay(draft: Draft, program: Program, day: int) -> None:
+    """Give notice that points will shrink, or have them shrink; neither when something was bought since."""
+    commands.begin(draft, "decayed")
+    due = decay_due(draft.state, program)
+    if program.decay is None or due is None or due > day:
+        return
+    percent, notice = int(program.decay["percent"]), int(program.decay["notice_days"])
+    points = draft.available * percent // 100
+    if not points:
+        return
+    if notice and not _is_noticed(draft.state):
+        commands.notice_of_decay(draft, max(_decays_on(draft.state, program), day + notice), points)
+        draft.kind = REMINDED
+    else:
+        commands.decay(draft, percent, day)
+
+
+def _is_noticed(state: State) -> bool:
+    """Whether notice was given since the owner was last active, or since points last shrank."""
+    return state.decay_noticed > max(state.last, state.decayed)
+
+
+def _decays_on(state: State, program: Program) -> int:
+    months = int(program.decay["months"]) if program.decay else 0
+    return add_months(date.fromordinal(max(state.last, state.decayed)), months).toordinal()
+
+
+def _end(program: Program, expiry: int) -> int:
+    return program.day(expiry - 1) + 1
+
+
+def _again(end: int, after: int) -> int:
+    """The first day after ``after`` on which those are told again who have not been reached."""
+    return end if after < end else end + AGAIN_DAYS * ((after - end) // AGAIN_DAYS + 1)
+
+
+def _is_told(state: State, program: Program, expiry: int, since: int, day: int) -> bool:
+    end = _end(program, expiry)
+    return any(told == day or since < told <= day for told in _tellings(state, program, expiry, end, since, day))
+
+
+def _tellings(state: State, program: Program, expiry: int, end: int, since: int, day: int) -> Iterator[int]:
+    for days in program.reminders:
+        yield end - days
+    if state.waits_for_notice(expiry):
+        yield _again(end, min(since, day - 1))

@@ -1,0 +1,332 @@
+"""Nights on the simulated table: everything due happens on its day, once, whatever dies, comes twice or is missed."""
+
+import itertools
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from loyalty.errors import Unavailable
+from loyalty.ledger import commands
+from loyalty.ledger.account import Draft
+from loyalty.timers.service import Drain
+from loyalty.timers.timer import ORDER, REARM, Timer
+from tests.simulation.dynamodb import Call
+from tests.simulation.wire import Response
+from tests.unit.nights import DAY, POLICY, START, Nights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+YEARLY: dict[str, Any] = {"kind": "rolling", "months": 12, "rounding": "day"}
+PROMISED = {**YEARLY, "require_notice": True}
+TOLD: dict[str, Any] = {"days": [30, 7]}
+
+
+class Died(BaseException):
+    """The process is no more."""
+
+
+class Fatal:
+    """Lets calls pass until the write that is the last; ``after``: that one still takes effect. To die at a read is to
+    die before the write that follows.
+    """
+
+    def __init__(self, last: int, after: bool = False) -> None:
+        self.left = last
+        self.after = after
+        self.calls = 0
+
+    def __call__(self, call: Call) -> Response:
+        if not call.writes:
+            return call.perform()
+        self.calls += 1
+        self.left -= 1
+        if self.left == 0 and not self.after:
+            raise Died
+        answer = call.perform()
+        if self.left == 0:
+            raise Died
+        return answer
+
+
+def test_points_expire_on_the_day_after_their_last_and_it_is_written_down_once() -> None:
+    nights = Nights(expiry=YEARLY)
+    nights.give(1, 100, days=10)
+    nights.pass_days(15)
+    assert nights.kinds() == [(11, "expired")]
+    assert nights.state().balance().available == 0
+    nights.sound(1)
+
+
+def test_members_with_nothing_due_are_neither_read_nor_written() -> None:
+    touched: list[str] = []
+
+    def watch(call: Call) -> Response:
+        request = call.request
+        key = request["ExpressionAttributeValues"][":p"]["S"] if call.operation == "Query" else None
+        if key is None and call.operation != "BatchGetItem":
+            key = (request.get("Item") or request["Key"])["pk"]["S"]
+        touched.append(f"{call.operation} {key}")
+        return call.perform()
+
+    nights = Nights(expiry=YEARLY)
+    for number in range(1, 40):
+        nights.give(number, 10, days=200)
+    nights.give(40, 10, days=3)
+    nights.pass_days(2)
+    nights.now += 2 * DAY
+    nights.stream()
+    nights.connect(watch)
+    nights.night()
+    chains = {one for one in touched if "#L#" in one}
+    assert {one.split(" ")[1] for one in chains} == {nights.chain(40).pk}
+    assert [one for one in touched if one.startswith("PutItem") and "#L#" in one] == [f"PutItem {nights.chain(40).pk}"]
+
+
+def test_a_purchase_arms_only_what_is_due_sooner_than_anything_before() -> None:
+    nights = Nights(expiry=YEARLY)
+    assert nights.give(1, 10, days=20).timers == {"expiry": nights.today + 21}
+    assert nights.give(1, 10, days=30).timers == {}
+    assert nights.give(1, 10, days=5).timers == {"expiry": nights.today + 6}
+    assert nights.spend(1, 10).timers == {}
+
+
+def test_a_timer_that_fires_too_early_looks_and_is_armed_anew() -> None:
+    nights = Nights(expiry=YEARLY)
+    nights.give(1, 10, days=3)
+    nights.give(1, 10, days=9)
+    nights.spend(1, 10)
+    nights.pass_days(12)
+    assert nights.kinds() == [(10, "expired")]
+
+
+def test_reminders_come_on_their_days_and_say_what_ends() -> None:
+    nights = Nights(expiry=YEARLY, reminders=TOLD)
+    nights.give(1, 100, days=60)
+    nights.pass_days(70)
+    assert nights.kinds() == [(31, "reminded"), (54, "reminded"), (61, "expired")]
+    told = [one for one in nights.entries() if one.kind == "reminded"]
+    assert [[points for _, points in one.detail["expiring"]] for one in told] == [[100], [100]]
+    nights.sound(1)
+
+
+def test_points_that_last_less_long_than_a_reminder_comes_before_get_the_later_ones() -> None:
+    nights = Nights(expiry=YEARLY, reminders=TOLD)
+    nights.give(1, 100, days=10)
+    nights.pass_days(12)
+    assert nights.kinds() == [(4, "reminded"), (11, "expired")]
+
+
+def test_nothing_ends_without_notice_where_that_is_promised() -> None:
+    nights = Nights(expiry=PROMISED, reminders=TOLD)
+    nights.give(1, 100, days=10)
+    nights.pass_days(30)
+    assert nights.kinds() == [(4, "reminded"), (11, "reminded"), (18, "reminded"), (25, "reminded")]
+    assert nights.state().balance().available == 100
+    upto = max(expiry for expiry, _ in nights.state().lots)
+    nights.post(1, lambda draft: commands.notice(draft, upto, nights.now + 3 * DAY))
+    nights.pass_days(10)
+    assert nights.state().balance().available == 0
+    nights.sound(1)
+
+
+def test_points_of_who_buys_nothing_shrink_after_notice_and_not_where_something_is_bought() -> None:
+    nights = Nights(expiry={"kind": "none"}, decay={"months": 2, "percent": 10, "notice_days": 14})
+    nights.buy(1, 1000)
+    nights.buy(2, 1000)
+    nights.pass_days(50)
+    nights.buy(2, 1)
+    nights.pass_days(30)
+    assert nights.kinds(1) == [(45, "reminded"), (59, "decayed")]
+    assert nights.state(1).balance().available == 900
+    assert nights.kinds(2) == [(45, "reminded")]
+    assert nights.state(2).balance().available == 1001
+
+
+def test_a_second_run_changes_nothing() -> None:
+    nights = Nights(expiry=YEARLY, reminders=TOLD)
+    for number in range(1, 20):
+        nights.give(number, 100, days=40)
+    nights.pass_days(10)
+    nights.now += DAY
+    nights.stream()
+    done = [batch for batch, counts in nights.night() if counts.written]
+    assert done
+    before = nights.engine.items()
+    assert sum(nights.drain(batch).written for batch in done) == 0
+    assert nights.engine.items() == before
+
+
+def test_whatever_write_a_night_dies_at_the_next_run_brings_it_to_the_same_end() -> None:
+    def lived() -> Nights:
+        nights = Nights(expiry=YEARLY, reminders=TOLD)
+        for number in range(1, 4):
+            nights.give(number, 100, days=38 + number)
+        nights.give(3, 5, days=10)
+        nights.stream()
+        nights.night()
+        nights.now += 9 * DAY
+        nights.night()
+        nights.now += 3 * DAY
+        return nights
+
+    whole = lived()
+    gate = Fatal(0)
+    whole.connect(gate)
+    assert {batch.kind for batch, counts in whole.night() if counts.written} == {"expiry", "reminder"}
+    assert gate.calls > 10
+    for last, after in itertools.product(range(1, gate.calls + 1), (False, True)):
+        nights = lived()
+        nights.connect(Fatal(last, after))
+        with pytest.raises(Died):
+            nights.night()
+        nights.connect()
+        nights.night()
+        assert nights.engine.items() == whole.engine.items(), (last, after)
+
+
+def test_days_that_were_missed_are_caught_up_in_order() -> None:
+    nights = Nights(expiry=YEARLY, reminders=TOLD)
+    nights.give(1, 100, days=40)
+    nights.stream()
+    nights.night()
+    nights.now += 60 * DAY
+    nights.stream()
+    seen = [(batch.day, batch.kind) for batch, _ in nights.night() if batch.kind != REARM]
+    assert seen == sorted(seen, key=lambda one: (one[0], ORDER.index(one[1])))
+    assert [kind for _, kind in nights.kinds()] == ["expired"]
+    assert nights.state().balance().available == 0
+
+
+def test_an_account_that_fails_is_set_aside_with_its_reason_and_comes_again_the_next_night(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nights = Nights(expiry=YEARLY)
+    for number in (1, 2, 3):
+        nights.give(number, 100, days=3)
+    nights.stream()
+    see_to = Drain._see_to  # noqa: SLF001 - one account is made to fail
+
+    def failing(self: Drain, timer: Timer, *rest: Any) -> None:
+        if timer.chain == nights.chain(2):
+            raise ValueError("broken")
+        see_to(self, timer, *rest)
+
+    monkeypatch.setattr(Drain, "_see_to", failing)
+    nights.pass_days(4)
+    assert [nights.state(number).balance().available for number in (1, 3)] == [0, 0]
+    assert nights.kinds(2) == []
+    assert nights.aside == [("grocer", "expiry", "ValueError")]
+    assert [item["reason"] for item in nights.store.aside("grocer")] == ["ValueError"]
+    monkeypatch.undo()
+    nights.pass_days(1)
+    assert nights.kinds(2) == [(5, "expired")]
+
+
+def test_storage_that_does_not_answer_stops_the_batch_and_sets_nobody_aside() -> None:
+    nights = Nights(expiry=YEARLY)
+    nights.give(1, 100, days=3)
+    nights.stream()
+    nights.now += 4 * DAY
+
+    def silent(call: Call) -> Response:
+        if call.operation == "PutItem" and "#L#" in call.request["Item"]["pk"]["S"]:
+            raise Unavailable("STORAGE_UNAVAILABLE", "Later", retry_after=1)
+        return call.perform()
+
+    nights.connect(silent)
+    with pytest.raises(Unavailable):
+        nights.night()
+    assert nights.aside == []
+    nights.connect()
+    nights.night()
+    assert nights.state().balance().available == 0
+
+
+def test_entries_delivered_again_arm_the_same_timers() -> None:
+    nights = Nights(expiry=YEARLY)
+    nights.give(1, 100, days=3)
+    assert nights.stream() == 1
+    before = nights.engine.items()
+    nights._delivered.clear()  # noqa: SLF001 - the stream begins again
+    assert nights.stream() == 1
+    assert nights.engine.items() == before
+
+
+def test_a_timer_that_comes_late_is_looked_at_the_next_day() -> None:
+    nights = Nights(expiry=YEARLY)
+    nights.give(1, 100, days=3)
+    nights.now += 6 * DAY
+    nights.night()
+    nights.stream()
+    nights.night()
+    assert nights.kinds() == []
+    nights.pass_days(1)
+    assert nights.kinds() == [(7, "expired")]
+
+
+def test_new_terms_are_armed_for_everybody_who_is_there() -> None:
+    nights = Nights(expiry=YEARLY)
+    nights.give(1, 100, days=60)
+    nights.pass_days(2)
+    nights.settle_on({**POLICY, "expiry": YEARLY, "reminders": TOLD}, 2)
+    nights.pass_days(60)
+    assert nights.kinds() == [(31, "reminded"), (54, "reminded"), (61, "expired")]
+
+
+def test_more_accounts_than_a_batch_and_than_a_plan_holds_are_all_seen_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loyalty.timers.service.PAGE", 3)
+    monkeypatch.setattr("loyalty.timers.service.MAX_BATCHES", 2)
+    nights = Nights(expiry=YEARLY)
+    for number in range(1, 61):
+        nights.give(number, 10, days=2)
+    nights.pass_days(2)
+    nights.now += DAY
+    done = [counts for batch, counts in nights.night() if batch.kind == "expiry"]
+    assert len(done) > 16
+    assert sum(counts.written for counts in done) == 60
+    assert {nights.state(number).balance().available for number in range(1, 61)} == {0}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_mixture_of_purchases_spending_missed_nights_and_repeats_ends_as_if_every_night_had_run(seed: int) -> None:
+    def live(careless: bool) -> Nights:
+        chance, luck = random.Random(seed), random.Random(seed + 1)
+        nights = Nights(expiry=YEARLY)
+        acts: list[Callable[[int], object]] = [
+            lambda number: nights.give(number, chance.randint(1, 50), chance.randint(1, 30)),
+            lambda number: nights.post(number, _spend_all),
+            lambda number: nights.buy(number, chance.randint(1, 20)),
+        ]
+        for _ in range(40):
+            for _ in range(chance.randint(0, 2)):
+                chance.choice(acts)(chance.randint(1, 3))
+            nights.now += DAY
+            if not careless or luck.random() < 0.5:
+                nights.stream()
+                for batch, _ in nights.night():
+                    if careless and luck.random() < 0.5:
+                        nights.drain(batch)
+        nights.now += 2 * DAY
+        nights.stream()
+        nights.night()
+        nights.sound(*(number for number in (1, 2, 3) if nights.ledger.store.head(nights.chain(number))))
+        return nights
+
+    careful, careless = live(careless=False), live(careless=True)
+    for number in (1, 2, 3):
+        if careful.ledger.store.head(careful.chain(number)) is not None:
+            assert careless.state(number).lots == careful.state(number).lots
+
+
+def _spend_all(draft: Draft) -> None:
+    commands.begin(draft, "redeemed")
+    if draft.available:
+        commands.redeem(draft, draft.available)
+
+
+def test_the_start_is_noon_in_the_programmes_zone() -> None:
+    nights = Nights()
+    assert nights.program.day(START) == nights.today
+    assert nights.program.day(START - DAY // 2 - 1) == nights.today - 1

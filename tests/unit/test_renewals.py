@@ -1,0 +1,89 @@
+"""Renewing points that are about to end, and confirming that their owner was told, as callers see it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.running import Response, Running
+
+RENEW = "POST /v1/members/{id}/renewals"
+NOTICE = "POST /v1/members/{id}/notices"
+GRANT = "POST /v1/members/{id}/adjustments"
+OTHER = "desk"
+BALANCE = "GET /v1/members/{id}/balance"
+YEARLY: dict[str, Any] = {"kind": "rolling", "months": 12, "rounding": "day"}
+OFFER: dict[str, Any] = {"months": 6, "price_percent": 10}
+
+
+class Desk:
+    """A member, a till and an operator of a programme under ``policy``."""
+
+    def __init__(self, running: Running, **policy: Any) -> None:
+        running.establish(OTHER, expiry=YEARLY, **policy)
+        self.running = running
+        self.operator, self.till = running.key("operator", OTHER), running.key("till", OTHER)
+        body = {"identities": ["card:1"]}
+        self.member = self.ask("POST /v1/members", body, key="m", who=self.operator, params={}).body["id"]
+
+    def ask(self, route: str, body: Any = None, *, key: str, who: str = "", params: Any = None) -> Response:
+        named = {"id": self.member} if params is None else params
+        return self.running.call(who or self.till, route, body, params=named, headers={"Idempotency-Key": f"key-{key}"})
+
+    def give(self, points: int, days: int) -> str:
+        moment = (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        body = {"points": points, "reason": "test", "expires_at": moment}
+        assert self.ask(GRANT, body, key=f"g{points}", who=self.operator).status == 201
+        return moment
+
+    def balance(self) -> Any:
+        return self.ask(BALANCE, key="b").body["balance"]
+
+
+def test_points_are_renewed_for_the_policys_price_and_later_ones_are_left_alone(running: Running) -> None:
+    desk = Desk(running, renewal=OFFER)
+    desk.give(95, days=10)
+    desk.give(40, days=90)
+    done = desk.ask(RENEW, {"within_days": 30}, key="r")
+    assert done.status == 201
+    assert desk.balance()["available"] == 95 + 40 - 10
+    again = desk.ask(RENEW, {"within_days": 30}, key="r")
+    assert (again.status, again.body["id"]) == (201, done.body["id"])
+    assert desk.balance()["available"] == 125
+
+
+def test_nothing_is_renewed_where_nothing_ends_so_soon(running: Running) -> None:
+    desk = Desk(running, renewal=OFFER)
+    desk.give(95, days=60)
+    refused = desk.ask(RENEW, {}, key="r")
+    assert (refused.status, refused.code) == (409, "RENEWAL_NOTHING_DUE")
+    assert desk.balance()["available"] == 95
+
+
+def test_a_programme_without_renewal_says_so(running: Running) -> None:
+    desk = Desk(running)
+    desk.give(95, days=5)
+    refused = desk.ask(RENEW, {}, key="r")
+    assert (refused.status, refused.code) == (422, "RENEWAL_NOT_OFFERED")
+
+
+@pytest.mark.parametrize("days", [0, 367])
+def test_a_renewal_looks_ahead_a_year_at_the_most(running: Running, days: int) -> None:
+    desk = Desk(running, renewal=OFFER)
+    refused = desk.ask(RENEW, {"within_days": days}, key="r")
+    assert (refused.status, refused.body["field"]) == (400, "within_days")
+
+
+@pytest.mark.parametrize("outcome", ["delivered", "unreachable"])
+def test_a_notice_stands_in_the_ledger_once(running: Running, outcome: str) -> None:
+    desk = Desk(running, reminders={"days": [30]})
+    moment = desk.give(95, days=10)
+    body = {"ends_by": moment, "outcome": outcome}
+    first = desk.ask(NOTICE, body, key="n", who=desk.operator)
+    assert (first.status, first.body["kind"]) == (201, "noticed")
+    assert desk.ask(NOTICE, body, key="n", who=desk.operator).body["id"] == first.body["id"]
+
+
+def test_a_till_confirms_no_notices(running: Running) -> None:
+    desk = Desk(running)
+    assert desk.ask(NOTICE, {"ends_by": desk.give(1, days=3)}, key="n").status == 403

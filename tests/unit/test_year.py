@@ -1,0 +1,171 @@
+"""A year of a sandbox programme in which machines die all the time: everything on its day, once, and books that hold."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from itertools import count
+from typing import Any
+
+import pytest
+
+from infra.catalogue import CATALOGUE, FromNight, FromStream
+from loyalty.churn.store import ChurnStore
+from loyalty.runtime import wiring
+from loyalty.runtime.config import config
+from tests import year
+from tests.stack.confined import Confined
+from tests.unit.running import Running, forget
+
+DAYS = 365
+EVER = "9999-12-31"
+
+
+class Killed(BaseException):
+    """The machine is no more; nothing that runs on it gets to clean up."""
+
+
+class Living:
+    """One deployment whose machines die at a call of the table, before or after it was carried out, one in so many."""
+
+    def __init__(self, running: Running, seed: int, one_in: int) -> None:
+        assert isinstance(running, Confined)
+        self.running = running
+        self.chance = random.Random(seed)
+        self.one_in = one_in
+        self.deadly = False
+        self.deaths = 0
+        self.drained: list[dict[str, Any]] = []
+        self._delivered: dict[str, int] = {}
+        self._numbers = count()
+        self.token = running.key("operator", year.PROGRAM)
+        perform = running.engine.perform
+
+        def dying(*arguments: Any, **named: Any) -> Any:
+            before, after = (self.deadly and self.chance.randrange(2 * self.one_in) == 0 for _ in range(2))
+            if before:
+                raise Killed
+            answer = perform(*arguments, **named)
+            if after:
+                raise Killed
+            return answer
+
+        running.engine.perform = dying  # type: ignore[method-assign] - where machines die
+
+    def ask(self, route: str, body: Any = None, **params: str) -> Any:
+        query = {name: params.pop(name) for name in ("limit", "cursor") if name in params}
+        headers = {"Idempotency-Key": f"k{next(self._numbers)}"}
+        answer = self.running.call(self.token, route, body, params=params, query=query, headers=headers)
+        assert answer.status in (200, 201), answer.body
+        return answer.body
+
+    def go(self, moment: datetime) -> None:
+        self.ask("POST /v1/clock", {"to": moment.isoformat()})
+
+    def until_done(self, work: Callable[[], Any]) -> Any:
+        """Begin again until nobody dies."""
+        while True:
+            self.deadly = True
+            try:
+                return work()
+            except Killed:
+                self.deaths += 1
+                self.running.guard.function = None  # type: ignore[attr-defined] - it died in its turn
+                forget()
+                config.cache_clear()
+            finally:
+                self.deadly = False
+
+    def night(self) -> None:
+        """The state machine's part, from its beginning whenever it was cut off."""
+
+        def whole() -> None:
+            plan: dict[str, Any] = {"program": year.PROGRAM, "until": EVER}
+            while not (plan := self._run("plan_night", plan))["done"]:
+                for batch in plan["batches"]:
+                    self._run(batch["function"], batch)
+                    self.drained.append(batch)
+
+        self.until_done(whole)
+
+    def again(self) -> int:
+        """What doing a batch of any night once more writes."""
+        batch = self.chance.choice(self.drained)
+        return int(self._run(batch["function"], batch).get("written", 0)) if batch["kind"] != "rearm" else 0
+
+    def stream(self) -> None:
+        """The table's stream delivers what is new to whoever follows it, batch by batch, until it is taken."""
+        while fresh := self._fresh():
+            for one in CATALOGUE:
+                if isinstance(one.trigger, FromStream):
+                    records = [one_ for one_ in fresh if one_["dynamodb"]["NewImage"]["t"]["S"] in one.trigger.types]
+                    if records:
+                        self.until_done(lambda: self._run(one.name, {"Records": records}))  # noqa: B023 - done at once
+
+    def _fresh(self) -> list[dict[str, Any]]:
+        fresh = []
+        for partition, records in self.running.engine.stream().items():
+            fresh.extend(records[self._delivered.get(partition, 0) :])
+            self._delivered[partition] = len(records)
+        return [record for record in fresh if record["eventName"] != "REMOVE"]
+
+    def _run(self, function: str, event: dict[str, Any]) -> Any:
+        with self.running.guard.turn(function):  # type: ignore[attr-defined] - a confined one
+            return import_module(f"functions.{function}.handler").lambda_handler(event, None)
+
+    def entries(self, member: str) -> list[dict[str, Any]]:
+        page = self.ask("GET /v1/members/{id}/entries", id=member, limit="100")
+        assert "next" not in page
+        return list(page["entries"])
+
+
+@pytest.fixture
+def living(running: Running, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Living]:
+    kinds = {kind: one.name for one in CATALOGUE if isinstance(one.trigger, FromNight) for kind in one.trigger.kinds}
+    import json
+
+    monkeypatch.setenv("NIGHT_FUNCTIONS", json.dumps(kinds))
+    monkeypatch.setattr("functions.publish.handler.publish", lambda events: None)
+    config.cache_clear()
+    running.establish(**year.POLICY)
+    ChurnStore(running.table).publish(year.PROGRAM, year.PARAMETERS)
+    yield Living(running, request.param, one_in=150)
+    config.cache_clear()
+
+
+@pytest.mark.parametrize("living", [1, 2], indirect=True)
+def test_everything_falls_on_its_day_once_though_machines_die(living: Living) -> None:
+    first = year.first_day(datetime.now(UTC))
+    buyers = year.buyers(living.chance.randrange(1000), first, 6)
+    living.go(year.morning(first))
+    members = [living.ask("POST /v1/members", {"identities": [f"card:{n}"]})["id"] for n in range(len(buyers))]
+    for number in range(DAYS):
+        day = first + timedelta(days=number)
+        if number:
+            living.go(year.morning(day))
+        living.stream()
+        living.night()
+        living.stream()
+        if living.drained and number % 10 == 0:
+            assert living.again() == 0, "a batch that is done writes nothing"
+        for member, buyer in zip(members, buyers, strict=True):
+            if day in buyer.purchases:
+                living.go(year.noon(day))
+                living.ask("POST /v1/purchases", purchase(member, day, buyer.purchases[day]))
+    last = first + timedelta(days=DAYS - 1)
+    for member, buyer in zip(members, buyers, strict=True):
+        assert year.found(living.entries(member)) == year.expected(buyer, last)
+        assert living.ask("GET /v1/members/{id}/verification", id=member)["ok"]
+    assert living.deaths > 20
+
+
+def purchase(member: str, day: Any, dollars: int) -> dict[str, Any]:
+    return {
+        "source": "pos",
+        "order_id": f"{member[-6:]}-{day}",
+        "member": member,
+        "occurred_at": year.noon(day).isoformat(),
+        "currency": "USD",
+        "lines": [{"amount": f"{dollars}.00"}],
+    }
