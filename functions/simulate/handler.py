@@ -10,7 +10,8 @@ from secrets import token_bytes
 from functions.simulate.requests import SimulationRequest
 from loyalty.backtests.backtest import Asked
 from loyalty.backtests.service import Report
-from loyalty.backtests.views import SimulationView, simulation_view
+from loyalty.backtests.views import SimulationView, simulation_view, unnamed
+from loyalty.clients.roles import LIST_MEMBERS
 from loyalty.runtime.http import Answer, Operation, Request, serve
 from loyalty.runtime.wiring import backtests
 
@@ -20,15 +21,18 @@ def begin(request: Request) -> Answer:
     caller = request.caller
     asked = Asked(body.days, body.until)
     report = backtests().begin(caller.program, request.params["id"], asked, caller.client, request.now, token_bytes(10))
-    return Answer(202, _view(report))
+    return Answer(202, _view(request, report))
 
 
 def show(request: Request) -> Answer:
-    return Answer(200, _view(backtests().report(request.caller.program, request.params["id"], request.now)))
+    return Answer(200, _view(request, backtests().report(request.caller.program, request.params["id"], request.now)))
 
 
-def _view(report: Report) -> SimulationView:
-    return simulation_view(report.backtest, report.progress, report.figures)
+def _view(request: Request, report: Report) -> SimulationView:
+    figures = report.figures
+    if figures is not None and LIST_MEMBERS not in request.caller.scopes:
+        figures = unnamed(figures)
+    return simulation_view(report.backtest, report.progress, figures)
 
 
 OPERATIONS = {

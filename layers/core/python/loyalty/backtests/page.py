@@ -200,7 +200,7 @@ def _card(name: Text, number: str, below: Text) -> str:
 def _warnings(figures: FiguresView) -> str:
     found = []
     if figures.set_aside:
-        first = "; ".join(f"{one.member}: {one.reason}" for one in figures.set_aside_first[:3])
+        first = "; ".join(f"{one.member or '–'}: {one.reason}" for one in figures.set_aside_first[:3])
         found.append(
             Text(
                 f"Accounts that could not be replayed and count nowhere: {figures.set_aside:,} ({first})",
@@ -302,7 +302,7 @@ def _top(title: Text, members: Sequence[MemberChange]) -> str:
     if not members:
         return f"<section><h2>{_t(title)}</h2><p class=faint>{_t(Text('Nobody', '无'))}</p></section>"
     rows = "".join(
-        f'<tr><td class="id">{escape(one.member)}</td><td>{one.points_before:,}</td><td>{one.points_after:,}</td>'
+        f'<tr><td class="id">{escape(one.member or "–")}</td><td>{one.points_before:,}</td><td>{one.points_after:,}</td>'
         f"<td{_kind(one.points_after - one.points_before)}>{one.points_after - one.points_before:+,}</td></tr>"
         for one in members
     )

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from loyalty.backtests.backtest import SHARDS, Backtest, Finished, Progress, budgets, percent
 from loyalty.backtests.figures import OTHERS, STEPS, Aside, Cell, Drawn, Figures, Member, within
@@ -64,9 +65,9 @@ class BudgetSums(Struct, frozen=True, kw_only=True):
 
 
 class MemberChange(Struct, frozen=True, kw_only=True):
-    """One member's points over the whole time."""
+    """One member's points over the whole time. Who that is, those are told who may list members."""
 
-    member: str
+    member: str | UnsetType = UNSET
     points_before: int
     points_after: int
 
@@ -80,9 +81,9 @@ class ChangeClass(Struct, frozen=True, kw_only=True):
 
 
 class SetAside(Struct, frozen=True, kw_only=True):
-    """An account that could not be replayed; it counts nowhere else."""
+    """An account that could not be replayed; it counts nowhere else. ``member`` as in ``MemberChange``."""
 
-    member: str
+    member: str | UnsetType = UNSET
     reason: str
 
 
@@ -245,6 +246,17 @@ def figures_view(figures: Figures, rules: RuleSet) -> FiguresView:
         set_aside=figures.aside,
         set_aside_first=[_aside(one) for one in figures.reasons],
         failures=[RuleFailures(rule=rule, times=times) for rule, times in sorted(figures.failures.items())],
+    )
+
+
+def unnamed(figures: FiguresView) -> FiguresView:
+    """The same without telling whose the figures of single members are."""
+    return replace(
+        figures,
+        most_gained=[replace(one, member=UNSET) for one in figures.most_gained],
+        most_lost=[replace(one, member=UNSET) for one in figures.most_lost],
+        # The kind of the error alone: what it says may name the account.
+        set_aside_first=[SetAside(reason=one.reason.split(":", 1)[0]) for one in figures.set_aside_first],
     )
 
 

@@ -110,7 +110,9 @@ class EventRequest(Body):
 
 
 class QuotedPurchase(Body):
-    """A basket, as a purchase would report it; ``occurred_at`` is now when it is left out."""
+    """A basket, as a purchase would report it; ``occurred_at`` is now when it is left out. Without ``source`` nothing is
+    quoted of rules that ask for one.
+    """
 
     currency: Currency
     lines: Annotated[list[PurchaseLine], Meta(min_length=1, max_length=500)]
