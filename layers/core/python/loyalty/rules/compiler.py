@@ -37,8 +37,8 @@ _RATIO: Final = {"+": "add2", "-": "sub2", "*": "mul2", "/": "div2"}
 _OF_A_ROW: Final = re.compile(r"\b[act][0-9]+\b")
 """Names of constants and of what is worked out with them."""
 _BOUND: Final = re.compile(r"\((?:most|least)[0-9]+(?: \* [0-9]+)? (<|<=|>|>=) c([0-9]+)\)")
-"""The extreme of all lines beside a number of each row. Few rows are within such bounds. Those of facts of the order are
-met too often: looking at all rows in the order of the rules takes no longer, and leaves fewer hits to be sorted.
+"""The extreme of all lines beside a number of each row. Few rows are within such bounds. Bounds on facts of the order
+are met more often: all rows in the order of the rules take no longer then, and their hits less to sort.
 """
 _TRUE: Final = "True"
 _FALSE: Final = "False"
