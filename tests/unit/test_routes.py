@@ -64,6 +64,7 @@ def test_every_route_that_moves_points_is_a_post_and_asks_for_a_key() -> None:
         "POST /v1/batches",
         "POST /v1/quotes",
         "POST /v1/clock",
+        "POST /v1/tiers/simulate",
     } | {route.key for route in ROUTES if route.method == "POST" and route.path.startswith("/v1/rule-sets")}
 
 
