@@ -51,7 +51,7 @@ def stored(count: int, seed: int) -> RuleSet:
 
 
 def different(count: int, seed: int) -> RuleSet:
-    """So many rules that all differ in shape, and not just in what they compare with."""
+    """So many rules, no two of the same conditions: about four shapes to five rules, for a key can leave two alike."""
     random = Random(seed)
     kinds: dict[tuple[int, ...], None] = {}
     while len(kinds) < count:

@@ -109,7 +109,7 @@ def _loading() -> list[Row]:
     alike, different = grocer.stored(STORED[-1], SEED), grocer.different(STORED[-1], SEED)
     return [
         *_loading_of(f"{STORED[-1]:,} rules", alike, LOAD_MS),
-        *_loading_of(f"{STORED[-1]:,} rules that differ in shape", different, None),
+        *_loading_of(f"{STORED[-1]:,} rules of as many kinds", different, None),
     ]
 
 
