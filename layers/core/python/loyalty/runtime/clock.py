@@ -18,6 +18,6 @@ def moment(program: str, now: int) -> int:
 def clocks() -> "Clocks":
     from loyalty.programs.service import Clocks
     from loyalty.programs.store import ClockStore
-    from loyalty.runtime.wiring import table
+    from loyalty.runtime.table import table
 
     return Clocks(ClockStore(table()))

@@ -22,9 +22,9 @@ from loyalty.ledger.wallet import Wallets
 from loyalty.programs.store import ProgramStore
 from loyalty.programs.terms import Program
 from loyalty.runtime import observability
-from loyalty.runtime.clock import moment
+from loyalty.runtime.clock import moment as moment
 from loyalty.runtime.config import config
-from loyalty.table.client import Table, connect
+from loyalty.runtime.table import table as table
 from loyalty.timers.ends import decay_due, expiry_due, reminder_due
 from loyalty.timers.timer import Due, armed, brings
 
@@ -53,11 +53,6 @@ POLICY_SECONDS: Final = 60
 """How long a running copy goes by the policy it has read."""
 
 _policies: dict[str, tuple[float, Program]] = {}
-
-
-@cache
-def table() -> Table:
-    return Table(connect(), config().table)
 
 
 @cache
