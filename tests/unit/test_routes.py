@@ -91,6 +91,7 @@ def test_the_routes_of_a_function_are_all_of_its_own() -> None:
     assert [route.key for route in routes_of("redeem")] == [
         "POST /v1/members/{id}/redemptions",
         "POST /v1/redemptions/{id}/cancel",
+        "POST /v1/members/{id}/renewals",
     ]
     assert routes_of("nothing") == ()
     functions = {route.function for route in ROUTES}
