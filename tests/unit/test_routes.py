@@ -65,6 +65,7 @@ def test_every_route_that_moves_points_is_a_post_and_asks_for_a_key() -> None:
         "POST /v1/quotes",
         "POST /v1/clock",
         "POST /v1/tiers/simulate",
+        "POST /v1/segments",
     } | {route.key for route in ROUTES if route.method == "POST" and route.path.startswith("/v1/rule-sets")}
 
 
