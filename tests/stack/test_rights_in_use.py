@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib import import_module
 from itertools import count
@@ -178,6 +178,7 @@ def _live(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     day.ask("operator", "POST /v1/clients/{id}/rotate", {}, id=made, status=200)
     day.ask("operator", "DELETE /v1/clients/{id}", id=made, status=204)
     _new_wallets(day, ada)
+    _stand(day, ada)
 
     late = {"type": "purchase", **_order("o2", identity="card:1")}
     day.ask("till", "POST /v1/batches", {"items": [late]}, status=202)
@@ -190,6 +191,7 @@ def _live(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     day.batch(late)
     _simulate(day, monkeypatch)
     _group(day)
+    _keep(day, ada)
     _night(day, ada, monkeypatch)
     _obey(day, ada, monkeypatch)
     _close(day, ben)
@@ -269,6 +271,19 @@ def _group(day: Day) -> None:
     assert len(listed) == counts["new"]
 
 
+def _keep(day: Day, member: str) -> None:
+    """Points that are about to end are told of and renewed."""
+    policy = day.ask("operator", "GET /v1/program", status=200)
+    more = {**policy.body, "reminders": {"days": [30]}, "renewal": {"months": 6, "price_percent": 1}}
+    day.ask("operator", "PUT /v1/program", more, headers={"If-Match": policy.headers["etag"]}, status=200)
+    soon = (datetime.now(UTC) + timedelta(days=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    grant = {"points": 100, "reason": "test", "expires_at": soon}
+    for _ in range(2):
+        day.ask("operator", "POST /v1/members/{id}/adjustments", grant, id=member)
+        day.ask("operator", "POST /v1/members/{id}/notices", {"ends_by": soon}, id=member)
+        day.ask("till", "POST /v1/members/{id}/renewals", {}, id=member)
+
+
 def _night(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three years on: all there is has expired. Then the same once more, after a machine that died and lost its mark;
     and with an account that cannot be seen to.
@@ -311,6 +326,26 @@ def _simulate(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
         with day.confined.guard.turn("replay"):
             assert replay.lambda_handler({"Records": [record]}, None) == {"batchItemFailures": []}
     assert day.ask("operator", "GET /v1/simulations/{id}", id=begun, status=200).body["figures"]["purchases"] > 0
+
+
+TIERS = {"levels": [{"id": "gold", "name": {"en": "Gold"}, "spend": 10_000}]}
+
+
+def _stand(day: Day, member: str) -> None:
+    """The policy gets tiers; one is set by hand, told, and others are tried."""
+    policy = day.ask("operator", "GET /v1/program", status=200)
+    more = {**policy.body, "tiers": TIERS}
+    day.ask("operator", "PUT /v1/program", more, headers={"If-Match": policy.headers["etag"]}, status=200)
+    given = {"tier": "gold", "until": "2999-01-01", "reason": "test"}
+    set_by_hand = "PUT /v1/members/{id}/tier"
+    key = {"Idempotency-Key": "gold"}
+    day.ask("operator", set_by_hand, given, id=member, headers=key)
+    soon = {**given, "until": datetime.now(UTC).date().isoformat()}
+    day.ask("operator", set_by_hand, soon, id=member)
+    day.ask("operator", set_by_hand, given, id=member, headers=key)  # known again, though no longer the newest
+    day.ask("till", "GET /v1/members/{id}/tier", id=member, status=200)
+    day.ask("till", "GET /v1/members/{id}/tier", id=member, query={"wallet": "six"}, status=200)
+    assert day.ask("marketer", "POST /v1/tiers/simulate", {"tiers": TIERS}, status=200).body["looked"] > 0
 
 
 def _new_wallets(day: Day, member: str) -> None:
