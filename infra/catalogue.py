@@ -137,10 +137,10 @@ RUNTIME_SERVICES = ("dynamodb", "events", "secretsmanager", "sqs")
 """The AWS services that functions call; botocore's data in the `deps` layer is trimmed to these."""
 
 _LEDGER = Access((QUERY, GET, PUT), (CHAINS,))
-_ACCOUNT = Access((GET,), (MEMBERS, POLICIES, CHURN))
-"""A wallet is opened by its first entry, for a member that there is; the day of its alert follows from the models'
-parameters.
-"""
+_ACCOUNT = Access((GET,), (MEMBERS, POLICIES))
+"""A wallet is opened by its first entry, for a member that there is."""
+_ALERT = Access((GET,), (CHURN,))
+"""The day of a member's alert follows from the models' parameters; whoever writes entries arms it."""
 _FIND = Access((GET,), (IDENTITIES,))
 _LEASE = Access((GET, PUT), (BUDGETS,))
 """A campaign's budget is leased in blocks, and a lease is written down in the budget."""
@@ -176,7 +176,7 @@ CATALOGUE: tuple[Function, ...] = (
         "earn",
         "Points from purchases and events",
         Http(),
-        table=(_LEDGER, _ACCOUNT, _RULES, _IN_SEGMENTS, _FIND, _LEASE, Access((PUT, DELETE), (ORDERS,))),
+        table=(_LEDGER, _ACCOUNT, _ALERT, _RULES, _IN_SEGMENTS, _FIND, _LEASE, Access((PUT, DELETE), (ORDERS,))),
         finds_members=True,
         seals_rules=True,
     ),
@@ -192,24 +192,24 @@ CATALOGUE: tuple[Function, ...] = (
         "reverse",
         "Returns of purchases",
         Http(),
-        table=(_LEDGER, _ACCOUNT, _RULES, Access((GET, PUT, DELETE), (ORDERS,))),
+        table=(_LEDGER, _ACCOUNT, _ALERT, _RULES, Access((GET, PUT, DELETE), (ORDERS,))),
         seals_rules=True,
     ),
     Function(
         "redeem",
         "Spending points, and giving a redemption back",
         Http(),
-        table=(_LEDGER, _ACCOUNT, Access((PUT,), (CLAIMS,))),
+        table=(_LEDGER, _ACCOUNT, _ALERT, Access((PUT,), (CLAIMS,))),
     ),
     Function(
         "hold",
         "Setting points aside, capturing and releasing them",
         Http(),
-        table=(_LEDGER, _ACCOUNT, _FIND),
+        table=(_LEDGER, _ACCOUNT, _ALERT, _FIND),
         signs=True,
         finds_members=True,
     ),
-    Function("adjust", "Corrections, transfers and expiry, by operators", Http(), table=(_LEDGER, _ACCOUNT)),
+    Function("adjust", "Corrections, transfers and expiry, by operators", Http(), table=(_LEDGER, _ACCOUNT, _ALERT)),
     Function(
         "members",
         "Members, their identities, their tokens",
@@ -245,7 +245,7 @@ CATALOGUE: tuple[Function, ...] = (
         Http(),
         memory_mb=1769,  # a whole CPU: a page of a simulation reads hundreds of accounts
         timeout_s=28,
-        table=(_LEDGER, _ACCOUNT, Access((QUERY,), (HEADS,))),
+        table=(_LEDGER, _ACCOUNT, _ALERT, Access((QUERY,), (HEADS,))),
     ),
     Function(
         "clients",
@@ -365,7 +365,7 @@ CATALOGUE: tuple[Function, ...] = (
         FromQueue("ingest", batch_size=5, max_concurrency=20),
         memory_mb=1024,
         timeout_s=120,
-        table=(_LEDGER, _ACCOUNT, _RULES, _IN_SEGMENTS, _FIND, _LEASE, Access((GET, PUT, DELETE), (ORDERS,))),
+        table=(_LEDGER, _ACCOUNT, _ALERT, _RULES, _IN_SEGMENTS, _FIND, _LEASE, Access((GET, PUT, DELETE), (ORDERS,))),
         finds_members=True,
         gives_up_to_dead_letters=True,
         seals_rules=True,
@@ -377,7 +377,7 @@ CATALOGUE: tuple[Function, ...] = (
         FromStream((keys.type_order, keys.type_wait), batch_size=100, window_s=5, retries=20),
         memory_mb=512,
         timeout_s=60,
-        table=(_LEDGER, _ACCOUNT, _RULES, Access((QUERY, GET, PUT, DELETE), (ORDERS,))),
+        table=(_LEDGER, _ACCOUNT, _ALERT, _RULES, Access((QUERY, GET, PUT, DELETE), (ORDERS,))),
         gives_up_to_dead_letters=True,
         seals_rules=True,
     ),
@@ -422,7 +422,7 @@ CATALOGUE: tuple[Function, ...] = (
         FromNight(("churn",)),
         memory_mb=512,
         timeout_s=120,  # as expire_points
-        table=(_LEDGER, _ACCOUNT, *_DUE),
+        table=(_LEDGER, _ACCOUNT, _ALERT, *_DUE),
     ),
     Function(
         "churn_fit",
@@ -451,6 +451,6 @@ CATALOGUE: tuple[Function, ...] = (
         FromNight(("tier",)),
         memory_mb=512,
         timeout_s=120,  # as expire_points
-        table=(_LEDGER, Access((GET,), (POLICIES,)), *_DUE, Access((QUERY,), (HEADS,))),
+        table=(_LEDGER, Access((GET,), (POLICIES,)), *_DUE),
     ),
 )

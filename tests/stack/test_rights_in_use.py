@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from functions.churn_fit import handler as churn_fit
 from functions.ingest import handler as ingest
 from functions.recover import handler as recover
 from functions.replay import handler as replay
 from infra.catalogue import CATALOGUE, DELETE, GET, MEMBERS, ORDERS, FromNight, FromStream
+from loyalty.churn.model import Purchasing
+from loyalty.churn.parameters import Parameters, Quality
 from loyalty.ledger.service import Ledger
 from loyalty.routes import ROUTES
 from loyalty.runtime import wiring
@@ -35,6 +38,9 @@ def confined(monkeypatch: pytest.MonkeyPatch) -> Iterator[Confined]:
     monkeypatch.setattr("functions.submit.handler.send", _nothing)
     yield running
     forget()
+
+
+FITTED = Parameters(1, 0, 0, 9, Purchasing(0.2, 4.4, 0.8, 2.4), None, Quality(7, 9, -1.0, 1, 1.0))
 
 
 def _nothing(*_: Any) -> None:
@@ -76,7 +82,15 @@ class Day:
     def new_copy(self) -> None:
         """What runs next is a copy of its function that has read no policy and no rule set, and leased nothing."""
         wiring._policies.clear()  # noqa: SLF001 - as after a start
-        for made in (wiring.rules_in_force, wiring.leases, wiring.earning, wiring.intake, wiring.arming, wiring.audiences):
+        for made in (
+            wiring.rules_in_force,
+            wiring.leases,
+            wiring.earning,
+            wiring.intake,
+            wiring.arming,
+            wiring.audiences,
+            wiring.churn,
+        ):
             made.cache_clear()
 
     def enrol(self, *identities: str) -> str:
@@ -140,6 +154,7 @@ def _order(number: str, **who: str) -> dict[str, Any]:
 
 def _live(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every route, and what arrives late."""
+    _watch(day)
     ada, ben = day.enrol(PHONE, "card:0"), day.enrol("card:1")
     day.ask("till", "POST /v1/purchases", _order("o1", identity=PHONE))
     day.ask("till", "POST /v1/purchases", _order("o1", identity=PHONE))
@@ -192,11 +207,36 @@ def _live(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     _simulate(day, monkeypatch)
     _group(day)
     _keep(day, ada)
+    _foresee(day, ada)
     _night(day, ada, monkeypatch)
     _obey(day, ada, monkeypatch)
     _close(day, ben)
     day.stream()
     day.ask_again()
+
+
+def _watch(day: Day) -> None:
+    """Alerts are armed by whatever is written from now on."""
+    policy = day.ask("operator", "GET /v1/program", status=200)
+    tag = {"If-Match": policy.headers["etag"]}
+    day.ask("operator", "PUT /v1/program", {**policy.body, "churn": {}}, headers=tag, status=200)
+
+
+def _foresee(day: Day, member: str) -> None:
+    """All that a member has is spent and given back, held and released; parameters are fitted; its value is asked."""
+    points = day.ask("till", "GET /v1/members/{id}/balance", id=member, status=200).body["balance"]["available"]
+    spent = day.ask("till", "POST /v1/members/{id}/redemptions", {"points": points}, id=member).body["redemption"]
+    day.ask("till", "POST /v1/redemptions/{id}/cancel", {}, id=spent)
+    held = day.ask("till", "POST /v1/members/{id}/holds", {"points": points}, id=member).body["hold"]["id"]
+    day.ask("till", "POST /v1/holds/{id}/release", {}, id=held)
+    day.stream()
+    day.new_copy()
+    with day.confined.guard.turn("churn_fit"):
+        assert churn_fit.lambda_handler({}, None) == {PROGRAM: 0}, "two members are too few"
+    with day.confined.guard.turn("churn_fit"):
+        wiring.refit()._store.publish(PROGRAM, FITTED)  # noqa: SLF001 - enough members would take a day
+    day.ask("auditor", "GET /v1/churn", status=200)
+    assert "alive" in day.ask("operator", "GET /v1/members/{id}/value", id=member, status=200).body
 
 
 RULES = """\

@@ -121,19 +121,16 @@ def assign(draft: Draft, policy: Program, tier: str | None, until: int, reason: 
     """Set a tier by hand, up to and including the day ``until`` (0: until it is changed); None gives it back to the
     figures. TIER_UNKNOWN when the policy has no such tier.
     """
-    commands.begin(draft, "tiered")
     tiers = scheme(policy)
     if tiers is None or (tier and tiers.rank(tier) < 0):
         known = ", ".join(level.id for level in tiers.levels) if tiers else "none"
         raise Refused("TIER_UNKNOWN", f"The programme's tiers are: {known}", field="tier")
     state, today = draft.state, policy.day(draft.now)
-    was = state.tier
-    before = tiers.rank(was)
+    before = tiers.rank(state.tier)
     after = tiers.eligible(state, today) if tier is None else tiers.rank(tier)
     why = UPGRADED if after > before else DOWNGRADED if after < before else ASSIGNED
-    draft.move(why, "g", tiers.id(after), today, until if tier is not None else 0, int(tier is not None))
-    draft.detail["reason"] = reason
-    _tell(draft, was)
+    by_hand = tier is not None
+    commands.set_tier(draft, why, tiers.id(after), today, until if by_hand else 0, by_hand, reason)
 
 
 def _tell(draft: Draft, was: str) -> None:
