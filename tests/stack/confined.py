@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from functions.authorize import callers
 from infra.catalogue import CATALOGUE
 from loyalty.routes import ROUTES
+from loyalty.runtime import table as deployed
 from loyalty.runtime import wiring
 from loyalty.table import keys
 from loyalty.table.client import Table
@@ -84,7 +85,8 @@ class Confined(Running):
 
     def deploy(self, monkeypatch: "pytest.MonkeyPatch") -> "Confined":
         super().deploy(monkeypatch)
-        monkeypatch.setattr(wiring, "table", lambda: self.table)
+        for module in (wiring, deployed):
+            monkeypatch.setattr(module, "table", lambda: self.table)
         monkeypatch.setattr(callers, "connect", lambda: Client(self.engine, self.guard))
         return self
 

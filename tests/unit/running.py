@@ -12,6 +12,7 @@ from loyalty.clients.service import NewClient
 from loyalty.members.tokens import TokenSecrets
 from loyalty.routes import ROUTES
 from loyalty.runtime import secrets, wiring
+from loyalty.runtime import table as deployed
 from loyalty.runtime.config import config
 from loyalty.table.client import Table
 from tests.simulation.dynamodb import TABLE, Client, Engine
@@ -66,7 +67,8 @@ class Running:
     def deploy(self, monkeypatch: "pytest.MonkeyPatch") -> "Running":
         """Put the simulated table and known secrets in the place of what the functions would connect to."""
         forget()
-        monkeypatch.setattr(wiring, "table", lambda: self.table)
+        for module in (wiring, deployed):
+            monkeypatch.setattr(module, "table", lambda: self.table)
         monkeypatch.setattr(callers, "connect", lambda: Client(self.engine))
         monkeypatch.setenv("TABLE_NAME", TABLE)
         monkeypatch.setattr(secrets, "signing_secrets", lambda: SIGNING)
