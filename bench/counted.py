@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable
 from typing import Any, Final
 
+from bench import fullest
 from bench.history import long_history
 from bench.metering import Used
 from bench.report import Row
@@ -101,6 +102,8 @@ def measure(shop: Shop) -> list[Row]:
             for name, prepare in OPERATIONS.items()
         ]
         rows.append(Row("largest entry with 24 monthly lots", _largest(shop, accounts[long]), "bytes", 1024))
+    full = "entry with 24 monthly lots, figures of 12 months, two counters, a remainder, a tier and a timer"
+    rows.append(Row(full, fullest.size(fullest.entry()), "bytes", 1024))
     return rows
 
 
