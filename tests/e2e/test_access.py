@@ -62,6 +62,9 @@ EXPECTED: Final[dict[str, tuple[int, ...]]] = {
     "POST /v1/rule-sets/{id}/rollback": (403, 403, 200, 200, 403, 403, 404),
     "POST /v1/rule-sets/{id}/simulate": (403, 403, 202, 202, 403, 403, 404),
     "GET /v1/simulations/{id}": (403, 403, 200, 200, 200, 403, 404),
+    "POST /v1/segments": (403, 403, 200, 200, 403, 403, 422),  # as rule sets
+    "GET /v1/segments": (403, 403, 200, 200, 200, 403, 200),
+    "GET /v1/segments/{id}/members": (403, 403, 200, 403, 200, 403, 404),  # a marketer reaches no member
     "GET /docs": (200,) * 7,
     "GET /docs/{asset}": (200,) * 7,
     "GET /openapi.json": (200,) * 7,
@@ -71,6 +74,11 @@ RULES: Final = """\
 program: alpha
 rules:
   - {id: base, name: {en: Points, zh: 积分}, on: line, earn: line.amount}
+"""
+SEGMENTS: Final = """\
+program: alpha
+segments:
+  rich: {name: {en: Rich, zh: 富}, when: member.points >= 100}
 """
 
 
@@ -151,6 +159,11 @@ class World:
         """A rule set that gives what the policy gives."""
         return {"source": f"rule_set: access-{secrets.token_hex(4)}\n{RULES}"}
 
+    def grouped(self) -> str:
+        """The members of a segment that there is."""
+        self.operator.post("/v1/segments", {"source": SEGMENTS}, key=None).expect(200)
+        return "/v1/segments/rich/members"
+
     def draft(self) -> str:
         return str(self.operator.post("/v1/rule-sets", self.rules(), key=None).expect(201)["id"])
 
@@ -229,6 +242,9 @@ ASKS: Final[dict[str, Callable[[World], Ask]]] = {
     "POST /v1/rule-sets/{id}/rollback": lambda w: Ask(f"/v1/rule-sets/{w.published()}/rollback"),
     "POST /v1/rule-sets/{id}/simulate": lambda w: Ask(f"/v1/rule-sets/{w.draft()}/simulate", {"days": 1}),
     "GET /v1/simulations/{id}": lambda w: Ask(f"/v1/simulations/{w.simulated}"),
+    "POST /v1/segments": lambda w: Ask("/v1/segments", {"source": SEGMENTS}),
+    "GET /v1/segments": lambda w: Ask("/v1/segments"),
+    "GET /v1/segments/{id}/members": lambda w: Ask(w.grouped()),
     "GET /docs": lambda w: Ask("/docs"),
     "GET /docs/{asset}": lambda w: Ask("/docs/page.js"),
     "GET /openapi.json": lambda w: Ask("/openapi.json"),

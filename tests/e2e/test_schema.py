@@ -49,6 +49,11 @@ rules:
     name: {{en: One point a dollar, zh: 每美元一分}}
     earn: line.amount
 """
+SEGMENTS: Final = """
+program: {}
+segments:
+  rich: {{name: {{en: Rich, zh: 富}}, when: member.points >= 100}}
+"""
 EXAMPLES: Final = {"operator": 16, "till": 4, "auditor": 3, "member": 4, "foreign": 2, "none": 1}
 """How many requests each kind of token makes of each operation."""
 
@@ -100,6 +105,7 @@ def real(fuzzed: Fuzzed) -> dict[str, Any]:
         rule_set = rules.body["id"] if rules.status == 201 else f"rls_{'0' * 26}"  # as above
         tried_out = operator.post(f"/v1/rule-sets/{rule_set}/simulate", key=None)
         simulation = tried_out.body["id"] if tried_out.status == 202 else f"sim_{'0' * 26}"
+        operator.post("/v1/segments", {"source": SEGMENTS.format(fuzzed.program)}, key=None)
     return {
         "members": member,
         "holds": hold,
@@ -108,6 +114,7 @@ def real(fuzzed: Fuzzed) -> dict[str, Any]:
         "clients": client["client"]["id"],
         "rule-sets": rule_set,
         "simulations": simulation,
+        "segments": "rich",
         "source": "pos",
         "order_id": order,
         "member": member,
