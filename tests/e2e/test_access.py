@@ -42,6 +42,9 @@ EXPECTED: Final[dict[str, tuple[int, ...]]] = {
     "POST /v1/members/{id}/unfreeze": (403, 403, 201, 403, 403, 403, 404),
     "POST /v1/members/{id}/close": (403, 403, 201, 403, 403, 403, 404),
     "GET /v1/members/{id}/balance": (200, 200, 200, 403, 200, 200, 404),
+    "GET /v1/members/{id}/tier": (200, 200, 200, 403, 200, 200, 404),
+    "PUT /v1/members/{id}/tier": (403, 403, 422, 403, 403, 403, 404),  # the programme has no tiers to be set
+    "POST /v1/tiers/simulate": (403, 403, 200, 200, 403, 403, 200),  # the foreign operator tries its own
     "GET /v1/members/{id}/entries": (200, 200, 200, 403, 200, 200, 404),
     "GET /v1/entries/{id}": (200, 200, 200, 403, 200, 200, 404),
     "GET /v1/members/{id}/verification": (403, 403, 200, 403, 200, 403, 404),
@@ -220,6 +223,15 @@ ASKS: Final[dict[str, Callable[[World], Ask]]] = {
     "POST /v1/members/{id}/unfreeze": lambda w: Ask(f"/v1/members/{w.frozen()}/unfreeze", {"reason": "x"}),
     "POST /v1/members/{id}/close": lambda w: Ask(f"/v1/members/{w.other()}/close", {"reason": "x"}),
     "GET /v1/members/{id}/balance": lambda w: Ask(f"/v1/members/{w.member}/balance"),
+    "GET /v1/members/{id}/tier": lambda w: Ask(f"/v1/members/{w.member}/tier"),
+    "PUT /v1/members/{id}/tier": lambda w: Ask(
+        f"/v1/members/{w.member}/tier",
+        {"tier": "gold", "reason": "x"},
+        headers={"Idempotency-Key": secrets.token_hex(8)},
+    ),
+    "POST /v1/tiers/simulate": lambda w: Ask(
+        "/v1/tiers/simulate", {"tiers": {"levels": [{"id": "gold", "name": {"en": "Gold"}, "spend": 100}]}}
+    ),
     "GET /v1/members/{id}/entries": lambda w: Ask(f"/v1/members/{w.member}/entries"),
     "GET /v1/entries/{id}": lambda w: Ask(f"/v1/entries/{w.entry()['id']}"),
     "GET /v1/members/{id}/verification": lambda w: Ask(f"/v1/members/{w.member}/verification"),
