@@ -422,7 +422,7 @@ CATALOGUE: tuple[Function, ...] = (
         FromNight(("churn",)),
         memory_mb=512,
         timeout_s=120,  # as expire_points
-        table=(_LEDGER, _ACCOUNT, _ALERT, *_DUE),
+        table=(_LEDGER, Access((GET,), (CHURN, POLICIES)), *_DUE),
     ),
     Function(
         "churn_fit",
@@ -443,7 +443,7 @@ CATALOGUE: tuple[Function, ...] = (
         FromNight(("rearm", "expiry", "decay", "reminder")),
         memory_mb=512,
         timeout_s=120,  # a hundred accounts, one after the other, of some 20 ms each
-        table=(_LEDGER, Access((GET,), (POLICIES,)), *_DUE, Access((QUERY,), (HEADS,))),
+        table=(_LEDGER, Access((GET,), (CHURN, POLICIES)), *_DUE, Access((QUERY,), (HEADS,))),
     ),
     Function(
         "tier_eval",
@@ -451,6 +451,6 @@ CATALOGUE: tuple[Function, ...] = (
         FromNight(("tier",)),
         memory_mb=512,
         timeout_s=120,  # as expire_points
-        table=(_LEDGER, Access((GET,), (POLICIES,)), *_DUE),
+        table=(_LEDGER, Access((GET,), (CHURN, POLICIES)), *_DUE),
     ),
 )

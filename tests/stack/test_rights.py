@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.catalogue import CATALOGUE, CHAINS, CLIENTS, POLICIES, RULES, FromNight, Function
+from infra.catalogue import CATALOGUE, CHAINS, CLIENTS, POLICIES, RULES, FromNight, Function, Scheduled
 from loyalty.table import keys
 from tests.stack.conftest import Synthesised, listed
 
@@ -59,14 +59,15 @@ def test_roles_carry_no_managed_policies_and_policies_stand_in_their_role(stage:
     assert "AWS::IAM::Policy" not in {one["Type"] for one in stage.template["Resources"].values()}
 
 
-def test_every_role_is_for_lambda_but_those_of_the_night(stage: Synthesised) -> None:
+def test_every_role_is_for_lambda_but_those_of_the_night_and_of_schedules(stage: Synthesised) -> None:
     others = []
     for role in stage.properties("AWS::IAM::Role").values():
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
         service = statement["Principal"]["Service"]
         if service != "lambda.amazonaws.com":
             others.append(service)
-    assert sorted(others) == ["scheduler.amazonaws.com", "states.amazonaws.com"]
+    schedules = 1 + sum(isinstance(one.trigger, Scheduled) for one in CATALOGUE)
+    assert sorted(others) == ["scheduler.amazonaws.com"] * schedules + ["states.amazonaws.com"]
 
 
 def test_no_function_may_scan_or_use_the_key(stage: Synthesised) -> None:
