@@ -1,5 +1,6 @@
 """Backtests as they run: begun over HTTP, worked off from the queue, looked at again."""
 
+import json
 import random
 from collections import deque
 from typing import Any
@@ -251,6 +252,31 @@ def test_what_is_not_there_cannot_be_tried_or_looked_at(shop: Shop) -> None:
         assert shop.look(other).code == "SIMULATION_NOT_FOUND"
     assert shop.look(simulation).body["status"] == "running"
     assert shop.deliver({"program": PROGRAM, "simulation": "sim_x", "shard": 0, "page": 1})
+
+
+def test_members_are_named_to_those_alone_who_may_list_them(shop: Shop) -> None:
+    members = bought(shop, 6)
+    shop.running.table.delete(keys.order(PROGRAM, "pos", "a2"))
+    shop.publish_heads()
+    simulation = shop.begin(shop.draft(DOUBLE), 60, "2026-03-31")
+    shop.drain()
+
+    def seen(role: str) -> Any:
+        answer = shop.running.call(
+            shop.running.key(role, name=f"{role} 2"), "GET /v1/simulations/{id}", params={"id": simulation}
+        )
+        return answer.body["figures"]
+
+    named, unnamed = seen("auditor"), seen("marketer")
+    assert {one["member"] for one in named["most_gained"]} <= set(members)
+    assert [one["member"] for one in named["set_aside_first"]] == [members[2]]
+    assert not [member for member in members if member in json.dumps(unnamed)]
+    assert unnamed["set_aside_first"] == [{"reason": "Corrupt"}]
+    for figures in (named, unnamed):
+        figures["gains"] = [one["points_after"] - one["points_before"] for one in figures.pop("most_gained")]
+        del figures["most_lost"], figures["set_aside_first"]
+    assert named == unnamed
+    assert len(named["gains"]) > 1
 
 
 def test_a_till_may_neither_try_nor_look(shop: Shop) -> None:

@@ -217,6 +217,26 @@ def test_conditions_read_as_somebody_would_say_them(text: str, english: str, chi
     assert said(text) == (english, chinese)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "member.id = 'mem_x'",
+        "'mem_x' <> member.id",
+        "member.id IN ('mem_x', 'mem_y')",
+        "member.id NOT IN ('mem_x')",
+        "member.id LIKE 'mem_x%'",
+        "member.id BETWEEN 'mem_x' AND 'mem_y'",
+    ],
+)
+def test_other_members_are_not_named(text: str) -> None:
+    assert not [words for words in said(text) if "mem_" in words]
+
+
+def test_whether_the_member_is_meant_is_said() -> None:
+    assert said("member.id IN ('mem_x')") == ("the member is one of those meant", "会员属于指定名单")
+    assert said("member.id NOT IN ('mem_x')")[0] == "not the case that the member is one of those meant"
+
+
 def test_values_are_written_as_a_person_writes_them() -> None:
     english, chinese = (Speaker(RULES, one) for one in LANGUAGES)
     assert english.shown(AMOUNT, 6050) == "60.50 EUR"

@@ -252,3 +252,26 @@ def test_pieces_returned_in_any_groups_are_worth_the_line(amount: int, quantity:
         assert worth in (amount * pieces // quantity, -(-amount * pieces // quantity))
         left, total = left - pieces, total + worth
     assert total == amount
+
+
+def test_an_order_of_no_money_comes_back_by_its_pieces() -> None:
+    free = order(Line(0, 2), Line(0, 1))
+    after, amount = take_back(free, REST)
+    assert (amount, after.came_back, after.version) == (0, True, 2)
+    part, _ = take_back(free, line(1, quantity=1))
+    assert (part.came_back, take_back(part, REST)[0].came_back) == (False, True)
+    assert exceeds(after, REST) == 0
+
+
+@pytest.mark.parametrize("back", [line(1), line(2), some(0), line(1, amount=0), REST], ids=str)
+def test_a_return_of_nothing_is_none(back: Return) -> None:
+    paid, _ = take_back(TWO, REST)
+    assert exceeds(paid, back) == 0
+    free, _ = take_back(order(Line(0, 2), Line(0, 1)), REST)
+    assert exceeds(free, back) == 0
+
+
+def test_pieces_that_are_worth_nothing_by_themselves_are_returned_all_the_same() -> None:
+    bought = order(Line(1, 3))
+    after, amount = take_back(bought, line(1, quantity=1))
+    assert (amount, after.lines[0].returned_quantity) == (0, 1)

@@ -169,4 +169,13 @@ def test_a_wallet_that_was_never_used_is_quoted_as_empty(shelf: Shelf, shop: Sho
     shop.running.call(shop.operator, "PUT /v1/program", changed, headers={"If-Match": "*"})
     wiring._policies.clear()  # noqa: SLF001 - a minute has passed
     found = quote(shop, purchase=basket("60.00"), member=shop.member, wallet="miles")
-    assert quoted(found) == {"base": 60, "lunch": 60}
+    assert quoted(found) == {"base": 60}  # rules earn in the first wallet alone
+
+
+def test_an_event_that_decides_on_others_is_quoted_as_the_nothing_it_earns(shelf: Shelf, shop: Shop) -> None:
+    sections = "events: {trade_in: {}, accepted: {activates: trade_in}}"
+    shelf.publish(checked(sections, rule("any", "7", "", "event")))
+    asked = {"type": "accepted", "occurred_at": AT}
+    assert quote(shop, event=asked, member=shop.member).body["points"] == 0
+    asked = {"type": "trade_in", "occurred_at": AT}
+    assert quote(shop, event=asked, member=shop.member).body["points"] == 7

@@ -434,13 +434,33 @@ def test_a_rule_set_of_the_largest_size_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "line"),
-    [("campaigns", "  c{0}: {{points: 5}}"), ("groups", "  g{0}: {{stacking: sum}}"), ("events", "  e{0}: {{}}")],
+    ("section", "line", "most"),
+    [
+        ("campaigns", "  c{0}: {{points: 5}}", 90),
+        ("groups", "  g{0}: {{stacking: sum}}", 1000),
+        ("events", "  e{0}: {{}}", 1000),
+    ],
 )
-def test_there_are_so_many_of_each_and_no_more(section: str, line: str) -> None:
-    whole = "\n".join(line.format(number) for number in range(1001))
-    found = [issue.message for issue in check(headed(f"{section}:\n{whole}"), "rules.yaml").issues]
-    assert found == [f"there are at most 1,000 {section}"]
+def test_there_are_so_many_of_each_and_no_more(section: str, line: str, most: int) -> None:
+    def found(count: int) -> list[str]:
+        whole = "\n".join(line.format(number) for number in range(count))
+        return [issue.message for issue in check(headed(f"{section}:\n{whole}"), "rules.yaml").issues]
+
+    assert found(most + 1) == [f"there are at most {most:,} {section}"]
+    assert f"there are at most {most:,} {section}" not in found(most)
+
+
+def test_a_hundred_rules_may_count_for_good_and_no_more() -> None:
+    def found(count: int, period: str) -> list[str]:
+        rules = "".join(
+            f"  - {{id: r{number}, name: {{en: R, zh: 规}}, earn: 5, cap: {{member: {{points: 9, per: {period}}}}}}}\n"
+            for number in range(count)
+        )
+        return [issue.message for issue in check(SMALLEST.rstrip() + "\n" + rules, "rules.yaml").issues]
+
+    assert found(100, "total") == []
+    assert [message[:39] for message in found(102, "total")] == ["at most 100 rules have a cap per total:"]
+    assert found(101, "year") == []
 
 
 def test_a_file_with_endlessly_many_mistakes_is_not_read_to_its_end() -> None:

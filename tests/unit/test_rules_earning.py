@@ -7,14 +7,17 @@ import pytest
 
 from loyalty.earning.purchase import Order
 from loyalty.earning.store import OrderStore
-from loyalty.errors import Corrupt
+from loyalty.errors import Corrupt, Unavailable
 from loyalty.ledger.chain import Chain
+from loyalty.ledger.service import busy
 from loyalty.ledger.store import LedgerStore
+from loyalty.rules import engine
 from loyalty.rules.compiler import compiled
 from loyalty.rules.evaluation import Evaluation, Facts, Failure, Loaded
 from loyalty.rules.interpret import Interpreter
 from loyalty.rules.ruleset import RuleSet
 from loyalty.runtime import wiring
+from loyalty.table.writes import Contended
 from tests.unit.published import Shelf, checked, give_budget, leased, rule
 from tests.unit.running import PROGRAM, Response, Running
 
@@ -579,3 +582,285 @@ def test_a_campaign_pays_for_events_too(shelf: Shelf, shop: Shop) -> None:
     points = [shop.happens("check_in").body["points"] for _ in range(3)]
     assert points == [10, 0, 0]
     assert leased(shop.running.table, "autumn") == 15
+
+
+def test_rules_earn_in_the_first_wallet_alone(shelf: Shelf, shop: Shop) -> None:
+    shelf.publish(
+        checked(
+            EVENTS,
+            rule("first", "500", "member.first_purchase"),
+            rule("review", "10", "event.type = 'review'", "event"),
+        )
+    )
+    assert given(shop.buy("1", "10.00")) == {"base": 10, "first": 500}
+    elsewhere = shop.buy("2", "10.00", wallet="cash")
+    assert (given(elsewhere), "rule_set" in elsewhere.body) == ({"base": 10}, False)
+    assert given(shop.happens("review", fields={"product": "milk"})) == {"review": 10}
+    again = shop.happens("review", fields={"product": "milk"}, wallet="cash")
+    assert again.status == 422
+
+
+def test_more_weights_than_a_document_has_room_for_are_left_out_and_all_comes_back_all_the_same(
+    shelf: Shelf, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "MAX_WEIGHTS", 3)
+    shelf.publish(
+        checked(
+            "",
+            rule("wine", "3 * line.base", "line.category = 'wine'", "line"),
+            rule("tea", "5 * line.base", "line.category = 'tea'", "line"),
+        )
+    )
+    few = [{"amount": "20.00", "category": "wine"}]
+    many = [{"amount": "20.00", "category": "wine"}, {"amount": "10.00", "category": "tea"}, {"amount": "10.00"}]
+    assert given(shop.buy("1", lines=few)) == {"base": 20, "wine": 40}
+    assert given(shop.buy("2", lines=many)) == {"base": 40, "wine": 40, "tea": 40}
+    assert given(shop.back("2", lines=[{"line": 3}])) == {"base": 10, "wine": 10, "tea": 10}
+    assert given(shop.back("2")) == {"base": 30, "wine": 30, "tea": 30}
+    pinned = shop.order("2").given
+    assert pinned is not None
+    assert [award.weights for award in pinned.awards] == [None, None, None]
+
+
+def test_an_order_whose_version_is_lost_earns_what_its_document_says(
+    shelf: Shelf, shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shelf.publish(LUNCH)
+    _dies_after_the_document(shop, monkeypatch, "1", "60.00", key="k")
+
+    def unreadable(program: str, version: int) -> Loaded:
+        raise Corrupt(f"version {version} of {program} cannot be loaded")
+
+    monkeypatch.setattr(shelf, "of_version", unreadable)
+    capsys.readouterr()
+    assert given(shop.buy("1", "60.00", key="k")) == {"base": 60, "lunch": 60}
+    assert '"RuleFailures":1' in capsys.readouterr().out
+    _recover(shop.running)
+    assert shop.balance()["available"] == 120
+    assert given(shop.back("1")) == {"base": 60, "lunch": 60}
+
+
+# ---- what was set aside and not used
+
+
+def _campaign(shelf: Shelf, shop: Shop, points: int) -> None:
+    give_budget(shop.running.table, "autumn", points)
+    shelf.publish(
+        checked(
+            f"{EVENTS}    campaigns: {{autumn: {{points: {points}}}}}\n",
+            rule("in", "50", "event.type = 'check_in'", "event", budget="autumn"),
+            rule("double", "2 * base", budget="autumn"),
+        )
+    )
+
+
+def test_tries_that_write_nothing_use_nothing_of_a_budget(
+    shelf: Shelf, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _campaign(shelf, shop, 100)
+
+    def fail(error: Exception) -> Any:
+        def failing(*_: Any) -> Any:
+            raise error
+
+        return failing
+
+    with monkeypatch.context() as patch:
+        patch.setattr(wiring.ledger(), "commit", fail(busy()))
+        assert [shop.happens("check_in", "e").code for _ in range(5)] == ["ACCOUNT_BUSY"] * 5
+    with monkeypatch.context() as patch:
+        patch.setattr(OrderStore, "claim", fail(Contended()))
+        assert [shop.buy("1", "50.00", key="p").code for _ in range(5)] == ["STORAGE_UNAVAILABLE"] * 5
+    assert given(shop.happens("check_in", "e")) == {"in": 50}
+    assert given(shop.buy("1", "50.00", key="p")) == {"base": 50, "double": 50}
+    assert given(shop.buy("2", "50.00")) == {"base": 50}
+
+
+def _lost() -> Unavailable:
+    return Unavailable("STORAGE_UNAVAILABLE", "x", retry_after=1)
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_a_claim_whose_answer_is_lost_keeps_what_is_set_aside_for_the_next_try_of_the_same_order(
+    shelf: Shelf, shop: Shop, monkeypatch: pytest.MonkeyPatch, written: bool
+) -> None:
+    _campaign(shelf, shop, 100)
+    claim = OrderStore.claim
+
+    def unheard(self: OrderStore, program: str, order: Order) -> Order | None:
+        if written:
+            claim(self, program, order)
+        raise _lost()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OrderStore, "claim", unheard)
+        assert [shop.buy("1", "60.00", key="p").code for _ in range(3)] == ["STORAGE_UNAVAILABLE"] * 3
+    # 60 of 100 may be used by then, so nothing else gets them.
+    assert given(shop.buy("2", "50.00")) == {"base": 50}
+    assert given(shop.buy("1", "60.00", key="p")) == {"base": 60, "double": 60}
+    assert given(shop.buy("3", "40.00")) == {"base": 40, "double": 40}
+    assert given(shop.buy("4", "1.00")) == {"base": 1}
+
+
+def test_what_was_kept_is_free_again_when_somebody_else_claimed_the_order(
+    shelf: Shelf, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _campaign(shelf, shop, 100)
+
+    def unheard(self: OrderStore, program: str, order: Order) -> Order | None:
+        raise _lost()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OrderStore, "claim", unheard)
+        assert shop.buy("1", "60.00", key="p").code == "STORAGE_UNAVAILABLE"
+    in_force, shelf.in_force = shelf.in_force, 0  # another copy, that knows of no rules yet
+    assert given(shop.buy("1", "60.00", key="p")) == {"base": 60}
+    shelf.in_force = in_force
+    assert given(shop.buy("2", "90.00")) == {"base": 90, "double": 90}
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_an_event_whose_answer_is_lost_is_paid_for_once(
+    shelf: Shelf, shop: Shop, monkeypatch: pytest.MonkeyPatch, written: bool
+) -> None:
+    _campaign(shelf, shop, 100)
+    ledger = wiring.ledger()
+    commit = ledger.commit
+
+    def unheard(*arguments: Any) -> Any:
+        if written:
+            commit(*arguments)
+        raise _lost()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "commit", unheard)
+        tries = 1 if written else 3
+        assert [shop.happens("check_in", "e").code for _ in range(tries)] == ["STORAGE_UNAVAILABLE"] * tries
+    assert given(shop.happens("check_in", "e")) == {"in": 50}
+    assert given(shop.happens("check_in", "f")) == {"in": 50}
+    assert shop.happens("check_in", "g").body["points"] == 0
+    assert shop.balance()["available"] == 100
+
+
+def test_an_order_given_up_gives_back_what_was_set_aside_for_it(
+    shelf: Shelf, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _campaign(shelf, shop, 100)
+    _dies_after_the_document(shop, monkeypatch, "1", "60.00")
+    headers = {"Idempotency-Key": "close"}
+    route = "POST /v1/members/{id}/close"
+    body = {"reason": "gone", "forfeit": True}
+    shop.running.call(shop.operator, route, body, params={"id": shop.member}, headers=headers)
+    other = shop.running.call(shop.till, "POST /v1/members", {"identities": ["card:2"]}).body["id"]
+    assert shop.buy("1", "60.00").code == "ACCOUNT_CLOSED"
+    monkeypatch.setattr("functions.recover.handler.set_aside", lambda *_: None)
+    _recover(shop.running)
+    assert OrderStore(shop.running.table).get(PROGRAM, "pos", "1") is None
+    assert given(shop.buy("2", "90.00", member=other)) == {"base": 90, "double": 90}
+
+
+# ---- what comes twice, late or from elsewhere
+
+
+def test_a_streak_earns_once_for_the_day_that_lengthens_it(shelf: Shelf, shop: Shop) -> None:
+    shelf.publish(by_events(rule("third", "10", "event.streak = 3", "event")))
+    days = ["2026-03-01", "2026-03-02", "2026-03-03", "2026-03-03", "2026-03-02", "2026-03-04"]
+    got = [shop.happens("check_in", occurred_at=f"{day}T08:00:00Z").body["points"] for day in days]
+    assert got == [0, 0, 10, 0, 0, 0]
+
+
+def test_a_number_written_otherwise_is_the_same_event(shelf: Shelf, shop: Shop) -> None:
+    shelf.publish(
+        checked(
+            "events: {ride: {fields: {miles: number}, once: [miles]}}", rule("r", "7", "event.type = 'ride'", "event")
+        )
+    )
+    first = shop.happens("ride", "one", fields={"miles": "1.50"})
+    again = shop.happens("ride", "two", fields={"miles": "1.5"})
+    assert (first.status, again.status, again.body["id"]) == (201, 201, first.body["id"])
+
+
+def test_what_waits_is_decided_after_the_next_rule_set_and_after_the_last(shelf: Shelf, shop: Shop) -> None:
+    shelf.publish(by_events(rule("old", "30", "event.type = 'trade_in'", "event", pending="{kind: on_event}")))
+    entries = [shop.happens("trade_in").body["id"] for _ in range(3)]
+    shelf.publish(LUNCH)
+    accepted = shop.happens("trade_in_accepted", of=entries[0])
+    assert (accepted.status, accepted.body["points"], accepted.body["rule_set"]) == (201, 30, 1)
+    shelf.in_force = 0
+    assert shop.happens("trade_in_refused", of=entries[1]).body["points"] == 30
+    assert shop.balance() == {"available": 30, "pending": 30, "held": 0, "arrears": 0}
+    assert shop.happens("dance", of=entries[2]).status == 422
+    assert shop.happens("review", of=entries[2], fields={"product": "tea"}).status == 422
+    assert shop.happens("trade_in_accepted").code == "EVENT_TYPE_UNKNOWN"
+
+
+def test_what_waits_under_a_version_that_is_lost_is_left_as_it_is(
+    shelf: Shelf, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.publish(by_events(rule("old", "30", "event.type = 'trade_in'", "event", pending="{kind: on_event}")))
+    entry = shop.happens("trade_in").body["id"]
+    shelf.publish(LUNCH)
+
+    def unreadable(program: str, version: int) -> Loaded:
+        raise Corrupt(f"version {version} of {program} cannot be loaded")
+
+    monkeypatch.setattr(shelf, "of_version", unreadable)
+    assert shop.happens("trade_in_accepted", of=entry).status == 422
+    assert shop.balance()["pending"] == 30
+
+
+def test_a_till_of_a_store_decides_on_what_its_own_store_took_in(shelf: Shelf, shop: Shop) -> None:
+    shelf.publish(by_events(rule("old", "30", "event.type = 'trade_in'", "event", pending="{kind: on_event}")))
+    here = shop.happens("trade_in", store="1").body["id"]
+    nowhere = shop.happens("trade_in").body["id"]
+    other = shop.running.key("till", name="other", store="2")
+
+    def decide(of: str) -> Response:
+        body = {"type": "trade_in_accepted", "member": shop.member, "occurred_at": AT, "store": "2", "of": of}
+        return shop.running.call(other, EVENT, body, headers={"Idempotency-Key": of})
+
+    refused = decide(here)
+    assert (refused.status, refused.code) == (403, "AUTH_STORE_FORBIDDEN")
+    assert shop.balance()["available"] == 0
+    assert decide(nowhere).body["points"] == 30
+    assert shop.happens("trade_in_accepted", of=here).body["points"] == 30
+
+
+def test_what_was_carried_out_is_answered_as_it_was_whatever_the_policy_says_by_now(shelf: Shelf, shop: Shop) -> None:
+    shelf.publish(by_events(rule("review", "10", "event.type = 'review'", "event")))
+    bought = shop.buy("1", "10.00", key="p")
+    happened = shop.happens("check_in", "e")
+    told = shop.happens("review", "r", fields={"product": "milk"})
+    policy = shop.running.call(shop.operator, "GET /v1/program").body
+    changed = {**policy, "currency": "USD", "events": {}}
+    assert shop.running.call(shop.operator, "PUT /v1/program", changed, headers={"If-Match": "*"}).status == 200
+    wiring._policies.clear()  # noqa: SLF001 - a minute has passed
+    shelf.in_force = 0
+    assert shop.buy("1", "10.00", key="p").body == bought.body
+    assert shop.happens("check_in", "e").body == happened.body
+    assert shop.buy("2", "10.00").code == "PURCHASE_CURRENCY_UNSUPPORTED"
+    assert shop.happens("check_in", "f").code == "EVENT_TYPE_UNKNOWN"
+    assert told.status == 201
+
+
+def test_counts_for_good_of_rules_that_are_gone_are_dropped_when_they_are_many(
+    shelf: Shelf, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from loyalty.earning import awards
+
+    monkeypatch.setattr(awards, "MAX_FOR_GOOD", 3)
+
+    def counted() -> list[str]:
+        head = LedgerStore(shop.running.table).head(shop.chain)
+        assert head is not None
+        return sorted(head.state.counters)
+
+    cap = "{member: {points: 9, per: total}}"
+    for number in range(1, 4):
+        shelf.publish(checked("", rule(f"r{number}", "5", cap=cap)))
+        assert given(shop.buy(str(number), "1.00")) == {"base": 1, f"r{number}": 5}
+    assert counted() == ["r1:pt", "r2:pt", "r3:pt"]
+    shelf.publish(checked("", rule("r1", "5", cap=cap), rule("r4", "5", cap=cap)))
+    assert given(shop.buy("4", "1.00")) == {"base": 1, "r1": 4, "r4": 5}
+    assert counted() == ["r1:pt", "r4:pt"]
+    assert given(shop.buy("5", "1.00")) == {"base": 1, "r4": 4}

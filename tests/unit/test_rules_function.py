@@ -11,6 +11,7 @@ from loyalty.backtests.store import BacktestStore
 from loyalty.rules import compiler
 from loyalty.rules.compiled import Compiled
 from loyalty.rules.leases import BudgetStore
+from loyalty.rules.ruleset import RuleSet
 from loyalty.rules.seal import fingerprint
 from loyalty.rules.store import RuleStore
 from loyalty.rules.versions import new_id
@@ -155,6 +156,19 @@ def test_a_rule_set_may_be_larger_than_other_requests_and_not_without_bound(mark
     refused(marketer.ask(HAND_IN, raw=json.dumps({"source": " " * 3_000_000})), 413, "REQUEST_TOO_LARGE")
 
 
+def test_cases_are_run_by_what_would_post_purchases(marketer: Marketer, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[RuleSet] = []
+    compiled = compiler.compiled
+
+    def noted(rules: RuleSet) -> Compiled:
+        made.append(rules)
+        return compiled(rules)
+
+    monkeypatch.setattr(compiler, "compiled", noted)
+    assert marketer.ask(TRY, marketer.hand_in(source(2))).body["passed"]
+    assert made
+
+
 def test_the_cases_of_a_rule_set_are_run(marketer: Marketer) -> None:
     right = marketer.ask(TRY, marketer.hand_in(source(2)))
     assert (right.status, right.body["passed"]) == (200, True)
@@ -277,6 +291,8 @@ def test_a_guard_wants_a_simulation_of_this_very_rule_set_within_it(marketer: Ma
     guarded = source(2, top="guard: {change_percent: 25}")
     other, rule_set = marketer.hand_in(guarded), marketer.hand_in(guarded)
     simulate(marketer.running, other, 100, 100)
+    refused(marketer.publish(rule_set), 409, "RULE_SET_NOT_SIMULATED")
+    simulate(marketer.running, rule_set, 0, 0)  # of days on which nothing was given
     refused(marketer.publish(rule_set), 409, "RULE_SET_NOT_SIMULATED")
     for after in (126, 74):
         simulate(marketer.running, rule_set, 100, after)

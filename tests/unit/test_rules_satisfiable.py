@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from loyalty.rules import language, schema
+from loyalty.rules import language, satisfiable, schema
 from loyalty.rules.evaluation import Facts
 from loyalty.rules.interpret import Interpreter
 from loyalty.rules.ruleset import Names, On, Rule, RuleSet
@@ -213,3 +213,19 @@ def test_every_verdict_is_what_trying_everything_shows(run: int) -> None:
     shown = outcome(conditions, fields)
     assert [verdict(node, LAYOUT, "order") for node in conditions] == shown
     assert {"never", "always", None} == set(shown)
+
+
+def test_a_list_of_hundreds_is_looked_into_and_not_gone_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    order = satisfiable._order  # noqa: SLF001 - the step that grows with every value
+
+    def counted(value: Any, other: Any) -> int:
+        asked.append(value)
+        return order(value, other)
+
+    monkeypatch.setattr(satisfiable, "_order", counted)
+    stores = ", ".join(f"'{number}'" for number in range(250))
+    assert verdict(checked(f"store IN ({stores}) AND store = 'x'"), LAYOUT, "order") == "never"
+    assert verdict(checked(f"store IN ({stores}) AND store = '7'"), LAYOUT, "order") is None
+    # Each of some 500 classes of texts is held against the one constant, and not against every value.
+    assert len(asked) < 5_000

@@ -302,7 +302,8 @@ def _top(title: Text, members: Sequence[MemberChange]) -> str:
     if not members:
         return f"<section><h2>{_t(title)}</h2><p class=faint>{_t(Text('Nobody', '无'))}</p></section>"
     rows = "".join(
-        f'<tr><td class="id">{escape(one.member or "–")}</td><td>{one.points_before:,}</td><td>{one.points_after:,}</td>'
+        f'<tr><td class="id">{escape(one.member or "–")}</td>'
+        f"<td>{one.points_before:,}</td><td>{one.points_after:,}</td>"
         f"<td{_kind(one.points_after - one.points_before)}>{one.points_after - one.points_before:+,}</td></tr>"
         for one in members
     )

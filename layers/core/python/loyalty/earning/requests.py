@@ -110,8 +110,8 @@ class EventRequest(Body):
 
 
 class QuotedPurchase(Body):
-    """A basket, as a purchase would report it; ``occurred_at`` is now when it is left out. Without ``source`` nothing is
-    quoted of rules that ask for one.
+    """A basket, as a purchase would report it; ``occurred_at`` is now when it is left out. Without ``source``
+    nothing is quoted of rules that ask for one.
     """
 
     currency: Currency

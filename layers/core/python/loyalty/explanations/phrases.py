@@ -370,6 +370,10 @@ class Speaker:
                 and (here.op, after.op) in _RANGE
                 and here.left == after.left
             ):
+                if _names_members(here.left):
+                    found.append((self.say("members"), _ATOM))
+                    place += 2
+                    continue
                 low, high = (self._beside(here.left, node.right) for node in (here, after))
                 phrase = "between.time" if _is(here.left, "local_time", "date") else "between"
                 found.append((self.say(phrase, self.value(here.left), low, high), _ATOM))
