@@ -45,6 +45,8 @@ EXPECTED: Final[dict[str, tuple[int, ...]]] = {
     "GET /v1/members/{id}/tier": (200, 200, 200, 403, 200, 200, 404),
     "PUT /v1/members/{id}/tier": (403, 403, 422, 403, 403, 403, 404),  # the programme has no tiers to be set
     "POST /v1/tiers/simulate": (403, 403, 200, 200, 403, 403, 200),  # the foreign operator tries its own
+    "GET /v1/members/{id}/value": (403, 403, 200, 403, 200, 403, 404),
+    "GET /v1/churn": (403, 403, 200, 403, 200, 403, 200),  # the foreign operator sees its own
     "GET /v1/members/{id}/entries": (200, 200, 200, 403, 200, 200, 404),
     "GET /v1/entries/{id}": (200, 200, 200, 403, 200, 200, 404),
     "GET /v1/members/{id}/verification": (403, 403, 200, 403, 200, 403, 404),
@@ -232,6 +234,8 @@ ASKS: Final[dict[str, Callable[[World], Ask]]] = {
     "POST /v1/tiers/simulate": lambda w: Ask(
         "/v1/tiers/simulate", {"tiers": {"levels": [{"id": "gold", "name": {"en": "Gold"}, "spend": 100}]}}
     ),
+    "GET /v1/members/{id}/value": lambda w: Ask(f"/v1/members/{w.member}/value"),
+    "GET /v1/churn": lambda w: Ask("/v1/churn"),
     "GET /v1/members/{id}/entries": lambda w: Ask(f"/v1/members/{w.member}/entries"),
     "GET /v1/entries/{id}": lambda w: Ask(f"/v1/entries/{w.entry()['id']}"),
     "GET /v1/members/{id}/verification": lambda w: Ask(f"/v1/members/{w.member}/verification"),
