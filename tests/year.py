@@ -81,6 +81,18 @@ def noon(day: date) -> datetime:
     return datetime.combine(day, time(12), ZONE).astimezone(UTC)
 
 
+def purchase(member: str, day: date, dollars: int) -> dict[str, Any]:
+    """The body of a purchase at noon."""
+    return {
+        "source": "pos",
+        "order_id": f"{member[-6:]}-{day}",
+        "member": member,
+        "occurred_at": noon(day).isoformat(),
+        "currency": "USD",
+        "lines": [{"amount": f"{dollars}.00"}],
+    }
+
+
 def expected(buyer: Buyer, last: date) -> Told:
     """Everything that falls on a day up to ``last``."""
     told: Told = Counter()

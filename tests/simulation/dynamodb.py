@@ -214,13 +214,13 @@ class Engine:
                 out.extend(wire.copy_item(partition.items[sk]) for sk in partition.order)
         return out
 
-    def stream(self, table: str = TABLE) -> dict[str, list[dict[str, Any]]]:
-        """The stream: by partition key, its records in order."""
-        schema = self.schemas[table]
+    def stream(self, table: str = TABLE, seen: Mapping[str, int] | None = None) -> dict[str, list[dict[str, Any]]]:
+        """The stream: by partition key, its records in order, behind the first so many of each."""
+        schema, taken = self.schemas[table], seen or {}
         return {
-            pk: [change.record(schema) for change in partition.changes]
+            pk: [change.record(schema) for change in partition.changes[taken.get(pk, 0) :]]
             for (name, pk), partition in sorted(self._partitions.items(), key=lambda pair: pair[0])
-            if name == table and partition.changes
+            if name == table and len(partition.changes) > taken.get(pk, 0)
         }
 
     def changes_seen(self, call: Call) -> int:
