@@ -9,11 +9,12 @@ Windows (``docs/how-to/set-up-tiers.md``):
 """
 
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
 
-from loyalty.ledger.account import NOTHING, Figures, State, month_of
+from loyalty.ledger.account import Figures, State, month_of
 from loyalty.programs.terms import Level, Tiers
 
 ROLLING: Final = "rolling_months"
@@ -35,7 +36,11 @@ def minima(level: Level) -> dict[str, int]:
 
 def reached(level: Level, figures: Figures) -> bool:
     """Whether these figures are enough; of a level that asks for nothing, any are."""
-    met = [getattr(figures, measure) >= least for measure, least in minima(level).items()]
+    met = [
+        has >= least
+        for has, least in zip(figures, (level.spend, level.points, level.visits), strict=True)
+        if least is not None
+    ]
     return not met or (all(met) if level.all else any(met))
 
 
@@ -106,10 +111,16 @@ class Scheme(Struct, frozen=True):
 
 def within(state: State, first: int, last: int) -> Figures:
     """Sum of the figures of the months from ``first`` to ``last``."""
-    found = [row for month, row in state.months.items() if first <= month <= last]
-    return Figures(*map(sum, zip(*found, strict=True))) if found else NOTHING
+    spend = points = visits = 0
+    for month, row in state.months.items():
+        if first <= month <= last:
+            spend += row.spend
+            points += row.points
+            visits += row.visits
+    return Figures(spend, points, visits)
 
 
+@lru_cache(maxsize=256)
 def first_day(month: int) -> int:
     """Ordinal of a month's first day."""
     return date(month // YEAR, month % YEAR + 1, 1).toordinal()
