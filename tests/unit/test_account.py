@@ -589,15 +589,21 @@ def test_points_are_put_among_the_waiting() -> None:
     assert change.state.lots == {(5, WAITING): 9}
 
 
-def test_waiting_lots_are_merged_with_each_other_only() -> None:
+def test_waiting_lots_are_merged_with_each_other_and_only_when_nothing_else_is_left() -> None:
     waiting = {(NOW + day * DAY, WAITING): 1 for day in (50, 51)}
     delayed = {(NOW + day * DAY, NOW + 9): 1 for day in (50, 90)}
     active = {(NOW + day * DAY, 0): 1 for day in range(100, 100 + 10 * (MAX_LOTS - 3), 10)}
     change = draft(wallet(waiting | delayed | active))
     change.settle()
     assert change.moves == [
-        ["merged", "l", NOW + 50 * DAY, WAITING, -1],
-        ["merged", "l", NOW + 51 * DAY, WAITING, 1],
+        ["merged", "l", NOW + 100 * DAY, 0, -1],
+        ["merged", "l", NOW + 110 * DAY, 0, 1],
+    ]
+    change = draft(wallet({(NOW + day * DAY, WAITING): 1 for day in range(1, MAX_LOTS + 1)} | {(NOW + DAY, 0): 1}))
+    change.settle()
+    assert change.moves == [
+        ["merged", "l", NOW + DAY, WAITING, -1],
+        ["merged", "l", NOW + 2 * DAY, WAITING, 1],
     ]
 
 

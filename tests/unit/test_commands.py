@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from loyalty.errors import Invalid, NotFound, Refused
 from loyalty.ledger import commands
-from loyalty.ledger.account import MAX_HOLDS, WAITING, Balance, Draft, Hold, State
+from loyalty.ledger.account import MAX_HOLDS, MAX_LOTS, MAX_WAITING, WAITING, Balance, Draft, Hold, State
 from loyalty.ledger.commands import ARREARS, MAX_REMAINDERS, ONLY_PENDING, WITHIN_BALANCE, Award, Grant
 from loyalty.values import MAX_POINTS, Rate
 from tests.unit.states import NOW, TODAY, draft, wallet
@@ -312,6 +312,33 @@ def test_activated_points_repay_arrears() -> None:
     state = wallet({(LATER, WAITING): 30}, arrears=12)
     change = done(state, lambda it: commands.activate(it, 3, [(LATER, 30)]))
     assert (change.state.lots, change.state.arrears) == ({(LATER, 0): 18}, 0)
+
+
+def test_points_of_so_many_lots_wait_and_each_is_decided_on_as_long_as_it_lasts() -> None:
+    def gives(day: int, start: int) -> Callable[[Draft], object]:
+        award = Award("old", Rate(10, 1), NOW + 86_400 * (day + 2), start)
+        return lambda it: commands.earn_awards(it, [award])
+
+    state, given = wallet(), []
+    for day in range(MAX_WAITING):
+        change = done(state, gives(day, WAITING))
+        given.append(commands.waiting_parts(change.moves))
+        state = change.state
+    for day in range(MAX_LOTS):
+        state = done(state, gives(day, 0)).state
+    assert len(state.lots) == MAX_LOTS
+    assert refused(state, gives(MAX_WAITING, WAITING)).code == "ACCOUNT_FULL"
+    assert done(state, gives(0, WAITING)).state.balance().pending == 10 * MAX_WAITING + 10
+    for number, lots in enumerate(given):
+        state, points = _activated(state, number, lots)
+        assert points == 10
+    assert state.balance().pending == 0
+
+
+def _activated(state: State, number: int, lots: list[tuple[int, int]]) -> tuple[State, int]:
+    change = draft(state)
+    points = commands.activate(change, number, lots)
+    return change.state, points
 
 
 def test_waiting_points_that_were_merged_are_found_and_those_that_expired_are_not() -> None:

@@ -62,6 +62,8 @@ from loyalty.values import Rate
 
 SCHEMA: Final = 3
 MAX_LOTS: Final = 36
+MAX_WAITING: Final = 24
+"""Lots that may wait for an event: so many fewer than there may be in all that they need never be merged."""
 MAX_HOLDS: Final = 20
 MAX_LAPSED: Final = 3
 MAX_RECENT: Final = 6
@@ -717,7 +719,8 @@ class Draft:
         """Keep lots few: two neighbours of one kind become one, under the terms kinder to the member (I9).
 
         Those two for which that gives away least, in points times seconds; else the oldest lot, moved on by one day
-        every day, would never expire. Points for a time become points for good only when nothing else is left.
+        every day, would never expire. Points for a time become points for good only when nothing else is left; lots
+        that wait for an event are left alone as long as there are others, for the event names the lots it is about.
 
         Only what has not expired is here to be merged, so nothing expired comes back under a later lot's terms.
         """
@@ -726,6 +729,7 @@ class Draft:
             ordered = sorted(lots, key=lambda lot: (_sort_of(lot[1]), expiry_order(lot[0]), lot[1]))
             *_, early, late = min(
                 (
+                    early[1] == WAITING,
                     not late[0] and early[0] > 0,
                     lots[early] * (expiry_order(late[0]) - expiry_order(early[0])),
                     early,

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from loyalty.errors import Invalid, NotFound, Refused
-from loyalty.ledger.account import MAX_HOLDS, WAITING, Draft, Hold, LotKey, Move, Part, expiry_order
+from loyalty.ledger.account import MAX_HOLDS, MAX_WAITING, WAITING, Draft, Hold, LotKey, Move, Part, expiry_order
 from loyalty.values import MAX_POINTS, ZERO, Rate
 
 ONLY_PENDING: Final = "only_pending"
@@ -571,6 +571,10 @@ def _grant(draft: Draft, why: str, grant: Grant, lasting: Lasting = AS_GIVEN) ->
     balance = draft.state.balance()
     if balance.available + balance.pending + balance.held + grant.points > MAX_POINTS:
         raise Refused("ACCOUNT_FULL", f"An account holds at most {MAX_POINTS} points")
+    if grant.start == WAITING and grant.points:
+        waiting = {expiry for expiry, start in draft.state.lots if start == WAITING}
+        if len(waiting) >= MAX_WAITING and draft.state.ends(grant.expiry) not in waiting:
+            raise Refused("ACCOUNT_FULL", f"At most {MAX_WAITING} lots of points wait to be decided on")
     if lasting.notice and grant.points:
         draft.promise(why, grant.expiry)
     draft.put(why, grant.expiry, grant.start, grant.points)
