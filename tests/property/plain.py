@@ -260,12 +260,13 @@ class PlainAccount:
         return due, left, owed
 
     def walk(self, day: int, expiry: int, start: int) -> int:
-        """As many points as days in a row, this one included."""
+        """As many points as days in a row, this one included; none for a day that came before, or comes late."""
         self.usable()
         last = max(self.run, default=0)
+        length = 0
         if day > last:
             self.run = {*self.run, day} if day == last + 1 else {day}
-        length = sum(one <= day for one in self.run) if day in self.run else 1
+            length = len(self.run)
         self.add(length, expiry, start)
         return length
 

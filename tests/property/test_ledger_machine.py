@@ -37,6 +37,8 @@ DAY = 86_400
 ACCOUNTS = {"mem_a": "member", "mem_b": "household"}
 CHAINS = [Chain(PROGRAM, "mem_a", "points"), Chain(PROGRAM, "mem_a", "cash"), Chain(PROGRAM, "mem_b", "points")]
 
+RULED = "points"
+"""The wallet that rules are for: the programme's first."""
 RULES = checked(
     """
     events: {walk: {streak: true}, trade: {}, accepted: {activates: trade}, refused: {cancels: trade}}
@@ -332,7 +334,7 @@ class LedgerMachine(RuleBasedStateMachine):
             expiry, start = self.terms.of(occurred, self.now)
             made = PlainOrder(account, bought, self.terms.rate, expiry, start, self.terms.policy)
             plain.orders["pos", order] = made
-            if not self.world.shelf.in_force:
+            if not self.world.shelf.in_force or where.wallet != RULED:
                 points = account.buy(made.amount, self.terms.rate, expiry, start, day_of(occurred))
                 return {"points": points, "order": order, "awards": None, "rules": None}
             made.awards, given = account.buy_by_rules(made.amount, expiry, start, day_of(occurred))
@@ -410,6 +412,8 @@ class LedgerMachine(RuleBasedStateMachine):
         number = self._next(where)
 
         def expect(plain: Plain) -> dict[str, object]:
+            if where.wallet != RULED:
+                raise No("EVENT_TYPE_UNKNOWN")
             account = self._account(plain, where)
             if event == "walk":
                 points = account.walk(day_of(occurred), *replace(self.terms, delay_days=0).of(occurred, self.now))
