@@ -667,10 +667,10 @@ def test_tries_that_write_nothing_use_nothing_of_a_budget(
 
     with monkeypatch.context() as patch:
         patch.setattr(wiring.ledger(), "commit", fail(busy()))
-        assert [shop.happens("check_in", "e").code for _ in range(5)] == ["ACCOUNT_BUSY"] * 5
+        assert [shop.happens("check_in", f"e{number}").code for number in range(5)] == ["ACCOUNT_BUSY"] * 5
     with monkeypatch.context() as patch:
         patch.setattr(OrderStore, "claim", fail(Contended()))
-        assert [shop.buy("1", "50.00", key="p").code for _ in range(5)] == ["STORAGE_UNAVAILABLE"] * 5
+        assert [shop.buy(f"o{number}", "50.00").code for number in range(5)] == ["STORAGE_UNAVAILABLE"] * 5
     assert given(shop.happens("check_in", "e")) == {"in": 50}
     assert given(shop.buy("1", "50.00", key="p")) == {"base": 50, "double": 50}
     assert given(shop.buy("2", "50.00")) == {"base": 50}
