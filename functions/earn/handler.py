@@ -38,25 +38,24 @@ def bonus(request: Request) -> Answer:
     request.at_store(body.store)
     request.key()
     occurred = seconds(body.occurred_at)
-    program = request.caller.program
-    account = request.own(account_of(program, body.member, body.identity))
+    caller, now = request.caller, request.now
+    account = request.own(account_of(caller.program, body.member, body.identity))
     cause = request.cause(occurred, account)
     of = locate("ent", body.of) if body.of else None
-    return posted(
-        earning().activity.post(
-            program,
-            account,
-            body.wallet,
-            body.type,
-            occurred,
-            cause,
-            request.now,
-            fields=body.fields,
-            store=body.store,
-            of=of,
-            within=request.caller.store,
-        )
+    done = earning().activity.post(
+        caller.program,
+        account,
+        body.wallet,
+        body.type,
+        occurred,
+        cause,
+        now,
+        fields=body.fields,
+        store=body.store,
+        of=of,
+        within=caller.store,
     )
+    return posted(done)
 
 
 OPERATIONS = {
