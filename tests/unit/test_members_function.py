@@ -275,7 +275,8 @@ def test_a_change_adds_and_removes_identities_and_attributes_at_once(running: Ru
 @pytest.mark.parametrize("which", ["add_identities", "remove_identities"])
 def test_a_till_enrols_but_does_not_change_who_is_who(running: Running, till: str, which: str) -> None:
     member = enrol(running, till, "card:1", "card:2").body["id"]
-    refused(change(running, till, member, **{which: ["card:2"]}), 403, "AUTH_SCOPE_MISSING", which)
+    sent: dict[str, Any] = {which: ["card:2"]}
+    refused(change(running, till, member, **sent), 403, "AUTH_SCOPE_MISSING", which)
     assert change(running, till, member, attributes={"a": 1}).status == 200
 
 
