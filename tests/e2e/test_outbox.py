@@ -11,6 +11,7 @@ from typing import Any, Final
 import jsonschema_rs
 import pytest
 
+from loyalty.ledger.account import State
 from loyalty.ledger.chain import Chain, digest
 from loyalty.table import keys
 from tests.e2e.calls import Api
@@ -195,8 +196,10 @@ def rehashed(item: dict[str, Any]) -> dict[str, Any]:
 def richer(item: dict[str, Any]) -> dict[str, Any]:
     """The entry with a point more than there was."""
     body = json.loads(item["body"]["S"])
-    lots = body["s"].setdefault("l", [0, 0])  # expiry, points
-    lots[1] += 1
+    state = State.decode(0, body["s"])
+    lot = next(iter(state.lots), (0, 0))
+    state.lots[lot] = state.lots.get(lot, 0) + 1
+    body["s"] = state.encode()
     return {**item, "body": {"S": json.dumps(body, separators=(",", ":"), ensure_ascii=False)}}
 
 

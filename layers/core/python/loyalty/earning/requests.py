@@ -209,26 +209,23 @@ def lines_of(lines: Sequence[PurchaseLine], currency: str, within: str = "") -> 
     them.
     """
     return tuple(
-        Line(
-            _paid(line, currency, f"{within}lines[{position}]"),
-            line.quantity,
-            line.product,
-            line.category,
-            department=line.department,
-            brand=line.brand,
-            margin=line.margin,
-            attributes=line.attributes,
-        )
+        _line(line, parse_amount(line.amount, currency, f"{within}lines[{position}].amount"))
         for position, line in enumerate(lines)
     )
 
 
-def _paid(line: PurchaseLine, currency: str, where: str) -> int:
-    """What was paid for a line. One of no money and no pieces is nothing that could come back."""
-    amount = parse_amount(line.amount, currency, f"{where}.amount")
-    if not amount and not line.quantity:
-        raise Invalid("REQUEST_INVALID", f"{where}.quantity: a free line has pieces", field=f"{where}.quantity")
-    return amount
+def _line(line: PurchaseLine, amount: int) -> Line:
+    """A line of so many minor units. One of no money and no pieces is one piece, so that it can come back."""
+    return Line(
+        amount,
+        line.quantity if line.quantity or amount else 1,
+        line.product,
+        line.category,
+        department=line.department,
+        brand=line.brand,
+        margin=line.margin,
+        attributes=line.attributes,
+    )
 
 
 def basket_of(request: QuotedPurchase, account: str, wallet: str, occurred: int) -> Purchase:
