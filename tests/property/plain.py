@@ -460,18 +460,20 @@ class PlainOrder:
             raise No("RETURN_EXCEEDS_PURCHASE", returnable_amount=worth - gone)
         if self.returned + amount > self.amount:
             raise No("RETURN_EXCEEDS_PURCHASE", returnable_amount=self.amount - self.returned)
+        if not amount and not pieces:
+            raise No("RETURN_EXCEEDS_PURCHASE", returnable_amount=self.amount - self.returned)
         self.back[line] = (gone + amount, gone_pieces + pieces)
         return amount
 
     def take_amount(self, amount: int) -> int:
-        if self.returned + amount > self.amount:
+        if not amount or self.returned + amount > self.amount:
             raise No("RETURN_EXCEEDS_PURCHASE", returnable_amount=self.amount - self.returned)
         self.by_amount += amount
         return amount
 
     def take_rest(self) -> int:
         amount = self.amount - self.returned
-        if not amount:
+        if not amount and (self.amount or self.came_back):
             raise No("RETURN_EXCEEDS_PURCHASE", returnable_amount=0)
         self.back, self.by_amount = list(self.lines), 0
         return amount

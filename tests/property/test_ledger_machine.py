@@ -56,7 +56,12 @@ which = st.sampled_from([0, 0, 0, 1, 2])
 some_points = st.integers(1, 150)
 amounts = st.sampled_from(["some", "some", "some", "all", "one more"])
 any_index = st.integers(0, 10**6)
-lines = st.lists(st.tuples(st.integers(0, 9_000), st.integers(0, 4)), min_size=1, max_size=3)
+lines = st.lists(
+    # A line of no money and no pieces is one piece from where it enters.
+    st.tuples(st.integers(0, 9_000), st.integers(0, 4)).map(lambda line: line if any(line) else (0, 1)),
+    min_size=1,
+    max_size=3,
+)
 deadlines = st.sampled_from([60, 3_600, 2 * DAY, 40 * DAY])
 expiries = st.sampled_from([0, 1, 2, 3, 40, 75])
 """Days from now, 0 for good."""

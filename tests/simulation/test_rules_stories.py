@@ -292,8 +292,8 @@ def _decides_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _frees_what_is_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A claim whose answer was lost counts as never made."""
-    monkeypatch.setattr(service, "_may_be_same", lambda standing, order: False)
+    """An order that stands is never taken for one's own, whose answer was lost."""
+    monkeypatch.setattr(Rulebook, "stands", lambda self, program, what, at, taken: self.used(program, what, {}))
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ class Rulebook:
         self._kept[program, what] = kept
         if len(self._kept) > MAX_KEPT:
             del self._kept[next(iter(self._kept))]
-        return {campaign: min(need, kept.points[campaign]) for campaign, need in needs.items()}
+        return {campaign: min(need, kept.points.get(campaign, 0)) for campaign, need in needs.items()}
 
     def used(self, program: str, what: str, taken: Mapping[str, int]) -> None:
         """So much of it was used, and no other try of the same can be."""
