@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from loyalty.errors import Conflict, Problem, Unavailable
+from loyalty.errors import Conflict, Problem, Refused, Unavailable
 from loyalty.ledger.chain import Chain
 from loyalty.ledger.service import Posted
 from tests.engines import DYNAMODB_LOCAL, MOTO, items_of
@@ -201,7 +201,8 @@ def _by_another_channel(books: Books, chain: Chain) -> None:
 
 
 def _by_a_return(books: Books, chain: Chain) -> None:
-    books.bring_back("o", amount=0)
+    with pytest.raises(Refused):  # of nothing; the purchase is finished all the same
+        books.bring_back("o", amount=0)
 
 
 def _by_the_stream(books: Books, _: Chain) -> None:
@@ -223,7 +224,7 @@ def test_an_order_document_left_without_its_entry_is_finished_once_by_whoever_co
     assert books.available(chain) == 3
     _by_a_retry(books, chain)
     assert books.available(chain) == 3
-    assert books.audit(chain) == (3 if finish is _by_a_return else 2)
+    assert books.audit(chain) == 2
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException", "ValidationException"])
