@@ -27,6 +27,16 @@ def test_every_partition_begins_with_its_programme() -> None:
         keys.latest_backtest("acme", "rls")[0],
         keys.backtest_rules("acme", "sim", 0)[0],
         keys.backtest_shard("acme", "sim", 3)[0],
+        keys.campaign("acme", "hello")[0],
+        keys.campaign_parts("acme", "hello"),
+        keys.participant("acme", "hello", ACCOUNT, "2026")[0],
+        keys.journey("acme", ACCOUNT, "hello", "2026")[0],
+        keys.addresses("acme", ACCOUNT)[0],
+        keys.outgoing("acme", ACCOUNT, 5, "m1")[0],
+        keys.contact_policy("acme")[0],
+        keys.channel_token("acme", "wechat")[0],
+        keys.endpoint("acme", "whk_1")[0],
+        keys.deliveries_partition("acme", "whk_1", 3),
     ]
     assert {partition.split("#")[0] for partition in partitions} == {"acme"}
     assert all(partition.startswith("acme#") for partition in partitions)
@@ -53,6 +63,14 @@ def test_the_keys_are_those_that_stored_rows_have() -> None:
     assert keys.latest_backtest("acme", "rls") == ("acme#S", "LATEST#rls")
     assert keys.backtest_rules("acme", "sim", 0) == ("acme#S#sim", "RULES#00")
     assert keys.backtest_shard("acme", "sim", 3) == ("acme#S#sim", "SHARD#03")
+    assert keys.campaign("acme", "hello") == ("acme#K", "hello")
+    assert keys.participant("acme", "hello", ACCOUNT, "2026") == ("acme#Z#hello#07", f"{ACCOUNT}#2026")
+    assert keys.journey("acme", ACCOUNT, "hello", "2026") == (f"acme#J#{ACCOUNT}", "P#hello#2026")
+    assert keys.message("acme", ACCOUNT, "m1") == (f"acme#J#{ACCOUNT}", "N#m1")
+    assert keys.contact_record("acme", ACCOUNT) == (f"acme#J#{ACCOUNT}", "CONTACT")
+    assert keys.preferences("acme", ACCOUNT) == (f"acme#J#{ACCOUNT}", "PREFERENCES")
+    assert keys.addresses("acme", ACCOUNT) == (f"acme#A#{ACCOUNT}", "ADDRESSES")
+    assert keys.outgoing("acme", ACCOUNT, 5, "m1") == ("acme#U#07", f"0000000005#{ACCOUNT}#m1")
 
 
 def test_a_chain_is_read_back_from_its_partition() -> None:

@@ -38,6 +38,19 @@ except an order's source and number, which are free text and are percent-encoded
 | a page of a look at everybody | the same | ``SWEEP#{version}#{phase}#{shard}#{step}`` |
 | where a member stands, and the segments entered and left | ``{program}#G#{account}`` | ``PROFILE``, ``M#{version}`` |
 | member of a segment | ``{program}#Y#{segment}#{shard}`` | ``{account}`` |
+| campaign, as it was handed in and how far it has come | ``{program}#K`` | ``{campaign}`` |
+| what belongs to one campaign | ``{program}#K#{campaign}`` | named by the campaigns' store |
+| who takes part in a campaign, and in which group | ``{program}#Z#{campaign}#{shard}`` | ``{account}#{occasion}`` |
+| a member's way through a campaign | ``{program}#J#{account}`` | ``P#{campaign}#{occasion}`` |
+| what the member was sent, as caps count it | the same | ``CONTACT`` |
+| what the member agreed to and prefers | the same | ``PREFERENCES`` |
+| message to the member | the same | ``N#{message}`` |
+| where the member is reached | ``{program}#A#{account}`` | ``ADDRESSES`` |
+| message that waits for its time | ``{program}#U#{shard}`` | ``{due, 10 digits}#{account}#{message}`` |
+| contact policy | ``{program}#E`` | ``CONTACT`` |
+| access token of a channel | ``{program}#V`` | ``{channel}`` |
+| partner's endpoint | ``{program}#W`` | ``{endpoint}`` |
+| what is to be delivered to it | ``{program}#W#{endpoint}#{shard}`` | named by the webhooks' store |
 | rules of a backtest, and what its shards have found | ``{program}#S#{simulation}`` | ``RULES#{nn}``, ``SHARD#{nn}`` |
 """
 
@@ -75,6 +88,16 @@ type_audience = "audience"
 type_churn = "churn"
 type_timer = "timer"
 type_night = "night"
+type_campaign = "campaign"
+type_participant = "participant"
+type_journey = "journey"
+type_contact = "contact"
+type_message = "message"
+type_addresses = "addresses"
+type_outgoing = "outgoing"
+type_endpoint = "endpoint"
+type_delivery = "delivery"
+type_access = "access"
 
 Key = tuple[str, str]
 """A primary key: (pk, sk)."""
@@ -336,3 +359,94 @@ def segment_partition(program: str, segment: str, shard: int) -> str:
 
 def segment_member(program: str, segment: str, account: str) -> Key:
     return segment_partition(program, segment, _shard(account, MEMBER_SHARDS)), account
+
+
+def campaigns_partition(program: str) -> str:
+    return f"{program}#K"
+
+
+def campaign(program: str, campaign_id: str) -> Key:
+    return campaigns_partition(program), campaign_id
+
+
+def campaign_parts(program: str, campaign_id: str) -> str:
+    """Partition of what belongs to one campaign: its runs, looks and reports."""
+    return f"{program}#K#{campaign_id}"
+
+
+PARTICIPANT_SHARDS = MEMBER_SHARDS
+
+
+def participants_partition(program: str, campaign_id: str, shard: int) -> str:
+    return f"{program}#Z#{campaign_id}#{shard:02d}"
+
+
+def participant(program: str, campaign_id: str, account: str, occasion: str) -> Key:
+    """Spread as members are; once per occasion (a year of a birthday, an entry of an alert)."""
+    shard = _shard(account, PARTICIPANT_SHARDS)
+    return participants_partition(program, campaign_id, shard), f"{account}#{occasion}"
+
+
+JOURNEY_PREFIX = "P#"
+MESSAGE_PREFIX = "N#"
+
+
+def journeys_partition(program: str, account: str) -> str:
+    """All about telling one member something, read together: journeys, messages, what was agreed to."""
+    return f"{program}#J#{account}"
+
+
+def journey(program: str, account: str, campaign_id: str, occasion: str) -> Key:
+    return journeys_partition(program, account), f"{JOURNEY_PREFIX}{campaign_id}#{occasion}"
+
+
+def contact_record(program: str, account: str) -> Key:
+    return journeys_partition(program, account), "CONTACT"
+
+
+def preferences(program: str, account: str) -> Key:
+    return journeys_partition(program, account), "PREFERENCES"
+
+
+def message(program: str, account: str, name: str) -> Key:
+    return journeys_partition(program, account), f"{MESSAGE_PREFIX}{name}"
+
+
+def addresses(program: str, account: str) -> Key:
+    """Apart from all else: only who sends, and who takes addresses down, may read them."""
+    return f"{program}#A#{account}", "ADDRESSES"
+
+
+OUTGOING_SHARDS = MEMBER_SHARDS
+
+
+def outgoing_partition(program: str, shard: int) -> str:
+    return f"{program}#U#{shard:02d}"
+
+
+def outgoing(program: str, account: str, due: int, name: str) -> Key:
+    """In the order of the second from which a message may leave."""
+    return outgoing_partition(program, _shard(account, OUTGOING_SHARDS)), f"{due:010d}#{account}#{name}"
+
+
+def contact_policy(program: str) -> Key:
+    return f"{program}#E", "CONTACT"
+
+
+def channel_token(program: str, channel: str) -> Key:
+    return f"{program}#V", channel
+
+
+def endpoints_partition(program: str) -> str:
+    return f"{program}#W"
+
+
+def endpoint(program: str, endpoint_id: str) -> Key:
+    return endpoints_partition(program), endpoint_id
+
+
+DELIVERY_SHARDS = MEMBER_SHARDS
+
+
+def deliveries_partition(program: str, endpoint_id: str, shard: int) -> str:
+    return f"{program}#W#{endpoint_id}#{shard:02d}"
