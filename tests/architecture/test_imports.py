@@ -34,6 +34,7 @@ FEATURES = {
     "timers",
     "tiers",
     "segments",
+    "channels",
 }
 STORES = {"store", "leases"}
 SERVICES = {"service", "wallet", "intake", "activity", "rulebook", "refit"}
