@@ -45,6 +45,10 @@ DELETE = "dynamodb:DeleteItem"
 BATCH_GET = "dynamodb:BatchGetItem"
 
 
+OURS = "loyalty"
+"""Source of the events that the outbox publishes."""
+
+
 @dataclass(frozen=True)
 class Access:
     """Actions on the items of some partitions. A transaction needs the actions of its parts, nothing of its own."""
@@ -65,11 +69,15 @@ class Authorizer:
 
 @dataclass(frozen=True)
 class FromQueue:
-    """Drains the queue of that name; answers with the messages that failed."""
+    """Drains the queue of that name; answers with the messages that failed. With ``events`` the bus puts every event of
+    these types on the queue: of our own bus, or of the account's where ``source`` is a service's name.
+    """
 
     queue: str
     batch_size: int
     max_concurrency: int
+    events: tuple[str, ...] = ()
+    source: str = OURS
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from infra.constructs.night import Night
 from infra.constructs.queues import dead_letter_queue, work_queue
 from infra.constructs.schedules import call_at_times
 from infra.constructs.secrets import artifact_secret, identity_secret, signing_secret
-from infra.constructs.sources import drain, follow
+from infra.constructs.sources import drain, fill, follow
 from infra.constructs.table import ledger_table
 from infra.settings import Stage
 
@@ -84,6 +84,8 @@ class LoyaltyStack(Stack):
         for one in CATALOGUE:
             if isinstance(one.trigger, FromQueue):
                 drain(functions[one.name], parts.queues[one.trigger.queue].queue, one.trigger)
+                if one.trigger.events:
+                    fill(self, prefix, parts.bus, parts.queues[one.trigger.queue], one.trigger)
             if isinstance(one.trigger, FromStream):
                 follow(functions[one.name], parts.table, parts.failures[one.name], one.trigger)
             if isinstance(one.trigger, Scheduled):

@@ -2,12 +2,15 @@
 
 from aws_cdk import Duration
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
+from constructs import Construct
 
-from infra.catalogue import FromQueue, FromStream
+from infra.catalogue import OURS, FromQueue, FromStream
+from infra.constructs.queues import WorkQueue
 from loyalty.table import keys
 
 
@@ -37,6 +40,37 @@ def drain(function: lambda_.Function, queue: sqs.IQueue, trigger: FromQueue) -> 
         max_concurrency=trigger.max_concurrency,
         report_batch_item_failures=True,
     )
+
+
+def fill(scope: Construct, prefix: str, bus: events.IEventBus, work: WorkQueue, trigger: FromQueue) -> None:
+    """Have events put on the queue that ``trigger`` names: those of ``bus``, or of the account's own for others'
+    sources. What the queue does not take for a day goes to its dead letters.
+    """
+    rule = events.CfnRule(
+        scope,
+        f"{trigger.queue.title()}Rule",
+        name=f"{prefix}-{trigger.queue}",
+        description=f"Events for the queue {trigger.queue}",
+        event_bus_name=bus.event_bus_name if trigger.source == OURS else "default",
+        event_pattern={"source": [trigger.source], "detail-type": [*trigger.events]},
+        targets=[
+            events.CfnRule.TargetProperty(
+                arn=work.queue.queue_arn,
+                id=trigger.queue,
+                dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=work.dead_letters.queue_arn),
+            )
+        ],
+    )
+    for queue in (work.queue, work.dead_letters):
+        queue.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="EventsOfThisRule",
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["sqs:SendMessage"],
+                resources=[queue.queue_arn],
+                conditions={"ArnEquals": {"aws:SourceArn": rule.attr_arn}},
+            )
+        )
 
 
 def follow(function: lambda_.Function, table: dynamodb.ITable, failures: sqs.IQueue, trigger: FromStream) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from infra.catalogue import CATALOGUE, FromQueue
 from tests.stack.conftest import Synthesised
 
 
@@ -55,3 +56,29 @@ def test_every_queue_refuses_plain_text_connections(stage: Synthesised) -> None:
             if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}:
                 refused.update(queue["Ref"] for queue in policy["Queues"])
     assert refused == set(stage.all("AWS::SQS::Queue"))
+
+
+def test_every_queue_that_events_fill_is_filled_by_its_own_rule_alone(stage: Synthesised) -> None:
+    filled = {
+        one.trigger.queue: one.trigger for one in CATALOGUE if isinstance(one.trigger, FromQueue) and one.trigger.events
+    }
+    rules = stage.properties("AWS::Events::Rule") if filled else {}
+    prefix = f"loyalty-{stage.stage.name}-"
+    assert {one["Name"].removeprefix(prefix) for one in rules.values()} == set(filled)
+    for logical, rule in rules.items():
+        trigger = filled[rule["Name"].removeprefix(prefix)]
+        assert rule["EventPattern"] == {"source": [trigger.source], "detail-type": [*trigger.events]}
+        (target,) = rule["Targets"]
+        for arn in (target["Arn"], target["DeadLetterConfig"]["Arn"]):
+            assert _may_send(stage, arn["Fn::GetAtt"][0]) == [{"Fn::GetAtt": [logical, "Arn"]}]
+
+
+def _may_send(stage: Synthesised, queue: str) -> list[Any]:
+    """Which rules may put messages on a queue."""
+    return [
+        statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+        for policy in stage.properties("AWS::SQS::QueuePolicy").values()
+        if {"Ref": queue} in policy["Queues"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    ]
