@@ -34,6 +34,7 @@ FEATURES = {
     "timers",
     "tiers",
     "segments",
+    "campaigns",
     "channels",
 }
 STORES = {"store", "leases"}
