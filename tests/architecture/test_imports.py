@@ -36,6 +36,7 @@ FEATURES = {
     "segments",
     "campaigns",
     "channels",
+    "experiments",
 }
 STORES = {"store", "leases"}
 SERVICES = {"service", "wallet", "intake", "activity", "rulebook", "refit"}

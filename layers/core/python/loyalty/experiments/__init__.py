@@ -1,0 +1,1 @@
+"""What campaigns caused: outcomes of members, effects against those kept out, and the report of both."""
