@@ -32,6 +32,7 @@ FEATURES = {
     "explanations",
     "churn",
     "timers",
+    "contacts",
     "tiers",
     "segments",
     "campaigns",
