@@ -139,8 +139,9 @@ class Offer(Struct, frozen=True):
 class Step(Struct, frozen=True):
     """What happens on one day of the way. Of several steps of a day the first whose condition is true is taken.
 
-    ``templates`` are names by variant, with "" for all others. ``within``: on so many days after its own the step may
-    still be taken, when it could not be before. ``fixed`` are values of variables that stand in the file.
+    ``templates`` are names by variant, with "" for all others. ``within``: no later than so many days after its own,
+    whatever kept it; -1: late is better than never. ``silent``: what it gives is given to those, too, who cannot be
+    told. ``fixed`` are values of variables that stand in the file.
     """
 
     id: str
@@ -149,7 +150,8 @@ class Step(Struct, frozen=True):
     text: str = ""
     offer: Offer | None = None
     templates: Mapping[str, str] = {}
-    within: int = 0
+    within: int = -1
+    silent: bool = False
     fixed: Mapping[str, str] = {}
 
     def template(self, variant: str) -> str:
@@ -249,6 +251,12 @@ class Campaign(Struct, frozen=True, dict=True):
         """The day of the last step."""
         return max((step.day for step in self.steps), default=0)
 
+    @cached_property
+    def mentioned(self) -> frozenset[str]:
+        """Names of all facts that its conditions speak of."""
+        trees = [self.audience.when, *(step.when for step in self.steps)]
+        return frozenset(_fields(msgspec.to_builtins([tree for tree in trees if tree is not None])))
+
     def step(self, step_id: str) -> Step | None:
         return next((step for step in self.steps if step.id == step_id), None)
 
@@ -286,3 +294,10 @@ def _placed(data: Any, at: Layout) -> Any:
     if data.get("n") == "field":
         return {**data, "index": at.places[data["name"]].index}
     return {name: _placed(one, at) for name, one in data.items()}
+
+
+def _fields(data: Any) -> set[str]:
+    if isinstance(data, dict):
+        own = {data["name"]} if data.get("n") == "field" else set()
+        return own.union(*(_fields(one) for one in data.values()))
+    return set().union(*(_fields(one) for one in data)) if isinstance(data, list | tuple) else set()

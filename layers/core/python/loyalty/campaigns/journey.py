@@ -1,8 +1,9 @@
 """One member's way through a campaign: which steps are behind, which is next and when. Pure.
 
 A way has a cursor that only goes forward, and each step that it passes leaves one note. So whatever is delivered twice,
-or late, or on days out of order, a step happens at most once. A pause stops nothing but the going: steps whose time
-went by meanwhile are passed as late.
+or late, or on days out of order, a step happens at most once. A step that could not be taken on its day is taken later,
+unless it says until when it makes sense; so a pause loses nothing. No two steps are taken on the same day: those that
+have piled up go out a day apart.
 """
 
 from collections.abc import Mapping
@@ -18,9 +19,11 @@ Came = Literal["sent", "given", "skipped", "blocked", "late"]
 """What a step came to: a message went out (with what it gives); something was given without one; its condition was not
 true; it was held back, with the reason; its days went by.
 """
+TAKEN: Final = frozenset({"sent", "given", "blocked"})
 ALTERNATIVE: Final = "alternative"
 """Why a step was skipped beside another of its day."""
 CONDITION: Final = "condition"
+"""Why a step was skipped that was not for this member."""
 
 
 class Noted(Struct, frozen=True):
@@ -37,7 +40,8 @@ class Noted(Struct, frozen=True):
 class Journey(Struct, frozen=True):
     """A way. ``version`` of the campaign it began with; ``entered`` is the day. ``due`` is the next day on which there
     is something to do, 0 when there is nothing any more. ``number`` is the entry of the wallet that was the last when
-    it began, ``purchases``, ``last`` and ``spend`` the account's figures then. ``revision`` counts its writes.
+    it began, ``purchases``, ``last`` and ``spend`` the account's figures then. ``tried`` is the day on which the
+    step at the cursor was first held back, 0 for none. ``revision`` counts its writes.
     """
 
     campaign: str
@@ -47,6 +51,7 @@ class Journey(Struct, frozen=True):
     entered: int
     cursor: int = 0
     due: int = 0
+    tried: int = 0
     status: Status = "running"
     why: str = ""
     noted: tuple[Noted, ...] = ()
@@ -70,34 +75,34 @@ class Journey(Struct, frozen=True):
         return any(one.offered for one in self.noted)
 
 
-def due_day(campaign: Campaign, journey: Journey) -> int:
-    """The day of the step at the cursor, or the first after it that the calendar leaves free; 0 behind the last."""
-    if not journey.running or journey.cursor >= len(campaign.steps):
-        return 0
-    return campaign.calendar.next_open(journey.entered + campaign.steps[journey.cursor].day)
-
-
-def last_day(campaign: Campaign, journey: Journey, position: int) -> int:
-    """The last day on which a step may be taken: the next one's day takes its place."""
-    step = campaign.steps[position]
-    last = campaign.calendar.next_open(journey.entered + step.day) + step.within
-    later = [one.day for one in campaign.steps[position + 1 :] if one.day > step.day]
-    return min(last, max(journey.entered + later[0] - 1, journey.entered + step.day)) if later else last
+def planned(campaign: Campaign, journey: Journey, position: int) -> int:
+    """The day of a step: its own, or the first after it that the calendar leaves free."""
+    return campaign.calendar.next_open(journey.entered + campaign.steps[position].day)
 
 
 def begun(campaign: Campaign, journey: Journey) -> Journey:
     """A new way, with its first day."""
-    return _settled(campaign, replace(journey, cursor=0, noted=(), status="running"))
+    return _settled(campaign, replace(journey, cursor=0, tried=0, noted=(), status="running"))
 
 
 def passed(campaign: Campaign, journey: Journey, noted: Noted) -> Journey:
-    """With the step at the cursor behind it."""
-    return _settled(campaign, replace(journey, cursor=journey.cursor + 1, noted=(*journey.noted, noted)))
+    """With the step at the cursor behind it; where it was taken, or held back for good, the others of its day too."""
+    step = campaign.steps[journey.cursor]
+    cursor, notes = journey.cursor + 1, [*journey.noted, noted]
+    while noted.came in TAKEN and cursor < len(campaign.steps) and campaign.steps[cursor].day == step.day:
+        notes.append(Noted(campaign.steps[cursor].id, noted.day, "skipped", ALTERNATIVE))
+        cursor += 1
+    return _settled(campaign, replace(journey, cursor=cursor, tried=0, noted=tuple(notes)))
 
 
-def again(journey: Journey, day: int) -> Journey:
+def waits(journey: Journey, day: int, until: int) -> Journey:
+    """The step at the cursor is tried on ``day``, and again on the day ``until``."""
+    return replace(journey, due=until, tried=journey.tried or day)
+
+
+def later(journey: Journey, day: int) -> Journey:
     """To be looked at on a later day."""
-    return replace(journey, due=day)
+    return journey if journey.due == day else replace(journey, due=day)
 
 
 def stopped(journey: Journey, why: str) -> Journey:
@@ -105,9 +110,16 @@ def stopped(journey: Journey, why: str) -> Journey:
     return replace(journey, status="stopped", why=why, due=0)
 
 
+def aside(journey: Journey, why: str) -> Journey:
+    """Set aside, for somebody to look at."""
+    return replace(journey, status="aside", why=why, due=0)
+
+
 def _settled(campaign: Campaign, journey: Journey) -> Journey:
-    day = due_day(campaign, journey)
-    return replace(journey, due=day) if day else replace(journey, status="done", due=0)
+    if journey.cursor >= len(campaign.steps):
+        return replace(journey, status="done", due=0)
+    taken = max((one.day for one in journey.noted if one.came in TAKEN), default=0)
+    return replace(journey, due=max(planned(campaign, journey, journey.cursor), taken + 1))
 
 
 def encode(journey: Journey) -> dict[str, Any]:
@@ -118,6 +130,7 @@ def encode(journey: Journey) -> dict[str, Any]:
         "e": journey.entered,
         "c": journey.cursor,
         "d": journey.due,
+        "r": journey.tried,
         "s": journey.status,
         "w": journey.why,
         "n": [[one.step, one.day, one.came, one.why, one.channel, int(one.offered)] for one in journey.noted],
@@ -138,6 +151,7 @@ def decode(campaign: str, occasion: str, data: Mapping[str, Any], revision: int)
         data["e"],
         data.get("c", 0),
         data.get("d", 0),
+        data.get("r", 0),
         data["s"],
         data.get("w", ""),
         tuple(Noted(step, day, came, why, by, bool(gave)) for step, day, came, why, by, gave in data.get("n", ())),

@@ -1,0 +1,121 @@
+"""When a member takes part: once, once a year, once a while; and the days of birthdays and anniversaries. Pure.
+
+An occasion is named by what it is, never by when it was noticed: whatever is delivered twice, or late, names the same.
+Days are in the programme's zone.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from loyalty.campaigns.campaign import Campaign, Told
+from loyalty.segments.facts import SHARE
+
+_DAY: Final = 10
+
+
+def name(campaign: Campaign, day: int) -> str:
+    """The occasion of an entry on a day, which is that of the event itself: "1", "2026", or "2026-03-01"."""
+    if campaign.repeat == "once":
+        return "1"
+    at = date.fromordinal(day)
+    return f"{at.year:04d}" if campaign.repeat == "yearly" else at.isoformat()
+
+
+def of_moment(moment: int, timezone: str) -> int:
+    """The day of a moment, in seconds since 1970."""
+    return datetime.fromtimestamp(moment, ZoneInfo(timezone)).toordinal()
+
+
+def birthday(born: object) -> tuple[int, int] | None:
+    """(month, day) of ``MM-DD`` or ``YYYY-MM-DD``; None for what is no day of any year."""
+    if not isinstance(born, str) or len(born) not in (5, _DAY):
+        return None
+    try:
+        # 2000 has a 29 February; a year that has none does not make somebody's birthday wrong.
+        at = date.fromisoformat(f"2000-{born[-5:]}")
+        return (at.month, at.day) if len(born) == 5 or born[:4].isdecimal() else None
+    except ValueError:
+        return None
+
+
+def in_year(month: int, day: int, year: int) -> int:
+    """The day of a year; 29 February is the 28th where there is none."""
+    if (month, day) == (2, 29) and not _leap(year):
+        return date(year, 2, 28).toordinal()
+    return date(year, month, day).toordinal()
+
+
+def next_birthday(born: object, after: int) -> int:
+    """The first birthday after a day; 0 for whom it is not known."""
+    known = birthday(born)
+    if known is None:
+        return 0
+    year = date.fromordinal(after).year
+    return next(at for at in (in_year(*known, year), in_year(*known, year + 1)) if at > after)
+
+
+def next_anniversary(enrolled: int, after: int) -> int:
+    """The first day after ``after`` on which whole years have passed since the day ``enrolled``; 0 where that is not
+    known.
+    """
+    if not enrolled:
+        return 0
+    first = date.fromordinal(enrolled)
+    year = max(date.fromordinal(after).year, first.year + 1)
+    return next(at for at in (in_year(first.month, first.day, y) for y in (year, year + 1)) if at > after)
+
+
+def falls_on(kind: str, born: object, enrolled: int, day: int) -> bool:
+    """Whether a day is a member's birthday or anniversary."""
+    following = next_birthday(born, day - 1) if kind == "birthday" else next_anniversary(enrolled, day - 1)
+    return following == day
+
+
+def told(event: str, detail: Mapping[str, Any], timezone: str) -> dict[str, Told]:
+    """What an event tells, by the names of ``entry``; what it does not say is left out. Money is in minor units.
+
+    ``upto`` of ``points.expiring`` is no fact: the last end that notice is given of, in seconds since 1970, where the
+    programme has promised notice; ``wallet`` goes with it.
+    """
+    found: dict[str, Told | None] = {}
+    if event == "points.expiring":
+        ending = detail.get("ending", [])
+        first = min((one["ends_at"] for one in ending), default="")
+        found = {
+            "points": detail.get("points"),
+            "worth": detail.get("worth"),
+            "date": _day(detail.get("decays_on") or first, timezone),
+        }
+        if detail.get("notice_required") and ending:
+            found["upto"] = int(max(datetime.fromisoformat(one["ends_at"]).timestamp() for one in ending))
+            found["wallet"] = detail.get("wallet")
+    elif event.startswith("tier."):
+        found = {"tier": detail.get("tier"), "was": detail.get("was"), "date": _day(detail.get("until"), timezone)}
+    elif event == "churn.risk_detected":
+        alive = detail.get("alive")
+        found = {
+            "silent_days": detail.get("silent_days"),
+            "alive": None if alive is None else int(alive * SHARE),
+        }
+    elif event == "segment.entered":
+        found = {"segment": detail.get("segment")}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def years(enrolled: int, day: int) -> dict[str, Told]:
+    """What an anniversary tells."""
+    return {"years": date.fromordinal(day).year - date.fromordinal(enrolled).year}
+
+
+def _day(text: str | None, timezone: str) -> int | None:
+    if not text:
+        return None
+    if len(text) == _DAY:
+        return date.fromisoformat(text).toordinal()
+    return datetime.fromisoformat(text).astimezone(ZoneInfo(timezone)).toordinal()
+
+
+def _leap(year: int) -> bool:
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
