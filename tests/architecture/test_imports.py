@@ -37,6 +37,7 @@ FEATURES = {
     "segments",
     "campaigns",
     "channels",
+    "notifications",
     "experiments",
 }
 STORES = {"store", "leases"}

@@ -71,6 +71,9 @@ def test_the_keys_are_those_that_stored_rows_have() -> None:
     assert keys.preferences("acme", ACCOUNT) == (f"acme#J#{ACCOUNT}", "PREFERENCES")
     assert keys.addresses("acme", ACCOUNT) == (f"acme#A#{ACCOUNT}", "ADDRESSES")
     assert keys.outgoing("acme", ACCOUNT, 5, "m1") == ("acme#U#07", f"0000000005#{ACCOUNT}#m1")
+    assert keys.undelivered("acme", ACCOUNT, "m1") == ("acme#U#07", f"DEAD#{ACCOUNT}#m1")
+    assert keys.handed_on("acme", 7) == ("acme#U#07", "HANDED")
+    assert keys.channel_returns("acme", 3) == ("acme#E", "RETURN#03")
 
 
 def test_a_chain_is_read_back_from_its_partition() -> None:

@@ -47,7 +47,10 @@ except an order's source and number, which are free text and are percent-encoded
 | message to the member | the same | ``N#{message}`` |
 | where the member is reached | ``{program}#A#{account}`` | ``ADDRESSES`` |
 | message that waits for its time | ``{program}#U#{shard}`` | ``{due, 10 digits}#{account}#{message}`` |
+| message that could not be sent in a day | the same | ``DEAD#{account}#{message}`` |
+| how far the shard was handed on | the same | ``HANDED`` |
 | contact policy | ``{program}#E`` | ``CONTACT`` |
+| what channels brought, in parts that add up | the same | ``RETURN#{part, 2 digits}`` |
 | access token of a channel | ``{program}#V`` | ``{channel}`` |
 | partner's endpoint | ``{program}#W`` | ``{endpoint}`` |
 | what is to be delivered to it | ``{program}#W#{endpoint}#{shard}`` | named by the webhooks' store |
@@ -427,6 +430,26 @@ def outgoing_partition(program: str, shard: int) -> str:
 def outgoing(program: str, account: str, due: int, name: str) -> Key:
     """In the order of the second from which a message may leave."""
     return outgoing_partition(program, _shard(account, OUTGOING_SHARDS)), f"{due:010d}#{account}#{name}"
+
+
+DEAD_PREFIX = "DEAD#"
+
+
+def undelivered(program: str, account: str, name: str) -> Key:
+    """Behind all that is due, in the same partitions."""
+    return outgoing_partition(program, _shard(account, OUTGOING_SHARDS)), f"{DEAD_PREFIX}{account}#{name}"
+
+
+def handed_on(program: str, shard: int) -> Key:
+    return outgoing_partition(program, shard), "HANDED"
+
+
+RETURN_PREFIX = "RETURN#"
+RETURN_PARTS = 8
+
+
+def channel_returns(program: str, part: int) -> Key:
+    return contact_policy(program)[0], f"{RETURN_PREFIX}{part:02d}"
 
 
 def contact_policy(program: str) -> Key:
