@@ -50,6 +50,7 @@ LIBRARIES = {
     "loyalty.rules.yaml_text": {"yaml"},
     "loyalty.churn.batch": {"numpy"},
     "loyalty.churn.fit": {"numpy", "scipy"},
+    "loyalty.experiments.effect": {"scipy"},
     "loyalty.programs.policy": {"pydantic"},
     "loyalty.members.tokens": {"jwt"},
     "loyalty.rules.language": {"sqlglot"},

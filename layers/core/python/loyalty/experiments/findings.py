@@ -24,6 +24,7 @@ MARGIN_UNKNOWN: Final = "margin unknown"
 class Effect(Struct, frozen=True):
     """The difference ``treated - control`` of a share or a mean, and between which numbers it lies at ``confidence``.
 
+    ``low`` and ``high`` are None where nothing bounds it, as with an empty group.
     ``lift`` is the difference as a share of the control's, None where that has nothing. ``distrust`` says why the
     interval is not to be relied on: then the verdict is "cannot tell yet" whatever it holds. ``needed`` is how many
     more members, in both groups together and divided as now, would show ``sought`` with 80 in 100 campaigns; None
@@ -36,8 +37,8 @@ class Effect(Struct, frozen=True):
     treated: float
     control: float
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     confidence: float
     verdict: Verdict
     lift: float | None = None

@@ -1,0 +1,205 @@
+"""A campaign's report, and the looks before it, from the sums of its arms. Imports SciPy (by ``effect``), so it is
+imported by what finishes campaigns, and nothing else.
+
+**What may be wrong how often.** Three claims are made, each at the campaign's error rate: that the campaign as a whole
+does something (all variants together against control; this alone is called effective), which of the variants do
+something against control (the rate divided among them), and which variant is the best (divided among all pairs). Looks
+before the end spend a part of each, see ``sequential``.
+
+Members count in the arm they were assigned to, whether or not anything reached them: that alone leaves both groups
+alike but for the campaign.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+from loyalty.experiments import sequential
+from loyalty.experiments.effect import effect
+from loyalty.experiments.findings import (
+    MARGIN_UNKNOWN,
+    TOO_FEW_MEMBERS,
+    Arm,
+    Effect,
+    Look,
+    Measuring,
+    Report,
+    Return,
+    Winner,
+)
+from loyalty.experiments.sums import SHARES, ArmSums, Metric, Sums, pooled
+
+
+def look(measuring: Measuring, arms: Mapping[str, ArmSums], number: int, day: int) -> Look:
+    """What is seen before the end, on a ``day``; ``number`` counts from 1 and is at most ``measuring.looks``.
+    ValueError beyond. A look is final: whoever looks again on the same day is shown the one that was stored.
+    """
+    if not 1 <= number <= measuring.looks:
+        raise ValueError(f"look {number}: {measuring.looks} were planned")
+    spent = sequential.at_look(measuring.error_rate, measuring.looks)
+    return Look(number, day, spent, _whole(measuring, arms, spent))
+
+
+def report(measuring: Measuring, arms: Mapping[str, ArmSums], looks: Sequence[Look] = (), final: bool = True) -> Report:
+    """At the end; or, not ``final``, what the newest of ``looks`` saw, at the error rate of a look. An arm that nobody
+    is in may be missing. The programme's holdout is shown beside, and compared with nothing here.
+    """
+    if final:
+        spent = sequential.at_end(measuring.error_rate, measuring.looks)
+    else:
+        spent = sequential.at_look(measuring.error_rate, measuring.looks)
+    whole = _whole(measuring, arms, spent)
+    return Report(
+        metric=measuring.metric,
+        currency=measuring.currency,
+        window_days=measuring.window_days,
+        error_rate=measuring.error_rate,
+        final=final,
+        effect=whole,
+        arms=tuple(_arms(measuring, arms, spent)),
+        money=_money(measuring, arms, spent),
+        looks=tuple(looks),
+        planned_looks=measuring.looks,
+        called=next((one for one in looks if one.effect.verdict in ("effective", "harmful")), None),
+        winner=_winner(measuring, arms, spent) if len(measuring.variants) > 1 else None,
+    )
+
+
+def programme(
+    measuring: Measuring, holdout: ArmSums, others: ArmSums, looks: Sequence[Look] = (), final: bool = True
+) -> Report:
+    """All campaigns together: members of the programme's holdout, who get none, against all ``others``."""
+    of_all = Measuring(
+        metric=measuring.metric,
+        currency=measuring.currency,
+        window_days=measuring.window_days,
+        variants=("others",),
+        control="holdout",
+        looks=measuring.looks,
+        error_rate=measuring.error_rate,
+        smallest=measuring.smallest,
+        margin_permille=measuring.margin_permille,
+        point_cost=measuring.point_cost,
+        message_costs=measuring.message_costs,
+    )
+    return report(of_all, {"holdout": holdout, "others": others}, looks, final)
+
+
+def _whole(measuring: Measuring, arms: Mapping[str, ArmSums], spent: float) -> Effect:
+    treated = pooled(_of(arms, variant) for variant in measuring.variants)
+    return _effect(measuring, treated, _of(arms, measuring.control), spent)
+
+
+def _effect(measuring: Measuring, treated: ArmSums, control: ArmSums, spent: float) -> Effect:
+    one, other, scale, known = _summed(measuring, measuring.metric, treated, control)
+    found = effect(measuring.metric, one, other, spent, measuring.smallest, scale)
+    return found if known else _unknown(found)
+
+
+def _summed(measuring: Measuring, metric: Metric, one: ArmSums, other: ArmSums) -> tuple[Sums, Sums, float, bool]:
+    """What a metric of two arms is worked out from, the factor from that to the metric, and whether it is known at all.
+
+    Margins are taken as they are where every member's is known; otherwise they are a share of what was spent.
+    """
+    if metric != "margin" or (one.margin.n == one.members and other.margin.n == other.members and one.members):
+        return one.of(metric), other.of(metric), 1.0, True
+    if measuring.margin_permille is not None:
+        return one.spend, other.spend, measuring.margin_permille / 1000, True
+    return one.spend, other.spend, 1.0, False
+
+
+def _unknown(found: Effect) -> Effect:
+    """Nothing can be said of a margin that nobody knows."""
+    return Effect(
+        "margin", found.treated_members, found.control_members, 0.0, 0.0, 0.0, None, None, found.confidence,
+        "cannot tell yet", distrust=MARGIN_UNKNOWN,
+    )  # fmt: skip
+
+
+def _arms(measuring: Measuring, arms: Mapping[str, ArmSums], spent: float) -> list[Arm]:
+    control = _of(arms, measuring.control)
+    each = sequential.shared(spent, len(measuring.variants))
+    found = []
+    for name in (*measuring.variants, measuring.control, *sorted(set(arms) - {*measuring.variants, measuring.control})):
+        sums = _of(arms, name)
+        compared = name in measuring.variants
+        found.append(
+            Arm(
+                name=name,
+                members=sums.members,
+                reached=sums.reached,
+                value=_value(measuring, sums),
+                buyers=sums.purchases.nonzero,
+                spend=sums.spend.total,
+                redeemers=sums.redemptions.nonzero,
+                points=sums.points,
+                messages=dict(sorted(sums.messages.items())),
+                blocked=dict(sorted(sums.blocked.items())),
+                effect=_effect(measuring, sums, control, each) if compared else None,
+            )
+        )
+    return found
+
+
+def _value(measuring: Measuring, arm: ArmSums) -> float:
+    sums, _, scale, known = _summed(measuring, measuring.metric, arm, arm)
+    if not sums.n or not known:
+        return 0.0
+    return sums.nonzero / sums.n if measuring.metric in SHARES else scale * sums.total / sums.n
+
+
+def _winner(measuring: Measuring, arms: Mapping[str, ArmSums], spent: float) -> Winner:
+    each = sequential.shared(spent, sequential.pairs(len(measuring.variants)))
+    pairs = tuple(
+        (one, other, _effect(measuring, _of(arms, one), _of(arms, other), each))
+        for one, other in combinations(measuring.variants, 2)
+    )
+    beaten: dict[str, set[str]] = {variant: set() for variant in measuring.variants}
+    for one, other, found in pairs:
+        if found.verdict == "effective":
+            beaten[one].add(other)
+        elif found.verdict == "harmful":
+            beaten[other].add(one)
+    best = next((one for one, others in beaten.items() if len(others) == len(measuring.variants) - 1), "")
+    return Winner(measuring.metric, best, spent, pairs)
+
+
+def _money(measuring: Measuring, arms: Mapping[str, ArmSums], spent: float) -> Return:
+    treated = pooled(_of(arms, variant) for variant in measuring.variants)
+    control = _of(arms, measuring.control)
+    points_cost = _whole_units(treated.points * measuring.point_cost)
+    messages_cost = _whole_units(
+        sum(count * measuring.message_costs.get(channel, 0) for channel, count in treated.messages.items())
+    )
+    cost, sent = points_cost + messages_cost, sum(treated.messages.values())
+    one, other, scale, known = _summed(measuring, "margin", treated, control)
+    if not known or not one.n or not other.n:
+        why: Distrust = TOO_FEW_MEMBERS if known else MARGIN_UNKNOWN
+        return Return(treated.points, points_cost, sent, messages_cost, cost, distrust=why)
+    found = effect("margin", one, other, spent, scale=scale)
+    ends = (found.difference, found.low, found.high)
+    brought, low, high = (None if end is None else end * treated.members for end in ends)
+    ratio, least, most = (None if end is None or not cost else (end - cost) / cost for end in (brought, low, high))
+    return Return(
+        points=treated.points,
+        points_cost=points_cost,
+        messages=sent,
+        messages_cost=messages_cost,
+        cost=cost,
+        brought=brought,
+        low=low,
+        high=high,
+        ratio=ratio,
+        ratio_low=least,
+        ratio_high=most,
+        confidence=found.confidence,
+        distrust=found.distrust,
+    )
+
+
+def _whole_units(thousandths: int) -> int:
+    """Rounded half up."""
+    return (thousandths + 500) // 1000
+
+
+def _of(arms: Mapping[str, ArmSums], name: str) -> ArmSums:
+    return arms.get(name) or ArmSums()
