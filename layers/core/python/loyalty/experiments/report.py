@@ -19,6 +19,7 @@ from loyalty.experiments.findings import (
     MARGIN_UNKNOWN,
     TOO_FEW_MEMBERS,
     Arm,
+    Distrust,
     Effect,
     Look,
     Measuring,
