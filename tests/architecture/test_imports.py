@@ -33,6 +33,7 @@ FEATURES = {
     "churn",
     "timers",
     "contacts",
+    "templates",
     "tiers",
     "segments",
     "campaigns",
@@ -54,6 +55,7 @@ LIBRARIES = {
     "loyalty.programs.policy": {"pydantic"},
     "loyalty.members.tokens": {"jwt"},
     "loyalty.rules.language": {"sqlglot"},
+    "loyalty.templates.language": {"jinja2"},
     "loyalty.rules.words": {"sqlglot"},
 }
 """Third-party packages that one plain module may use besides msgspec."""
