@@ -18,6 +18,7 @@ from loyalty.rules.ruleset import Names
 from loyalty.rules.schema import MAX_COUNT, MAX_MONEY, Fact, Layout, Place
 from loyalty.rules.tree import Node, Type
 from loyalty.segments import facts as segments
+from loyalty.templates.template import Template
 
 WHOLE: Final = 10_000
 """Everybody, as a share."""
@@ -214,7 +215,8 @@ class Stops(Struct, frozen=True):
 class Campaign(Struct, frozen=True, dict=True):
     """One campaign. ``version`` counts what was handed in under its id, from 1. ``steps`` are in the order of their
     days, those of a day in the order of the file. ``control`` is the share kept out, ``salt`` what the draw is mixed
-    with. ``repeat`` ``after_days``: not before so many ``repeat_days`` after the member's last time.
+    with. ``repeat`` ``after_days``: not before so many ``repeat_days`` after the member's last time. ``templates`` are
+    those that its steps name: what was started keeps its words.
     """
 
     id: str
@@ -240,6 +242,7 @@ class Campaign(Struct, frozen=True, dict=True):
     service: bool = False
     attributes: Mapping[str, Type] = {}
     categories: tuple[str, ...] = ()
+    templates: Mapping[str, Template] = {}
     version: int = 0
 
     @cached_property
@@ -280,8 +283,10 @@ def decode(text: str, version: int = 0) -> Campaign:
     try:
         data = msgspec.json.decode(text)
         at = layout(data.get("attributes", {}), tuple(data.get("categories", ())))
-        found = msgspec.convert(_placed(data, at), Campaign)
-    except (msgspec.MsgspecError, KeyError, AttributeError) as error:
+        for one in (data["audience"], *data["steps"]):
+            one["when"] = _placed(one.get("when"), at)
+        found = msgspec.convert(data, Campaign)
+    except (msgspec.MsgspecError, KeyError, AttributeError, TypeError) as error:
         raise Corrupt("a stored campaign cannot be read") from error
     return replace(found, version=version) if version else found
 

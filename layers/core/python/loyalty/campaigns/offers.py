@@ -40,7 +40,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
     MULTIPLY: Kind(
         {"multiply": Number(1, 10, THOUSAND, required=True), "days": Number(1, 366, required=True)},
-        {"offer_multiplier": "number", "offer_until": "date"},
+        {"offer_multiplier": "text", "offer_until": "date"},
     ),
 }
 
@@ -65,14 +65,14 @@ def variables(offer: Offer | None) -> Mapping[str, str]:
     return known if offer.kind != POINTS or "expires_days" in offer.numbers else {"offer_points": "points"}
 
 
-def values(offer: Offer | None, day: int) -> dict[str, int]:
-    """Their values for what is given on a day: a date as its ordinal, the multiplier in thousandths."""
+def values(offer: Offer | None, day: int) -> dict[str, str | int]:
+    """Their values for what is given on a day: a date as its ordinal, the multiplier as it is written."""
     if offer is None:
         return {}
-    end = until(offer, day)
-    known = {
+    whole, rest = divmod(offer.numbers.get("multiply", 0), THOUSAND)
+    known: dict[str, str | int] = {
         "offer_points": offer.numbers.get("points", 0),
-        "offer_multiplier": offer.numbers.get("multiply", 0),
-        "offer_until": end,
+        "offer_multiplier": f"{whole}.{rest:03d}".rstrip("0").rstrip("."),
+        "offer_until": until(offer, day),
     }
     return {name: known[name] for name in variables(offer)}
