@@ -103,13 +103,20 @@ class FromNight:
 
 
 @dataclass(frozen=True)
+class FromCampaign:
+    """Called by the state machine of campaigns at this step of it."""
+
+    step: str
+
+
+@dataclass(frozen=True)
 class Scheduled:
     """Called by the scheduler, at the times of the expression, with an empty event."""
 
     expression: str
 
 
-Trigger = Http | Authorizer | FromQueue | FromStream | FromNight | Scheduled
+Trigger = Http | Authorizer | FromQueue | FromStream | FromNight | FromCampaign | Scheduled
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,8 @@ class Function:
     """Puts messages on the queue of that name."""
     gives_up_to_dead_letters: bool = False
     """Puts a message that can never be processed on the ingest queue's dead-letter queue, with the reason."""
+    runs_campaigns: bool = False
+    """Starts the state machine of campaigns, and calls back one that waits."""
     publishes: bool = False
     third_party: bool = True
     """Imports from the `deps` layer."""
@@ -141,7 +150,7 @@ class Function:
     """Files outside its folder that go into its package, by their path in the repository."""
 
 
-RUNTIME_SERVICES = ("dynamodb", "events", "secretsmanager", "sqs")
+RUNTIME_SERVICES = ("dynamodb", "events", "secretsmanager", "sqs", "stepfunctions")
 """The AWS services that functions call; botocore's data in the `deps` layer is trimmed to these."""
 
 _LEDGER = Access((QUERY, GET, PUT), (CHAINS,))

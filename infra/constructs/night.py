@@ -7,12 +7,14 @@ costs one look at each programme.
 from collections.abc import Mapping
 from pathlib import Path
 
-from aws_cdk import Acknowledgment, ArnFormat, Stack, Validations
+from aws_cdk import Acknowledgment, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
+
+from infra.constructs.machines import machine_arn, machine_role
 
 DEFINITION = Path(__file__).resolve().parents[1] / "state_machines" / "nightly.asl.json"
 EVERY_HOUR = "cron(20 * * * ? *)"
@@ -33,48 +35,8 @@ class Night(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         name = f"{prefix}-nightly"
-        stack = Stack.of(self)
-        arn = stack.format_arn(
-            service="states", resource="stateMachine", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
-        )
-        runs = stack.format_arn(
-            service="states", resource="execution", resource_name=f"{name}/*", arn_format=ArnFormat.COLON_RESOURCE_NAME
-        )
-        role = iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
-            description=f"What {name} may do",
-            inline_policies={
-                "access": iam.PolicyDocument(
-                    statements=[
-                        iam.PolicyStatement(
-                            actions=["lambda:InvokeFunction"],
-                            resources=[plans.function_arn, *(one.function_arn for one in drains.values())],
-                        ),
-                        # A distributed map starts its batches as executions of the same machine.
-                        iam.PolicyStatement(actions=["states:StartExecution"], resources=[arn]),
-                        iam.PolicyStatement(
-                            actions=["states:DescribeExecution", "states:StopExecution"], resources=[runs]
-                        ),
-                        iam.PolicyStatement(
-                            actions=["xray:PutTraceSegments", "xray:PutTelemetryRecords"], resources=["*"]
-                        ),
-                    ]
-                )
-            },
-        )
-        Validations.of(role).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-IAM5[Resource::*]",
-                reason="X-Ray's two write actions know no resource; nothing else is granted on *.",
-            ),
-            Acknowledgment(
-                id="AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:"
-                f"{name}/*]",
-                reason="The executions of this machine alone; their names are not known before they are started.",
-            ),
-        )
+        arn = machine_arn(self, name)
+        role = machine_role(self, name, [plans, *drains.values()])
         self.machine = sfn.CfnStateMachine(
             self,
             "Machine",

@@ -101,6 +101,7 @@ type_outgoing = "outgoing"
 type_endpoint = "endpoint"
 type_delivery = "delivery"
 type_access = "access"
+type_told = "told"
 
 Key = tuple[str, str]
 """A primary key: (pk, sk)."""
