@@ -56,6 +56,7 @@ LIBRARIES = {
     "loyalty.members.tokens": {"jwt"},
     "loyalty.rules.language": {"sqlglot"},
     "loyalty.templates.language": {"jinja2"},
+    "loyalty.templates.rendering": {"jinja2"},
     "loyalty.rules.words": {"sqlglot"},
 }
 """Third-party packages that one plain module may use besides msgspec."""

@@ -6,23 +6,15 @@ Nothing is called, looked up or repeated, so a text is at most as long as what i
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from jinja2 import StrictUndefined, TemplateError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from msgspec import Struct
 
 from loyalty.templates.measure import WECHAT_FIELD, Length
-from loyalty.templates.template import (
-    DEFAULT_LANGUAGE,
-    UNSUBSCRIBE,
-    Rendered,
-    Template,
-    Unfit,
-    Value,
-    Variable,
-)
-from loyalty.templates.values import DEFAULT_MOST, fitting, longest, shown
+from loyalty.templates.template import UNSUBSCRIBE, Variable
+from loyalty.templates.values import DEFAULT_MOST, longest
 
 MAX_DEPTH: Final = 10
 """Cases within cases, and conditions within conditions."""
@@ -30,7 +22,6 @@ MAX_PIECES: Final = 300
 OWN_LINK: Final = Variable(UNSUBSCRIBE, "link", DEFAULT_MOST["link"])
 ALLOWED: Final = "a template has {{ variables }} and {% if … %} … {% else %} … {% endif %}, and nothing else"
 _BARE_KINDS: Final = frozenset({"number", "amount", "date", "time", "character_string", "letter", "phone_number"})
-_WIDE: Final = {"<": "\uff1c", ">": "\uff1e"}
 _ORDERED: Final = frozenset({"number", "points", "money"})
 
 
@@ -68,10 +59,10 @@ class Parsed(Struct, frozen=True):
 def parsed(text: str, variables: Mapping[str, Variable]) -> Parsed:
     """Read a template's text."""
     try:
-        tree = _environment(html=False).parse(text)
+        tree = environment(html=False).parse(text)
     except TemplateError as error:
         line = getattr(error, "lineno", 1) or 1
-        return Parsed((), (Flaw(_start(text, line), "TEMPLATE_SYNTAX", _first_line(error.message or "")),))
+        return Parsed((), (Flaw(_start(text, line), "TEMPLATE_SYNTAX", first_line(error.message or "")),))
     except (ValueError, OverflowError, RecursionError, MemoryError):
         return Parsed((), (Flaw(0, "TEMPLATE_SYNTAX", "the text nests too deep, or has a number that is too long"),))
     walk = _Walk(text, variables)
@@ -121,86 +112,6 @@ def bare(field: str) -> bool:
     """Whether values stand as machines read them in a field of WeChat's."""
     match = WECHAT_FIELD.fullmatch(field)
     return match is not None and match[1] in _BARE_KINDS
-
-
-def rendered(template: Template, channel: str, language: str, variables: Mapping[str, Value]) -> Rendered:
-    """What ``template.render`` gives."""
-    texts = template.texts[channel]
-    said = next((one for one in (language, language[:2]) if one in texts), DEFAULT_LANGUAGE)
-    declared = {one.name: one for one in (*template.variables, OWN_LINK)}
-    values = {name: fitting(one, variables[name]) for name, one in declared.items() if name in variables}
-    missing = sorted(one.name for one in template.variables if one.name not in values)
-    if missing:
-        raise Unfit(missing[0])
-    if channel == "webhook":
-        return Rendered(data={name: shown(declared[name], value, said, bare=True) for name, value in values.items()})
-    parts = texts[said]
-    if channel == "wechat":
-        fields = {name: _filled(text, declared, values, said, "wechat", bare(name)) for name, text in parts.items()}
-        return Rendered(
-            data={**template.setup.get("wechat", {}), "lang": "zh_CN" if said == "zh" else "en_US"} | fields
-        )
-    filled = {name: _filled(text, declared, values, said, _sort(channel, name)) for name, text in parts.items()}
-    subject = " ".join(filled.get("subject", filled.get("title", "")).split())
-    return Rendered(subject, filled.get("text", ""), filled.get("html", ""))
-
-
-def _sort(channel: str, part: str) -> str:
-    return "html" if part == "html" else channel
-
-
-def _filled(
-    text: str, declared: Mapping[str, Variable], values: Mapping[str, Value], said: str, sort: str, plain: bool = False
-) -> str:
-    known = {
-        name: _Words.of(shown(declared[name], value, said, bare=plain), value, sort) for name, value in values.items()
-    }
-    try:
-        return str(_compiled(text, html=sort == "html").render(known))
-    except TemplateError as error:
-        raise Unfit(_first_line(error.message or "")) from None
-
-
-class _Words(str):
-    """A value as it is shown; numbers compare as numbers."""
-
-    __slots__ = ("number",)
-    number: int | None
-
-    @classmethod
-    def of(cls, shown_as: str, value: Value, sort: str) -> "_Words":
-        if sort == "wecom":  # its messages know <a>
-            shown_as = "".join(_WIDE.get(sign, sign) for sign in shown_as)
-        words = cls(shown_as)
-        words.number = value if isinstance(value, int) else None
-        return words
-
-    def _key(self) -> Any:
-        return str(self) if self.number is None else self.number
-
-    def __eq__(self, other: object) -> bool:
-        return bool(self._key() == (other._key() if isinstance(other, _Words) else other))
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __lt__(self, other: Any) -> bool:
-        return bool(self._key() < (other._key() if isinstance(other, _Words) else other))
-
-    def __gt__(self, other: Any) -> bool:
-        return bool(self._key() > (other._key() if isinstance(other, _Words) else other))
-
-    def __le__(self, other: Any) -> bool:
-        return not self > other
-
-    def __ge__(self, other: Any) -> bool:
-        return not self < other
-
-    def __bool__(self) -> bool:
-        return bool(self._key())
-
-    def __hash__(self) -> int:
-        return hash(self._key())
 
 
 class _Walk:
@@ -320,19 +231,16 @@ def _start(text: str, line: int) -> int:
     return min(at, max(len(text) - 1, 0))
 
 
-def _first_line(text: str) -> str:
+def first_line(text: str) -> str:
+    """Of an error of Jinja2's."""
     return text.split("\n", 1)[0][:200]
 
 
 @lru_cache(maxsize=2)
-def _environment(*, html: bool) -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(autoescape=html, undefined=StrictUndefined, cache_size=0)
-    environment.globals.clear()
-    environment.filters.clear()
-    environment.tests.clear()
-    return environment
-
-
-@lru_cache(maxsize=256)
-def _compiled(text: str, *, html: bool) -> Any:
-    return _environment(html=html).from_string(text)
+def environment(*, html: bool) -> ImmutableSandboxedEnvironment:
+    """The sandbox, emptied of all that there is to call. What is missing is an error."""
+    found = ImmutableSandboxedEnvironment(autoescape=html, undefined=StrictUndefined, cache_size=0)
+    found.globals.clear()
+    found.filters.clear()
+    found.tests.clear()
+    return found

@@ -88,12 +88,3 @@ def encode(template: Template) -> dict[str, Any]:
 def decode(data: Mapping[str, Any]) -> Template:
     """Inverse of ``encode``."""
     return Template(data["i"], tuple(Variable(*one) for one in data["v"]), data["t"], data["u"], bool(data["s"]))
-
-
-def render(template: Template, channel: str, language: str, variables: Mapping[str, Value]) -> Rendered:
-    """The message in a language, English where the template has no other; Unfit where a variable does not fit, KeyError
-    for a channel it has not.
-    """
-    from loyalty.templates.language import rendered  # Jinja2, which only who renders pays for
-
-    return rendered(template, channel, language, variables)
