@@ -142,6 +142,9 @@ class MessageStore:
         item = self._table.get(keys.undelivered(program, account, name))
         return None if item is None else _outgoing_of(item)
 
+    def forget_dead(self, program: str, account: str, name: str) -> None:
+        self._table.delete(keys.undelivered(program, account, name))
+
     def due(self, program: str, shard: int, now: int, after: str, limit: int) -> tuple[list[Handed], bool]:
         """Up to ``limit`` messages of a shard that are due, behind the sort key ``after``, and whether there may be
         more.
