@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct, field, to_builtins
 
 from loyalty.contacts.preferences import CHANNELS
 
@@ -44,7 +44,7 @@ class ContactPolicy(Struct, frozen=True):
     holdout_percent: int = 0
     offer_guard: OfferGuard | None = None
     costs: Mapping[str, int] = {}
-    consent: Mapping[str, str] = DEFAULT_CONSENT
+    consent: Mapping[str, str] = field(default_factory=lambda: DEFAULT_CONSENT)
     version: int = 0
 
     def agreed(self, consents: Mapping[str, bool], channel: str) -> bool:
