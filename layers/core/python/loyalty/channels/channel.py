@@ -62,8 +62,8 @@ class Outcome(Struct, frozen=True):
 
 class Channel(Protocol):
     """``proof``: whether a doubtful message can be settled. A webhook's receiver knows a message again by its id, so
-    that is sent once more (``later``, never ``doubtful``); of a mail SES reports that it took it, with our tag, so a
-    ``doubtful`` one is settled by that report, or sent once more when none has come.
+    that is sent once more (``later``, never ``doubtful``). Of a mail SES most often reports, with our tag, that it took
+    it: a ``doubtful`` one is settled by that report, and by nothing else.
     """
 
     @property

@@ -18,6 +18,7 @@ class Config(NamedTuple):
     identity_secret: str
     artifact_secret: str
     night_functions: str
+    channels_secret: str
 
 
 @cache
@@ -35,4 +36,5 @@ def config() -> Config:
         identity_secret=environment.get("IDENTITY_SECRET_ID", ""),
         artifact_secret=environment.get("ARTIFACT_SECRET_ID", ""),
         night_functions=environment.get("NIGHT_FUNCTIONS", ""),
+        channels_secret=environment.get("CHANNELS_SECRET_ID", ""),
     )

@@ -118,6 +118,11 @@ def artifact_keys() -> tuple[bytes, ...]:
     return seal_keys(_secret(config().artifact_secret).text(AGAIN_SECONDS))
 
 
+def channels_secret() -> str:
+    """How providers are reached, as JSON by programme. Unavailable."""
+    return _secret(config().channels_secret).text()
+
+
 @cache
 def _secret(secret_id: str) -> Secret:
     return Secret(_connect, secret_id)
