@@ -13,6 +13,7 @@ from rich.table import Table
 from cli.api import Api
 from cli.publishing import draft_of
 from cli.target import CommandError
+from loyalty.values import money_text
 
 if TYPE_CHECKING:
     from cli.command import Session
@@ -115,7 +116,9 @@ def _show(figures: Any, out: Console, said: Console) -> None:
     change = "" if figures["change_percent"] is None else f" ({figures['change_percent']:+.1f} %)"
     out.print(f"points given   {before:,} -> {after:,}{change}")
     if figures["cost_after"] is not None:
-        out.print(f"cost           {figures['cost_before']:,} -> {figures['cost_after']:,} minor {figures['currency']}")
+        currency = figures["currency"]
+        cost = [money_text(figures[name], currency) for name in ("cost_before", "cost_after")]
+        out.print(f"cost           {cost[0]} -> {cost[1]} {currency}")
     out.print(f"purchases      {figures['purchases_affected']:,} of {figures['purchases']:,} would earn otherwise")
     out.print(
         f"members        {figures['members_gaining']:,} win, {figures['members_losing']:,} lose, "

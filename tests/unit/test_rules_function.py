@@ -282,7 +282,7 @@ def simulate(running: Running, rule_set: str, before: int, after: int) -> None:
     """Leave what a backtest leaves that has come to its end."""
     number = next(_MOMENTS)
     found = Finished(
-        f"sim_{number}", rule_set, "2026-10-01", "2026-10-31", 31, number, number, 10, 20, before, after, 0
+        f"sim_{number:06d}", rule_set, "2026-10-01", "2026-10-31", 31, number, number, 10, 20, before, after, 0
     )
     BacktestStore(running.table).announce(PROGRAM, found)
 

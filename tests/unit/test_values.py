@@ -3,7 +3,7 @@
 import pytest
 
 from loyalty.errors import Invalid
-from loyalty.values import MAX_AMOUNT, ZERO, Rate, exponent, parse_amount
+from loyalty.values import MAX_AMOUNT, ZERO, Rate, exponent, money_text, parse_amount
 
 
 @pytest.mark.parametrize(
@@ -134,3 +134,11 @@ def test_rates_multiply_and_add_exactly() -> None:
 )
 def test_splitting_rounds_down_and_keeps_what_is_left_over(rate: Rate, whole: int, rest: tuple[int, int]) -> None:
     assert rate.split() == (whole, rest)
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "text"),
+    [(123_450, "EUR", "1,234.50"), (-5, "EUR", "-0.05"), (1_234, "JPY", "1,234"), (-1_234, "KWD", "-1.234")],
+)
+def test_an_amount_is_written_with_the_places_of_its_currency(minor: int, currency: str, text: str) -> None:
+    assert money_text(minor, currency) == text

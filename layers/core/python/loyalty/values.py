@@ -70,6 +70,13 @@ def parse_amount(value: int | str, currency: str, field: str) -> int:
     return minor
 
 
+def money_text(minor: int, currency: str) -> str:
+    """Minor units as people write them, without the currency: ``1,234.50``."""
+    places = exponent(currency)
+    whole, rest = divmod(abs(minor), 10**places)
+    return f"{'-' if minor < 0 else ''}{whole:,}" + (f".{rest:0{places}d}" if places else "")
+
+
 class Rate(NamedTuple):
     """An exact fraction, in lowest terms, with a positive denominator."""
 

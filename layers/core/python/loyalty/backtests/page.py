@@ -14,7 +14,7 @@ from loyalty.backtests import pictures
 from loyalty.backtests.pictures import Bar, Pair, Text
 from loyalty.backtests.views import FiguresView, GroupSums, MemberChange, SimulationView, Sums
 from loyalty.rules.ruleset import Names
-from loyalty.values import exponent
+from loyalty.values import money_text
 
 BY_DAY: Final = 93
 """Up to so many days are drawn one by one, more by week."""
@@ -432,10 +432,7 @@ def _of(part: int, whole: int) -> str:
 
 def _money(minor: int, currency: str, *, plain: bool = False) -> str:
     """Minor units as people write them."""
-    places = exponent(currency)
-    sign = "-" if minor < 0 else ""
-    whole, rest = divmod(abs(minor), 10**places)
-    text = f"{sign}{whole:,}" + (f".{rest:0{places}d}" if places else "")
+    text = money_text(minor, currency)
     return text if plain else f"{text} {currency}"
 
 

@@ -203,7 +203,7 @@ def encode(rules: RuleSet) -> bytes:
 def _plain(rules: object) -> tuple[Rule, ...]:
     if isinstance(rules, Kept):
         return tuple(rules)
-    raise NotImplementedError(f"{type(rules).__name__} is no part of a rule set")
+    raise TypeError(f"{type(rules).__name__} is no part of a rule set")
 
 
 def decode(data: bytes) -> RuleSet:
