@@ -21,6 +21,7 @@ from loyalty.ledger.account import (
     Figures,
     Hold,
     Move,
+    Multiplier,
     State,
     period_end,
 )
@@ -270,20 +271,33 @@ def test_the_stored_form_of_counts_is_the_one_that_stored_entries_have() -> None
 
 def test_the_stored_form_of_what_tiers_and_ends_go_by_is_the_one_that_stored_entries_have() -> None:
     assert json.dumps(STANDING.encode(), separators=(",", ":")) == (
-        '{"v":3,"t":77,'
+        '{"v":4,"t":77,'
         '"l":"#WT#W",'
         '"g":["gold",40,719500,1],"m":"&GaeQ,(wLeUPOOO4jWP","q":[500,900],"x":[100,500],"y":[719100,719190],"b":719150,'
         '"c":["aaaaaaaa","O"]}'
     )
+    assert State.decode(10, {**STANDING.encode(), "v": 3}) == STANDING
+
+
+OFFERED = msgspec.structs.replace(
+    wallet({(500, 0): 100}, at=77),
+    multipliers=(Multiplier(719_160, 719_163, "flash-day", 2, 1), Multiplier(719_164, 719_190, "spring", 3, 2)),
+)
+
+
+def test_the_stored_form_of_multipliers_is_the_one_that_stored_entries_have() -> None:
+    assert json.dumps(OFFERED.encode(), separators=(",", ":")) == (
+        '{"v":4,"t":77,"l":"#WT#W","o":[-3,3,"flash-day",2,1,1,26,"spring",3,2],"c":["aaaaaaaa","O"]}'
+    )
 
 
 def test_what_is_empty_is_left_out_of_the_stored_form() -> None:
-    assert wallet(at=77).encode() == {"v": 3, "t": 77, "c": ["aaaaaaaa", "O"]}
+    assert wallet(at=77).encode() == {"v": 4, "t": 77, "c": ["aaaaaaaa", "O"]}
     assert wallet(at=77).encode(2) == {"v": 2, "t": 77, "c": ["aaaaaaaa", 0]}
     assert wallet(at=77).encode(1) == {"v": 1, "k": "member", "s": "open", "t": 77, "c": ["aaaaaaaa", 0]}
 
 
-@pytest.mark.parametrize("state", [FULL, COUNTING, STANDING])
+@pytest.mark.parametrize("state", [FULL, COUNTING, STANDING, OFFERED])
 def test_a_state_comes_back_from_its_stored_form_with_all_it_has(state: State) -> None:
     assert State.decode(10, json.loads(json.dumps(state.encode()))) == state
 
@@ -301,7 +315,7 @@ def test_equal_states_have_the_same_stored_form_however_they_came_about() -> Non
     assert json.dumps(turned.encode()) == json.dumps(COUNTING.encode())
 
 
-@pytest.mark.parametrize("version", [0, 4, "1", None])
+@pytest.mark.parametrize("version", [0, 5, "1", None])
 def test_a_schema_that_this_code_does_not_know_is_corrupt(version: object) -> None:
     with pytest.raises(Corrupt, match="schema"):
         State.decode(1, {**FULL.encode(), "v": version})

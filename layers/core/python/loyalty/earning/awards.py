@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from loyalty.earning.offers import multiplied, names_of
 from loyalty.earning.purchase import Attribute, Given, Order
 from loyalty.earning.quotes import Quote, Quoted
 from loyalty.errors import Refused
@@ -35,7 +36,8 @@ def purchase_earns(
     facts = reader(rules).purchase(order, given.person if given else None, state if order.account else None)
     recorded = given.recorded if given else order.occurred
     terms = _terms(policy, order.occurred, recorded, Terms(order.terms.expiry, order.terms.start))
-    return decide(rules, loaded.evaluator.evaluate(facts), facts, state, terms, rooms), facts.day
+    outcome = decide(rules, loaded.evaluator.evaluate(facts), facts, state, terms, rooms)
+    return replace(outcome, awards=multiplied(outcome.awards, state, facts.day)), facts.day
 
 
 def event_earns(
@@ -91,10 +93,12 @@ def _returned(order: Order) -> Returned:
 
 def quoted(loaded: Loaded, outcome: Outcome, draft: Draft, day: int, *, visit: bool) -> Quote:
     """An outcome as a quote: given to a draft that is thrown away, so an account that could not have it refuses."""
+    best = draft.state.multiplier(day) if visit else None
     given = earn_awards(draft, [award.award() for award in outcome.awards], day, visit)
     names = {rule.id: rule.names for rule in loaded.evaluator.rules.rules}
     awards = [
-        Quoted(award.rule, points, names[award.rule]) for award, points in zip(outcome.awards, given, strict=True)
+        Quoted(award.rule, points, names.get(award.rule) or (names_of(best) if best else None))
+        for award, points in zip(outcome.awards, given, strict=True)
     ]
     return Quote(sum(given), tuple(awards), loaded.version)
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from loyalty.earning.activity import Activity
 from loyalty.earning.checks import check_occurred, check_wallet
+from loyalty.earning.offers import by_rate, names_of
 from loyalty.earning.persons import as_of
 from loyalty.earning.purchase import Given, Order, OrderTerms, Purchase, Return, take_back
 from loyalty.earning.rulebook import Rulebook
@@ -33,10 +34,12 @@ from loyalty.table.writes import Contended, Put
 
 if TYPE_CHECKING:
     from loyalty.earning.quotes import Quote
-    from loyalty.rules.engine import Outcome
+    from loyalty.rules.engine import Awarded, Outcome
     from loyalty.rules.evaluation import Loaded
 
 BASE_RULE: Final = "base"
+BY_RATE: Final = 0
+"""The version of what was given by the policy's rate, and by offers of campaigns."""
 MAX_TRIES: Final = 5
 MOST_LINES_TOLD: Final = 20
 """An entry of a return names its lines up to so many."""
@@ -84,6 +87,8 @@ class Earning:
             person = as_of(policy, person, opened.state, now)
             order = _under(loaded, replace(order, given=Given(loaded.version, now, person)))
             order = self._reserved(program, policy, loaded, order, opened.state, now)
+        elif awards := by_rate(order, opened.state, order.terms.day):
+            order = replace(order, given=Given(BY_RATE, now, None, awards))
         posting = _Posting(program, policy, order, self._orders, self._book, loaded)
         what = order_ref(order.source, order.order_id)
         try:
@@ -240,8 +245,12 @@ class Earning:
         state, person = self._book.look(self._ledger, Chain(program, purchase.account, purchase.wallet), loaded)
         draft = Draft(state, now)
         if loaded is None:
-            _earn(order, policy.day(order.occurred))(draft)
-            return Quote(draft.detail["points"], (Quoted(BASE_RULE, draft.detail["points"]),))
+            best = state.multiplier(order.terms.day)
+            awards = _earn(order, state, order.terms.day)(draft)
+            told = draft.detail.get("awards", [[BASE_RULE, draft.detail["points"]]])
+            names = {award.rule: names_of(best) for award in awards[1:] if best}
+            quoted_awards = tuple(Quoted(rule, points, names.get(rule)) for rule, points in told)
+            return Quote(draft.detail["points"], quoted_awards)
         from loyalty.earning.awards import purchase_earns, quoted
 
         order = replace(order, given=Given(loaded.version, now, as_of(policy, person, state, now)))
@@ -270,6 +279,8 @@ class _Posting:
     ) -> None:
         self.order = order
         self.outcome: Outcome | None = None
+        self.awards: tuple[Awarded, ...] = ()
+        """What was decided last, where it is not the policy's rate alone."""
         self.reserved = order.given.reserved if order.given else {}
         self._program = program
         self._policy = policy
@@ -297,18 +308,21 @@ class _Posting:
 
     def decide(self, draft: Draft) -> None:
         order = self.order
-        if order.given is None:
-            _earn(order, self._policy.day(order.occurred))(draft)
+        if order.given is None or order.given.version == BY_RATE:
+            day = order.terms.day or self._policy.day(order.occurred)
+            self.awards = _earn(order, draft.state, day)(draft)
             return
         if self._readable:
             from loyalty.earning.awards import forget
 
             self.outcome, day = self._earns(draft.state)
+            self.awards = self.outcome.awards
             awards = [award.award() for award in self.outcome.awards]
             commands.earn_awards(draft, awards, day, True, order.amount, order.terms.lasting)
             forget(draft, self.rules.evaluator.rules)
         else:
-            awards = [award.award() for award in order.given.awards]
+            self.awards = order.given.awards
+            awards = [award.award() for award in self.awards]
             day = self._policy.day(order.occurred)
             commands.earn_awards(draft, awards, day, True, order.amount, order.terms.lasting)
         draft.detail |= {
@@ -320,12 +334,14 @@ class _Posting:
 
     def extra(self, draft: Draft) -> Sequence[Put]:
         """The order's next version, where the awards have become others since it was written."""
-        del draft
         given = self.order.given
-        if given is None or self.outcome is None or self.outcome.awards == given.awards:
+        if self.awards == (given.awards if given else ()):
             return ()
-        after = replace(self.order, given=replace(given, awards=self.outcome.awards), version=self.order.version + 1)
-        return (self._orders.put_of(self._program, after),)
+        after: Given | None = replace(given or Given(BY_RATE, draft.now), awards=self.awards)
+        if not self.awards and given is not None and given.version == BY_RATE:
+            after = None  # by the rate alone
+        order = replace(self.order, given=after, version=self.order.version + 1)
+        return (self._orders.put_of(self._program, order),)
 
     def _earns(self, state: State) -> "tuple[Outcome, int]":
         """Worked out once for each state: the account after the same entry is the same account."""
@@ -402,15 +418,23 @@ def _cause(order: Order) -> Cause:
     return Cause(order.ref, order.fingerprint, order.actor, order.occurred)
 
 
-def _earn(order: Order, day: int) -> Callable[[Draft], None]:
-    """By the policy's rate. The purchase is counted all the same: rules that are published later may ask for it."""
+def _earn(order: Order, state: State, day: int) -> "Callable[[Draft], tuple[Awarded, ...]]":
+    """By the policy's rate, and by the multiplier that holds on the day; its awards are answered. The purchase is
+    counted all the same: rules that are published later may ask for it.
+    """
+    awards = by_rate(order, state, day)
 
-    def decide(draft: Draft) -> None:
+    def decide(draft: Draft) -> "tuple[Awarded, ...]":
         terms = order.terms
-        commands.earn_amount(
-            draft, BASE_RULE, terms.rate, order.amount, terms.expiry, terms.start, terms.day or day, terms.lasting
-        )
+        if awards:
+            given = [award.award() for award in awards]
+            commands.earn_awards(draft, given, day, True, order.amount, terms.lasting)
+        else:
+            commands.earn_amount(
+                draft, BASE_RULE, terms.rate, order.amount, terms.expiry, terms.start, day, terms.lasting
+            )
         draft.detail |= {"source": order.source, "order": order.order_id, "amount": order.amount}
+        return awards
 
     return decide
 
@@ -427,7 +451,8 @@ def _reverse(before: Order, after: Order, amount: int) -> Callable[[Draft], None
 
             shares = goes_back(given, before, after)
             commands.take_back(draft, shares, terms.return_policy, wholly, terms.day, amount)
-            draft.detail["rules"] = given.version
+            if given.version != BY_RATE:
+                draft.detail["rules"] = given.version
             if back := _lines_back(before, after):
                 draft.detail["back"] = back
         draft.detail |= {

@@ -6,11 +6,14 @@ member it tells what rules in force read, and nothing of a birthday.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
 
+from loyalty.earning.offers import by_rate, campaign_of, names_of, written
 from loyalty.earning.purchase import Order
+from loyalty.errors import Refused
 from loyalty.explanations.missing import fields_of
 from loyalty.explanations.nearest import Changed, Suggestion, nearest
 from loyalty.explanations.occasion import Decided, Occasion, decided
@@ -29,13 +32,14 @@ from loyalty.explanations.views import (
     exact,
 )
 from loyalty.ids import located
-from loyalty.ledger.account import State
+from loyalty.ledger import commands
+from loyalty.ledger.account import Draft, Multiplier, State
 from loyalty.ledger.chain import Entry
-from loyalty.ledger.views import iso, movements
-from loyalty.rules.engine import Step, counter
+from loyalty.ledger.views import given_multiplier, iso, movements
+from loyalty.rules.engine import Awarded, Step, counter
 from loyalty.rules.evaluation import Loaded
 from loyalty.rules.facts import Happened, Person, typed
-from loyalty.rules.ruleset import BASE_RULE, Cap, Rule, RuleSet
+from loyalty.rules.ruleset import BASE_RULE, Cap, Names, Rule, RuleSet
 from loyalty.rules.tree import Field
 from loyalty.values import ZERO, Rate, exponent
 
@@ -118,6 +122,7 @@ def _by_rules(entry: Entry, before: State, source: Source, language: Language, v
     rules = loaded.evaluator.rules
     speaker = Speaker(rules, language)
     told = [*_rules(rules, given, speaker), *_failed(rules, given, speaker)]
+    told += _offered(given, before, language)
     told.sort(key=lambda view: (view.rule != BASE_RULE, view.rule))
     more = [_suggested(one, speaker, rules) for one in nearest(loaded.evaluator, occasion, given)]
     text = [speaker.say("entry.rules", given.total, rules.name, version)]
@@ -204,13 +209,60 @@ def _as_it_says(entry: Entry, before: State, source: Source, language: Language,
             rule,
             "given",
             points,
-            say(language, "entry.part", in_language(names[rule], language) if rule in names else rule, points),
+            say(language, "entry.part", _name(rule, names, language), points),
             names.get(rule, UNSET),
         )
         for rule, points in _awards(entry)
     ]
     text = [say(language, "entry.rules.own", entry.detail.get("points", 0), version), *(view.text for view in rules)]
     return _view(entry, before, language, text, recomputed=False, rule_set=_ref(version, source.loaded), rules=rules)
+
+
+def _name(rule: str, names: Mapping[str, Names], language: Language) -> str:
+    """What a rule is called, or whose offer it was."""
+    if rule in names:
+        return in_language(names[rule], language)
+    campaign = campaign_of(rule)
+    return say(language, "offer.campaign", campaign) if campaign else rule
+
+
+def _offered(given: Decided, before: State, language: Language) -> Iterator[RuleView]:
+    """What a campaign's multiplier gave beside the rules."""
+    best = before.multiplier(given.facts.day)
+    for award, points in zip(given.outcome.awards, given.points, strict=True):
+        if best is not None and campaign_of(award.rule):
+            rests = before.remainders.get(award.rule, ZERO), given.carried.get(award.rule, ZERO)
+            yield _multiplied(best, award, points, rests, language)
+
+
+def _multiplied(
+    best: Multiplier, award: Awarded, points: int, rests: tuple[Rate, Rate], language: Language
+) -> RuleView:
+    """``rests`` are what was carried before and after."""
+    exactly = Rate.of(award.num, award.den)
+    title = say(language, "named", say(language, "offer", written(best), best.campaign))
+    days = say(language, "offer.days", *_days(best))
+    named, colon = say(language, "rule.when", title, days), say(language, "colon")
+    parts = [
+        f"{named}{colon}{say(language, 'rule.exact', _number(exactly))}",
+        *_carried(rests[0], points, rests[1], language),
+    ]
+    return RuleView(
+        award.rule,
+        "given",
+        points,
+        say(language, "then").join(parts),
+        names_of(best),
+        exact=exact(exactly),
+        rounding="carry",
+        before=exact(rests[0]),
+        after=exact(rests[1]),
+    )
+
+
+def _days(multiplier: Multiplier) -> tuple[str, str]:
+    first, last = (date.fromordinal(day).isoformat() for day in (multiplier.first, multiplier.last))
+    return first, last
 
 
 def _rules(rules: RuleSet, given: Decided, speaker: Speaker) -> Iterator[RuleView]:
@@ -401,6 +453,8 @@ def _told(entry: Entry, before: State, source: Source, language: Language) -> tu
         parts = (points, detail["released"], detail["left"])
     elif kind in ("activated", "cancelled"):
         parts = (points, detail["of"])
+    elif kind == "offered" and (offer := given_multiplier(entry.moves)):
+        parts = (written(offer), *_days(offer), offer.campaign)
     elif kind == "adjusted":
         parts = (f"{points:+}", detail["reason"])
     elif kind in ("frozen", "unfrozen", "closed"):
@@ -414,18 +468,50 @@ def _earned(entry: Entry, before: State, source: Source, language: Language) -> 
     points = detail.get("points", 0)
     if "event" in detail:
         return [say(language, "entry.bonus", points, detail["event"])], UNSET
+    if "campaign" in detail:
+        return [say(language, "entry.offer", points, detail["campaign"])], UNSET
     order = source.order
     if order is None:
         return [say(language, "entry.earned.own", points)], False
+    if "awards" in detail:
+        return _by_rate_and_offer(entry, before, order, language)
     earned = order.terms.rate.times(detail["amount"])
     rest = before.remainders.get(BASE_RULE, ZERO)
     whole, after = rest.plus(earned).split()
     if whole != points or after != entry.state.remainders.get(BASE_RULE, ZERO):
         return [say(language, "entry.earned.own", points)], False
-    rate = order.terms.rate.times(10 ** exponent(order.currency))
-    amount = _money(detail["amount"], order.currency)
-    rated = say(language, "entry.rate", amount, _number(rate), order.currency, _number(earned))
+    rated = _rated(order, earned, language)
     return [say(language, "then").join([rated, *_carried(rest, whole, after, language)])], True
+
+
+def _rated(order: Order, earned: Rate, language: Language) -> str:
+    rate = order.terms.rate.times(10 ** exponent(order.currency))
+    amount = _money(order.amount, order.currency)
+    return say(language, "entry.rate", amount, _number(rate), order.currency, _number(earned))
+
+
+def _by_rate_and_offer(
+    entry: Entry, before: State, order: Order, language: Language
+) -> tuple[list[str], bool | UnsetType]:
+    """A purchase by the policy's rate on a day on which a multiplier held."""
+    day = order.terms.day
+    awards, best = by_rate(order, before, day), before.multiplier(day)
+    draft = Draft(before, entry.recorded)
+    try:
+        given = commands.earn_awards(draft, [award.award() for award in awards])
+    except Refused:
+        given = []
+    told = [[award.rule, points] for award, points in zip(awards, given, strict=True)] if given else []
+    if best is None or told != entry.detail["awards"]:
+        parts = [say(language, "entry.part", _name(rule, {}, language), points) for rule, points in _awards(entry)]
+        return [say(language, "entry.earned.own", entry.detail["points"]), *parts], False
+    rests = [
+        (before.remainders.get(award.rule, ZERO), draft.state.remainders.get(award.rule, ZERO)) for award in awards
+    ]
+    earned = Rate.of(awards[0].num, awards[0].den)
+    base = [_rated(order, earned, language), *_carried(rests[0][0], given[0], rests[0][1], language)]
+    more = _multiplied(best, awards[1], given[1], rests[1], language)
+    return [say(language, "then").join(base), more.text], True
 
 
 def _reversed(entry: Entry, source: Source, language: Language) -> list[str]:
@@ -440,7 +526,7 @@ def _reversed(entry: Entry, source: Source, language: Language) -> list[str]:
     ]
     rules = {} if source.loaded is None else {rule.id: rule.names for rule in source.loaded.evaluator.rules.rules}
     for rule, points in detail.get("awards", ()):
-        name = in_language(rules[rule], language) if rule in rules else rule
+        name = _name(rule, rules, language)
         text.append(say(language, "entry.part", name, points))
     if "forgiven" in detail:
         text.append(say(language, "entry.forgiven", detail["forgiven"]))

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 from msgspec.structs import replace
 
+from loyalty.earning.offers import multiplied
 from loyalty.earning.purchase import Order
 from loyalty.errors import Refused
 from loyalty.ledger import commands
@@ -80,6 +81,8 @@ def decided(evaluator: Evaluator, occasion: Occasion) -> Decided | None:
     rules = evaluator.rules
     facts = occasion.facts(rules)
     outcome = decide(rules, evaluator.evaluate(facts), facts, occasion.before, _no_terms, occasion.rooms)
+    if isinstance(occasion.happened, Order):
+        outcome = replace(outcome, awards=multiplied(outcome.awards, occasion.before, facts.day))
     draft = Draft(occasion.before, occasion.recorded)
     try:
         given = commands.earn_awards(draft, [one.award() for one in outcome.awards], facts.day)

@@ -244,6 +244,14 @@ PHRASES: Final[Mapping[str, Names]] = {
     "entry.adjusted": Names("an operator corrected the balance by {0} points: {1}", "运营人员更正余额{0}分：{1}"),
     "entry.transferred_out": Names("{0} points left for another account", "{0}分转往另一账户"),
     "entry.transferred_in": Names("{0} points came from another account", "{0}分来自另一账户"),
+    "entry.offer": Names("campaign “{1}” gave {0} points", "活动“{1}”赠送{0}分"),
+    "entry.offered": Names(
+        "campaign “{3}” gave {0} times the base points for purchases from {1} to {2}",
+        "活动“{3}”：{1}至{2}消费可得{0}倍基础积分",
+    ),
+    "offer": Names("{0} times the base points by campaign {1}", "活动{1}的{0}倍基础积分"),
+    "offer.days": Names("from {0} to {1}", "{0}至{1}"),
+    "offer.campaign": Names("campaign {0}", "活动{0}"),
     "entry.expired": Names("what time had changed was written down", "记下时间带来的变化"),
     "entry.activated": Names(
         "the event that the points of entry {1} waited for has come: {0} points can be spent",
@@ -277,6 +285,7 @@ PHRASES: Final[Mapping[str, Names]] = {
     "why.transferred": Names("transferred", "转账"),
     "why.forfeited": Names("given up when the account was closed", "关闭账户时放弃"),
     "why.forgiven": Names("let go when the account was closed", "关闭账户时免除"),
+    "why.offered": Names("offered by a campaign", "活动赠予"),
     "why.merged": Names("two lots became one", "两个批次合为一个"),
     "why.extended": Names("made to last longer", "延长有效期"),
     "why.noticed": Names("the member was told", "已通知会员"),

@@ -23,6 +23,7 @@ Moves (``why`` is the reason in the vocabulary of docs/concepts.md):
 ``[why, "q", noticed, promised]``           ends that notice was given of, and ends that wait for notice; up to there
 ``[why, "v", decayed, noticed]``            day of the last decay, and the decay day that notice was given of
 ``[why, "w", day]``                         day of the last purchase that an alert on the silence since was given for
+``[why, "o", campaign, num, den, …]``       base points times num/den for purchases from a day to another: …
 ==========================================  ==========================================================
 
 Times are whole seconds since 1970, UTC. An ``expiry`` of 0 is never; a ``start`` of 0 has begun, any other makes the
@@ -40,6 +41,10 @@ period ever counts more than its cap, and nothing has to be remembered of past p
 bought, by the month of the day on which it was, and for good. A return takes from the month of its purchase. Months
 are counted ``12 * year + month - 1``; those before the ``MAX_MONTHS`` up to now are left to the figures for good. What
 was done before figures were kept is in none, so nothing is taken from there when it comes back.
+
+**Multipliers** are offers of campaigns: of those that hold on the day of a purchase the largest counts. Days are those
+that purchases count on. One that has ended is kept ``LATE_DAYS`` more for purchases that are reported late, as long as
+none takes its place.
 
 **Notice.** Lots whose end is at most ``promised`` were given under the promise that nothing ends without notice: they
 last until ``noticed`` has reached their end.
@@ -60,7 +65,7 @@ from msgspec import Struct, field
 from loyalty.errors import Corrupt
 from loyalty.values import Rate
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 MAX_LOTS: Final = 36
 MAX_WAITING: Final = 24
 """Lots that may wait for an event: so many fewer than there may be in all that they need never be merged."""
@@ -69,6 +74,8 @@ MAX_LAPSED: Final = 3
 MAX_RECENT: Final = 6
 MAX_STREAKS: Final = 8
 MAX_MONTHS: Final = 25
+MAX_MULTIPLIERS: Final = 3
+LATE_DAYS: Final = 14
 TAG_LENGTH: Final = 8
 """Characters of a reference's short form."""
 
@@ -154,6 +161,16 @@ class Figures(NamedTuple):
 NOTHING: Final = Figures()
 
 
+class Multiplier(NamedTuple):
+    """Purchases of the days from ``first`` to ``last``, both included, earn ``num / den`` times the base points."""
+
+    first: int
+    last: int
+    campaign: str
+    num: int
+    den: int
+
+
 class State(Struct):
     """A wallet after its newest entry. ``number`` 0 is a wallet that was never opened."""
 
@@ -200,6 +217,8 @@ class State(Struct):
     """Day of the decay that notice was given of."""
     alerted: int = 0
     """Day of the last purchase that an alert on the silence since was given for."""
+    multipliers: tuple[Multiplier, ...] = ()
+    """Of campaigns, soonest first."""
 
     def copy(self) -> "State":
         return State(
@@ -231,6 +250,7 @@ class State(Struct):
             self.decayed,
             self.decay_noticed,
             self.alerted,
+            self.multipliers,
         )
 
     @property
@@ -271,6 +291,14 @@ class State(Struct):
             held=sum(hold.points for hold in self.holds.values()),
             arrears=self.arrears,
         )
+
+    def multiplier(self, day: int) -> Multiplier | None:
+        """The largest that holds on ``day``; of equal ones that which began first."""
+        best: Multiplier | None = None
+        for one in self.multipliers:
+            if one.first <= day <= one.last and (best is None or one.num * best.den > best.num * one.den):
+                best = one
+        return best
 
     def encode(self, schema: int = SCHEMA) -> dict[str, Any]:
         """Plain JSON data, the same for equal states: empty parts are left out, the rest is sorted. Of a schema before
@@ -325,6 +353,12 @@ class State(Struct):
             data["y"] = [self.decayed, self.decay_noticed]
         if self.alerted:
             data["b"] = self.alerted
+        if self.multipliers:
+            data["o"] = [
+                part
+                for first, last, campaign, num, den in self.multipliers
+                for part in (first - self._today, last - first, campaign, num, den)
+            ]
 
     def _decode_standing(self, data: dict[str, Any]) -> None:
         if "g" in data:
@@ -340,6 +374,12 @@ class State(Struct):
         self.extended = (began, until)
         self.decayed, self.decay_noticed = data.get("y", (0, 0))
         self.alerted = data.get("b", 0)
+        if "o" in data:
+            parts = data["o"]
+            self.multipliers = tuple(
+                Multiplier(self._today + begins, self._today + begins + days, campaign, num, den)
+                for begins, days, campaign, num, den in zip(*(parts[place::5] for place in range(5)), strict=True)
+            )
 
     def _encode_counts(self, data: dict[str, Any]) -> None:
         today = self._today
@@ -377,18 +417,18 @@ class State(Struct):
     def decode(cls, number: int, data: dict[str, Any]) -> "State":
         """Inverse of ``encode``; Corrupt for a schema this code does not know."""
         schema = data.get("v")
-        if schema not in (1, 2, SCHEMA):
+        if schema not in (1, 2, 3, SCHEMA):
             raise Corrupt(f"state of schema {schema!r}")
         active = data.get("l")
         lots: dict[LotKey, int] = {
             (expiry, 0): points
-            for expiry, points in _unpacked(_numbers(active) if active and schema == SCHEMA else active, 1)
+            for expiry, points in _unpacked(_numbers(active) if active and schema >= 3 else active, 1)
         }
         lots |= {(expiry, start): points for expiry, start, points in _unpacked(data.get("n"), 2)}
         lots |= {(expiry, WAITING): points for expiry, points in _unpacked(data.get("w"), 1)}
         at = data["t"]
         tags, *ages = data["c"]
-        if schema == SCHEMA:
+        if schema >= 3:
             ages = _numbers(*ages)
         state = cls(
             number=number,
@@ -460,6 +500,9 @@ class State(Struct):
             self.decayed, self.decay_noticed = move[2], move[3]
         elif op == "w":
             self.alerted = move[2]
+        elif op == "o":
+            campaign, num, den, first, last = move[2:]
+            self._keep_multipliers((*self.multipliers, Multiplier(first, last, campaign, num, den)))
         else:
             raise Corrupt(f"unknown move {op!r}")
 
@@ -485,6 +528,13 @@ class State(Struct):
             self.months[month] = after
         self.months = {each: row for each, row in self.months.items() if each >= oldest and row != NOTHING}
         self.total = self.total.plus(change)
+        self._keep_multipliers(self.multipliers)
+
+    def _keep_multipliers(self, multipliers: tuple[Multiplier, ...]) -> None:
+        """Those that late purchases may still ask for; of too many those that end last."""
+        late = [one for one in multipliers if one.last >= self._today - LATE_DAYS]
+        newest = sorted(late, key=lambda one: one.last)[-MAX_MULTIPLIERS:]
+        self.multipliers = tuple(sorted(newest))
 
     def _apply_to_hold(self, number: int, expiry: int, delta: int) -> None:
         hold = self.holds.get(number)

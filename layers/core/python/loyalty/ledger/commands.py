@@ -11,7 +11,18 @@ from typing import Final
 from msgspec import Struct
 
 from loyalty.errors import Invalid, NotFound, Refused
-from loyalty.ledger.account import MAX_HOLDS, MAX_WAITING, WAITING, Draft, Hold, LotKey, Move, Part, expiry_order
+from loyalty.ledger.account import (
+    MAX_HOLDS,
+    MAX_MULTIPLIERS,
+    MAX_WAITING,
+    WAITING,
+    Draft,
+    Hold,
+    LotKey,
+    Move,
+    Part,
+    expiry_order,
+)
 from loyalty.values import MAX_POINTS, ZERO, Rate
 
 ONLY_PENDING: Final = "only_pending"
@@ -84,6 +95,17 @@ def earn(draft: Draft, grants: Sequence[Grant], day: int = 0, lasting: Lasting =
         _grant(draft, "earned", grant, lasting)
     _figure(draft, "earned", day, 0, sum(grant.points for grant in grants), 0)
     draft.settle()
+
+
+def multiply(draft: Draft, campaign: str, multiplier: Rate, first: int, last: int, today: int) -> None:
+    """What is bought from ``first`` to ``last``, both included, earns so many times the base points; days are ordinals.
+    Of those that have not ended ``today``, an account has at most ``MAX_MULTIPLIERS``.
+    """
+    begin(draft, "offered")
+    if sum(one.last >= today for one in draft.state.multipliers) >= MAX_MULTIPLIERS:
+        raise Refused("OFFERS_LIMIT_REACHED", f"An account is offered at most {MAX_MULTIPLIERS} multipliers at once")
+    draft.move("offered", "o", campaign, multiplier.num, multiplier.den, first, last)
+    draft.detail |= {"campaign": campaign, "multiplier": [*multiplier], "days": [first, last]}
 
 
 def earn_awards(

@@ -37,14 +37,14 @@ TYPES: Final[dict[str, str]] = {
 """Event by the reason of a move. ``merged`` and ``opened`` are nobody's business but the ledger's."""
 PENDING: Final = "points.pending"
 ENROLLED: Final = "member.enrolled"
-_SILENT: Final = frozenset("dzrpckygxqvw")
+_SILENT: Final = frozenset("dzrpckygxqvwo")
 """Moves that change no balance."""
 _OF_AWARDS: Final = frozenset({"points.earned", PENDING, "points.reversed"})
 
 
 class PointsEvent(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Points moved. ``points`` is how many, without sign; ``why`` the ledger's reason; ``awards`` each rule's part in
-    all that the entry earned or took back, where that is more than the base rule.
+    all that the entry earned or took back, where that is more than the base rule; ``campaign`` is whose offer it was.
     """
 
     version: int = VERSION
@@ -62,6 +62,7 @@ class PointsEvent(Struct, frozen=True, omit_defaults=True, kw_only=True):
     source: str | UnsetType = UNSET
     order_id: str | UnsetType = UNSET
     event: str | UnsetType = UNSET
+    campaign: str | UnsetType = UNSET
     awards: list[AwardView] | UnsetType = UNSET
 
 
@@ -118,5 +119,6 @@ def _detail(entry: Entry, event: str, why: str, points: int) -> PointsEvent:
         source=entry.detail.get("source", UNSET),
         order_id=entry.detail.get("order", UNSET),
         event=entry.detail.get("event", UNSET),
+        campaign=entry.detail.get("campaign", UNSET),
         awards=awards(entry) if event in _OF_AWARDS else UNSET,
     )

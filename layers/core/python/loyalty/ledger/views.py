@@ -2,13 +2,13 @@
 the first one.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
 from loyalty.ids import located
-from loyalty.ledger.account import WAITING, Move, State, next_expiry
+from loyalty.ledger.account import WAITING, Move, Multiplier, State, next_expiry
 from loyalty.ledger.chain import Chain, Entry
 
 
@@ -71,11 +71,23 @@ class TierChange(Struct, frozen=True, omit_defaults=True):
     now: str | UnsetType = UNSET
 
 
+class MultiplierView(Struct, frozen=True):
+    """Purchases of the days from ``first_day`` to ``last_day``, both included, earn so many times the base points;
+    ``times`` is an exact fraction.
+    """
+
+    campaign: str
+    times: str
+    first_day: str
+    last_day: str
+
+
 class EntryView(Struct, frozen=True, omit_defaults=True):
     """One line of the ledger. ``points`` is what the command moved, always positive but for an adjustment down.
 
     ``awards`` are given where they are more than the base rule's, ``rule_set`` where a version of a rule set decided;
-    ``of`` is the entry whose waiting points were activated or cancelled.
+    ``of`` is the entry whose waiting points were activated or cancelled, ``campaign`` the one that gave points or a
+    ``multiplier``.
     """
 
     id: str
@@ -102,6 +114,8 @@ class EntryView(Struct, frozen=True, omit_defaults=True):
     of: str | UnsetType = UNSET
     allowance: str | UnsetType = UNSET
     tier: TierChange | UnsetType = UNSET
+    campaign: str | UnsetType = UNSET
+    multiplier: MultiplierView | UnsetType = UNSET
 
 
 class LotView(Struct, frozen=True, omit_defaults=True):
@@ -133,6 +147,8 @@ class BalanceView(Struct, frozen=True, omit_defaults=True):
     lots: list[LotView]
     holds: list[HeldView]
     expires_next: LotView | UnsetType = UNSET
+    multipliers: list[MultiplierView] | UnsetType = UNSET
+    """Those that campaigns have given and that have not ended, and those that ended a few days ago."""
 
 
 def entry_view(entry: Entry, allowance: str | UnsetType = UNSET) -> EntryView:
@@ -168,6 +184,8 @@ def entry_view(entry: Entry, allowance: str | UnsetType = UNSET) -> EntryView:
         else UNSET,
         allowance=allowance,
         tier=_tier(entry),
+        campaign=detail.get("campaign", UNSET),
+        multiplier=_multiplier(entry),
     )
 
 
@@ -227,7 +245,28 @@ def balance_view(chain: Chain, state: State) -> BalanceView:
             for number, hold in sorted(state.holds.items())
         ],
         expires_next=LotView(expiring[1], iso(expiring[0])) if expiring else UNSET,
+        multipliers=[_multiplied(one) for one in state.multipliers] or UNSET,
     )
+
+
+def _multiplier(entry: Entry) -> MultiplierView | UnsetType:
+    given = given_multiplier(entry.moves)
+    return UNSET if given is None else _multiplied(given)
+
+
+def given_multiplier(moves: list[Move]) -> Multiplier | None:
+    """The multiplier that an entry gave, read from its moves."""
+    for move in moves:
+        if move[1] == "o":
+            campaign, num, den, first, last = move[2:]
+            return Multiplier(first, last, campaign, num, den)
+    return None
+
+
+def _multiplied(one: Multiplier) -> MultiplierView:
+    times = str(one.num) if one.den == 1 else f"{one.num}/{one.den}"
+    first, last = (date.fromordinal(day).isoformat() for day in (one.first, one.last))
+    return MultiplierView(one.campaign, times, first, last)
 
 
 def _moment(seconds: int) -> str | UnsetType:

@@ -14,6 +14,8 @@ from msgspec import Struct
 from loyalty.values import Rate
 
 ONE = Rate(1, 1)
+WORKED_OUT = ("conditions",)
+"""Parts of a stored document that are worked out from what operators write."""
 
 
 class Terms(Struct, frozen=True):
@@ -26,8 +28,8 @@ class Terms(Struct, frozen=True):
 
 
 class Level(Struct, frozen=True):
-    """A tier. It is reached by any of its minima, with ``all`` by all of them; by everybody where it has none.
-    ``spend`` is in minor units.
+    """A tier. It is reached by any of its minima and its condition, with ``all`` by all of them; by everybody where it
+    has none. ``spend`` is in minor units.
     """
 
     id: str
@@ -39,6 +41,12 @@ class Level(Struct, frozen=True):
     all: bool = False
     multiplier: Rate = ONE
     benefits: tuple[str, ...] = ()
+    when: str = ""
+    """A condition in the language of rules, empty for none."""
+    means: dict[str, str] = {}
+    """What members are told that the condition means, by language."""
+    tree: Any = None
+    """The condition as it was checked, as JSON data."""
 
 
 class Tiers(Struct, frozen=True):
@@ -110,7 +118,7 @@ class Program(Struct, frozen=True):
             reminders=tuple((document.get("reminders") or {}).get("days", ())),
             decay=document.get("decay"),
             renewal=document.get("renewal"),
-            tiers=_tiers(document.get("tiers")),
+            tiers=_tiers(document.get("tiers"), document.get("conditions", {})),
             churn=document.get("churn"),
             sandbox=document.get("sandbox", False),
         )
@@ -168,6 +176,8 @@ def _last_day(expiry: Mapping[str, Any], day: date) -> date | None:
     kind = expiry["kind"]
     if kind in ("rolling", "inactivity"):
         return _round_up(add_months(day, expiry["months"]), expiry["rounding"])
+    if kind == "days":  # of an offer; no policy has it
+        return day + timedelta(days=expiry["days"])
     if kind == "fixed_dates":
         return min(
             candidate
@@ -178,7 +188,13 @@ def _last_day(expiry: Mapping[str, Any], day: date) -> date | None:
     return None
 
 
-def _tiers(document: Mapping[str, Any] | None) -> Tiers | None:
+def as_written(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored document without what was worked out from it, as it can be checked again."""
+    written = {name: part for name, part in document.items() if name not in WORKED_OUT}
+    return {**written, "earn": {"rate": document["earn"]["rate"]}}
+
+
+def _tiers(document: Mapping[str, Any] | None, conditions: Mapping[str, Any]) -> Tiers | None:
     if document is None:
         return None
     window = document["window"]
@@ -192,6 +208,9 @@ def _tiers(document: Mapping[str, Any] | None) -> Tiers | None:
             level["all"],
             Rate.parse(level["multiplier"]),
             tuple(level["benefits"]),
+            level.get("when") or "",
+            level.get("means") or {},
+            conditions.get(level["id"]),
         )
         for level in document["levels"]
     )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from loyalty.churn.service import Churn
     from loyalty.clients.service import Clients
     from loyalty.earning.intake import Intake
+    from loyalty.earning.granting import Offers
     from loyalty.explanations.service import Explanations
     from loyalty.members.member import Member
     from loyalty.members.service import Members
@@ -126,6 +127,13 @@ def earning() -> Earning:
 
     book = Rulebook(rules=in_force, rules_of=of_version, members=member, budgets=leases, report=failed)
     return Earning(ledger(), OrderStore(table()), _policy_and_rules, book)
+
+
+@cache
+def offers() -> "Offers":
+    from loyalty.earning.granting import Offers
+
+    return Offers(ledger(), policy, Rulebook(budgets=leases))
 
 
 def _segments_matter(program: str) -> bool:
