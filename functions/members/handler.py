@@ -89,7 +89,7 @@ OPERATIONS = {
         change,
         MemberView,
         ChangeRequest,
-        problems=(*_TAKEN, "MEMBER_NOT_FOUND", "MEMBER_VERSION_CONFLICT", "AUTH_SCOPE_MISSING"),
+        problems=(*_TAKEN, "MEMBER_NOT_FOUND", "MEMBER_VERSION_CONFLICT", "TIER_NOT_HERE", "AUTH_SCOPE_MISSING"),
         headers={"If-Match": IfMatch},
     ),
     "POST /v1/members/{id}/tokens": Operation(token, TokenView, TokenRequest, 201, ("MEMBER_NOT_FOUND",)),

@@ -12,6 +12,7 @@ from msgspec import convert, to_builtins
 from functions.program.clock import ClockRequest, ClockView, move, tell
 from functions.program.requests import Policy
 from loyalty.errors import Forbidden, Invalid
+from loyalty.programs.terms import as_written
 from loyalty.runtime.http import Answer, Operation, Request, serve
 from loyalty.runtime.versions import IfMatch, etag, if_match
 from loyalty.runtime.wiring import programs
@@ -29,7 +30,7 @@ def replace(request: Request) -> Answer:
         raise Forbidden("AUTH_PROGRAM_FORBIDDEN", f"This client belongs to {program}", field="program")
     if "if-match" not in request.headers:
         raise Invalid("REQUEST_VERSION_MISSING", "Send the ETag of the policy that this one replaces", field="If-Match")
-    from loyalty.programs.policy import check  # pydantic: slow to import, and most requests only read
+    from loyalty.tiers.definition import check  # pydantic: slow to import, and most requests only read
 
     document = check(to_builtins(body))
     version = if_match(request)
@@ -40,7 +41,7 @@ def replace(request: Request) -> Answer:
 
 def _policy(document: dict[str, Any]) -> Policy:
     """A stored document without what was worked out from it."""
-    return convert({**document, "earn": {"rate": document["earn"]["rate"]}}, Policy)
+    return convert(as_written(document), Policy)
 
 
 OPERATIONS = {

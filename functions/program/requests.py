@@ -104,9 +104,17 @@ class LevelName(Shown):
     zh: Annotated[str, Meta(max_length=40)] = ""
 
 
+class Meaning(Shown):
+    """What members are told that a condition means."""
+
+    en: Annotated[str, Meta(min_length=1, max_length=120, examples=["500 EUR in five purchases"])]
+    zh: Annotated[str, Meta(max_length=120)] = ""
+
+
 class TierLevel(Shown):
-    """A tier, reached by any of its minima, with ``all`` by all of them; the lowest may have none. ``spend`` is in
-    minor units; ``multiplier`` and ``benefits`` are for rules and rewards to read.
+    """A tier, reached by any of its minima and its condition ``when``, with ``all`` by all of them; the lowest may have
+    none. ``spend`` is in minor units; ``multiplier`` and ``benefits`` are for rules and rewards to read; ``means`` is
+    what members are told of the condition.
     """
 
     id: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,15}$(?!\n)")]
@@ -119,6 +127,8 @@ class TierLevel(Shown):
     benefits: Annotated[list[Annotated[str, Meta(min_length=1, max_length=80)]], Meta(max_length=20)] = field(
         default_factory=list
     )
+    when: Annotated[str, Meta(min_length=1, max_length=2_000, examples=["spend >= 500 AND visits >= 5"])] | None = None
+    means: Meaning | None = None
 
 
 class RollingWindow(Shown, tag_field="kind", tag="rolling_months"):

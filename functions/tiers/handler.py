@@ -52,11 +52,11 @@ def simulate(request: Request) -> Answer:
 
 def _tried(program: str, body: TierSimulationRequest) -> Program:
     """The policy with these tiers in it; Invalid names what is wrong with them."""
-    from loyalty.programs.policy import check  # pydantic, which no other request needs
+    from loyalty.programs.terms import as_written
+    from loyalty.tiers.definition import check  # pydantic and the language of rules, which no other request needs
 
     document, version = programs().document(program)
-    earn = {"rate": document["earn"]["rate"]}
-    return Program.of(check({**document, "earn": earn, "tiers": body.tiers}), version)
+    return Program.of(check({**as_written(document), "tiers": body.tiers}), version)
 
 
 def _chain(request: Request) -> Chain:

@@ -2,6 +2,7 @@
 recomputation from what was bought gives, day by day.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from loyalty.ledger.account import Draft, State
 from loyalty.programs.policy import check
 from loyalty.programs.terms import Level, Program, Tiers
+from loyalty.tiers import definition
 from loyalty.tiers.standing import assign, due, follow, review
 
 BEGINS = date(2026, 1, 1)
@@ -24,6 +26,47 @@ LEVELS = (
     Level("gold", {"en": "Gold"}, spend=700, points=900, all=True),
     Level("platinum", {"en": "Platinum"}, spend=1500),
 )
+
+Facts = tuple[dict[str, int], dict[str, int], int | None, str]
+"""Sums of the window, of all there ever was, days since the first purchase, tier."""
+CONDITIONS: dict[str, tuple[str, Callable[[Facts], bool]]] = {
+    "silver": (
+        "visits >= 4 AND spend >= 2 OR member.tier IN ('silver', 'gold') AND spend >= 1",
+        lambda has: (
+            (has[0]["visits"] >= 4 and has[0]["spend"] >= 200)
+            or (has[3] in ("silver", "gold") and has[0]["spend"] >= 100)
+        ),
+    ),
+    "gold": (
+        "member.days_since_first_purchase >= 200 OR points > 1500",
+        lambda has: (has[2] is not None and has[2] >= 200) or has[0]["points"] > 1500,
+    ),
+    "platinum": (
+        "member.spend >= 6 AND spend BETWEEN 0.5 AND 3 AND member.purchases > 2",
+        lambda has: has[1]["spend"] >= 600 and 50 <= has[0]["spend"] <= 300 and has[1]["visits"] > 2,
+    ),
+}
+"""What each says, and what that means."""
+
+
+def conditional() -> tuple[Level, ...]:
+    """Levels with conditions, checked as a policy's are."""
+    plain = [
+        {"id": "bronze", "name": {"en": "Bronze"}, "spend": 100},
+        {"id": "silver", "name": {"en": "Silver"}},
+        {"id": "gold", "name": {"en": "Gold"}, "spend": 500, "all": True},
+        {"id": "platinum", "name": {"en": "Platinum"}, "spend": 1500},
+    ]
+    for level in plain:
+        if str(level["id"]) in CONDITIONS:
+            level |= {"when": CONDITIONS[str(level["id"])][0], "means": {"en": "much"}}
+    document = {"program": "grocer", "name": "Grocer", "currency": "EUR", "tiers": {"levels": plain}}
+    tiers = Program.of(definition.check(document), 1).tiers
+    assert tiers is not None
+    return tiers.levels
+
+
+CONDITIONAL = conditional()
 WINDOWS = ("rolling_months", "calendar_year", "anniversary", "lifetime")
 DOWNGRADES = ("one_down", "to_eligible", "never")
 
@@ -90,6 +133,7 @@ class Plain:
 
     tiers: Tiers
     bought: list[Bought] = field(default_factory=list)
+    first: date | None = None
     rank: int = -1
     since: date = BEGINS
     manual: bool = False
@@ -97,24 +141,24 @@ class Plain:
 
     def reaches(self, on: date, bought: list[Bought], known_from: date | None = None) -> int:
         """Rank that these purchases give on a day; only those since ``known_from`` count."""
+        total = sums(bought)
         if self.tiers.window == "lifetime":
-            return self._rank(bought)
+            return self._rank(on, total, total)
         bought = [one for one in bought if known_from is None or one.on >= known_from]
         if self.tiers.window == "calendar_year":
             years = [[one for one in bought if one.on.year == year] for year in (on.year, on.year - 1)]
-            return max(map(self._rank, years))
+            return max(self._rank(on, sums(year), total) for year in years)
         months = self.tiers.months if self.tiers.window == "rolling_months" else 12
-        return self._rank([one for one in bought if 0 <= months_between(one.on, on) <= months])
+        return self._rank(on, sums([one for one in bought if 0 <= months_between(one.on, on) <= months]), total)
 
-    def _rank(self, bought: list[Bought]) -> int:
-        sums = {
-            "spend": sum(one.spend for one in bought),
-            "points": sum(one.points for one in bought),
-            "visits": len(bought),
-        }
+    def _rank(self, on: date, has: dict[str, int], total: dict[str, int]) -> int:
         found = -1
+        age = None if self.first is None else max((on - self.first).days, 0)
+        tier = self.tiers.levels[self.rank].id if self.rank >= 0 else ""
         for rank, level in enumerate(self.tiers.levels):
-            met = [sums[name] >= getattr(level, name) for name in sums if getattr(level, name) is not None]
+            met = [has[name] >= getattr(level, name) for name in has if getattr(level, name) is not None]
+            if level.when:
+                met.append(CONDITIONS[level.id][1]((has, total, age, tier)))
             if (all if level.all else any)(met):
                 found = rank
         return found
@@ -130,7 +174,12 @@ class Plain:
     def night(self, on: date) -> None:
         if self.manual:
             if self.until is not None and on > self.until:
-                self.rank, self.since, self.manual, self.until = self.reaches(on, self.bought), on, False, None
+                reaches = self.reaches(on, self.bought)
+                if reaches >= self.rank or (on - self.until).days > self.tiers.grace_days:
+                    self.rank, self.since, self.manual, self.until = reaches, on, False, None
+            return
+        if (risen := self.reaches(on, self.bought)) > self.rank:
+            self.rank, self.since = risen, on
             return
         reviewed = on - timedelta(days=self.tiers.grace_days)
         if self.rank < 0 or self.tiers.downgrade == "never" or not self.is_review(reviewed):
@@ -149,6 +198,7 @@ class Plain:
             return
         before = list(self.bought)
         if kind == "buy":
+            self.first = min(self.first or what.on, what.on)
             self.bought.append(what)
         else:
             self.bought.remove(what)
@@ -177,6 +227,14 @@ class Plain:
         if self.reaches(reviewed, before, known) >= self.rank > self.reaches(reviewed, self.bought, known):
             one_down = self.tiers.downgrade == "one_down"
             self.rank, self.since = (max(reaches, self.rank - 1) if one_down else reaches), on
+
+
+def sums(bought: list[Bought]) -> dict[str, int]:
+    return {
+        "spend": sum(one.spend for one in bought),
+        "points": sum(one.points for one in bought),
+        "visits": len(bought),
+    }
 
 
 def months_between(early: date, late: date) -> int:
@@ -243,11 +301,12 @@ def standing(state: State) -> tuple[str, date | None, bool]:
 
 def schemes() -> list[Tiers]:
     return [
-        Tiers(LEVELS, window, months, downgrade, grace, warn)
+        Tiers(levels, window, months, downgrade, grace, warn)
+        for levels, graces in ((LEVELS, ((0, 0), (45, 30), (180, 14))), (CONDITIONAL, ((45, 30),)))
         for window in WINDOWS
         for months in ((3, 12, 18) if window == "rolling_months" else (0,))
         for downgrade in DOWNGRADES
-        for grace, warn in ((0, 0), (45, 30), (180, 14))
+        for grace, warn in graces
     ]
 
 

@@ -23,6 +23,8 @@ TIERS: dict[str, Any] = {
             "all": False,
             "multiplier": "1",
             "benefits": [],
+            "when": None,
+            "means": None,
         },
         {
             "id": "gold",
@@ -33,6 +35,8 @@ TIERS: dict[str, Any] = {
             "all": True,
             "multiplier": "3/2",
             "benefits": ["lounge"],
+            "when": "spend >= 100 AND visits >= 3",
+            "means": {"en": "100 EUR in three purchases", "zh": ""},
         },
     ],
     "window": {"kind": "rolling_months", "months": 6},

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
+from loyalty.ledger import commands
 from loyalty.ledger.account import Draft, State
 from loyalty.ledger.chain import Chain
 from loyalty.ledger.service import Ledger
 from loyalty.ledger.store import LedgerStore
 from loyalty.table.client import Table
 from loyalty.tiers.events import tier_events
-from loyalty.tiers.standing import due, follow, review
+from loyalty.tiers.standing import assign, due, follow, review
 from loyalty.timers.service import Drain
 from tests.simulation.dynamodb import TABLE, Client, Gate
 from tests.unit import nights
@@ -116,3 +117,78 @@ def test_whoever_is_not_due_costs_a_night_nothing() -> None:
     story.pass_days(5)
     assert all(drained.written == 0 for _, drained in story.night())
     assert [len(list(story.ledger.store.oldest(story.chain(number)))) for number in (1, 2, 3)] == [2, 2, 2]
+
+
+def given_by_hand(story: TierNights, tier: str, days: int) -> None:
+    until = story.today + days
+    story.post(1, lambda draft: assign(draft, story.program, tier, until, "a favour"))
+
+
+def test_the_end_of_a_tier_given_by_hand_is_warned_of_and_has_the_same_grace() -> None:
+    story = TierNights()
+    story.buy(1, 10)
+    story.stream()
+    given_by_hand(story, "gold", 20)  # until 21 January
+    story.stream()
+    story.pass_days(60)
+    assert story.told() == [
+        ("2026-01-01", "tier.upgraded", "silver"),
+        ("2026-01-01", "tier.upgraded", "gold"),
+        ("2026-01-15", "tier.downgrade_warned", "gold"),
+        ("2026-02-01", "tier.downgraded", "silver"),  # 21 January and ten days of grace
+    ]
+    warned = [event for entry in story.entries() for type_, event in tier_events(entry) if "warned" in type_]
+    assert [(one.until, one.manual) for one in warned] == [("2026-01-21", True)]
+    story.sound(1)
+
+
+def test_whoever_reaches_a_tier_given_by_hand_is_not_warned_and_keeps_it() -> None:
+    story = TierNights()
+    story.buy(1, 10)
+    given_by_hand(story, "gold", 20)
+    story.buy(1, 10)
+    story.stream()
+    story.pass_days(30)
+    assert story.told()[2:] == [("2026-01-22", "tier.renewed", "gold")]
+    assert not story.state().tier_manual
+
+
+def test_the_warning_of_a_missed_night_is_given_and_none_is_given_twice() -> None:
+    story = TierNights()
+    story.buy(1, 10)
+    given_by_hand(story, "gold", 20)
+    story.stream()
+    story.now += 16 * nights.DAY
+    story.buy(1, 0)  # of the day after, before the night makes up for the day itself
+    story.post(1, lambda draft: take_back_visit(draft, story.today))
+    story.stream()
+    for _ in range(3):
+        story.night()
+        story.stream()
+    story.pass_days(30)
+    assert [day for day, what, _ in story.told() if what == "tier.downgrade_warned" and day < "2026-02-01"] == [
+        "2026-01-17"
+    ]
+
+
+def take_back_visit(draft: Draft, day: int) -> None:
+    """What a return leaves of a purchase's figures."""
+    commands.begin(draft, "reversed")
+    draft.move("reversed", "y", day, -100, 0, -1)
+
+
+def test_an_end_that_is_nearer_than_the_warning_is_told_the_day_after() -> None:
+    story = TierNights()
+    given_by_hand_first(story)
+    story.pass_days(30)
+    assert [(day, what) for day, what, _ in story.told()] == [
+        ("2026-01-01", "tier.upgraded"),
+        ("2026-01-02", "tier.downgrade_warned"),
+        ("2026-01-15", "tier.downgraded"),
+    ]
+
+
+def given_by_hand_first(story: TierNights) -> None:
+    until = story.today + 3
+    story.post(1, lambda draft: assign(draft, story.program, "gold", until, "a favour"))
+    story.stream()

@@ -1,5 +1,9 @@
 """Tiers through the functions as they run: reached by a purchase, told, set by hand, read by rules, tried otherwise."""
 
+import json
+import os
+import subprocess
+import sys
 import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -9,6 +13,7 @@ import pytest
 from loyalty.ledger.chain import Chain
 from loyalty.ledger.store import HeadStore, LedgerStore
 from loyalty.rules.interpret import Interpreter
+from loyalty.runtime import wiring
 from loyalty.tiers.events import tier_events
 from tests.unit.published import Shelf, checked, rule
 from tests.unit.running import POLICY, PROGRAM, Response, Running, forget
@@ -205,11 +210,129 @@ def test_rules_read_the_tier_of_the_account_and_its_multiplier(
 ) -> None:
     shelf = Shelf(Interpreter).deploy(monkeypatch)
     shelf.publish(checked("", rule("tier", "member.multiplier * base", "member.multiplier > 1")))
-    shop.change(tier="platinum")  # where the policy has tiers, nobody asks the document
     assert given(buy(shop, clock, "1", "600.00")) == {"base": 600}
     assert given(buy(shop, clock, "2", "100.00")) == {"base": 100, "tier": 100}
     clock.pass_days(390)  # gold is over, and no night has said so
     assert given(buy(shop, clock, "3", "100.00")) == {"base": 100, "tier": 25}
+
+
+def test_a_tier_that_nobody_would_read_is_refused(shop: Shop, clock: Clock) -> None:
+    answer = shop.running.call(
+        shop.operator, "PATCH /v1/members/{id}", {"tier": "gold", "language": "en"}, params={"id": shop.member}
+    )
+    assert (answer.status, answer.code, answer.body["field"]) == (409, "TIER_NOT_HERE", "tier")
+    found = shop.running.call(shop.operator, "GET /v1/members/{id}", params={"id": shop.member}).body
+    assert "language" not in found or found["language"] != "en"
+
+
+CONDITIONAL: dict[str, Any] = {
+    **TIERS,
+    "levels": [
+        TIERS["levels"][0],
+        {
+            "id": "gold",
+            "name": {"en": "Gold", "zh": "金卡"},
+            "spend": 50_000,
+            "when": "spend >= 200 AND visits >= 3\n OR member.tier = 'gold' AND spend >= 150",
+            "means": {"en": "200 EUR in three purchases", "zh": "三次购物满 200 EUR"},
+        },
+    ],
+}
+
+
+def put_tiers(shop: Shop, tiers: Any) -> Response:
+    policy = shop.running.call(shop.operator, "GET /v1/program").body
+    answer = shop.running.call(shop.operator, "PUT /v1/program", {**policy, "tiers": tiers}, headers={"If-Match": "*"})
+    forget()
+    return answer
+
+
+def test_a_condition_reaches_a_tier_in_the_very_entry_and_is_told_in_words(shop: Shop, clock: Clock) -> None:
+    written = put_tiers(shop, CONDITIONAL)
+    assert written.body["tiers"]["levels"][1]["when"] == CONDITIONAL["levels"][1]["when"]
+    assert "conditions" not in written.body
+    buy(shop, clock, "1", "150.00")
+    buy(shop, clock, "2", "20.00")
+    rises = look(shop)["rises"]
+    assert rises["text"] == "330 EUR more or 200 EUR in three purchases by 31 May 2027 makes Gold"
+    assert (rises["missing"], rises["condition"]) == ({"spend": 33_000}, "200 EUR in three purchases")
+    assert look(shop, lang="zh")["rises"]["text"] == (
+        "在2027年5月31日前再消费 330 EUR，或三次购物满 200 EUR，即可升级为金卡"
+    )
+    assert buy(shop, clock, "3", "30.00").body["tier"] == {"was": "silver", "now": "gold"}
+    assert shop.back("2").status == 201
+    assert look(shop)["tier"]["id"] == "gold"  # of whoever has it the condition asks for less
+    assert shop.back("1").body["tier"] == {"was": "gold"}
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ("spend >= 200 AND visit >= 3", "line 1, column 18: There is no field visit; did you mean visits?"),
+        ("spend >= 1\n  AND visit > 2", "line 2, column 7: There is no field visit"),
+        ("spend >= 200 AND member.points > 3", "There is no field member.points"),
+        ("member.tier = 'platinum'", "member.tier is never 'platinum'; it is one of silver, gold"),
+        ("spend + 1", "A condition is true or false"),
+        ("1 = 1", "speaks of what was bought"),
+        ("member.days_since_first_purchase + 1 > visits", "compared with a number"),
+    ],
+)
+def test_a_condition_that_cannot_be_is_refused_with_its_place(shop: Shop, when: str, said: str) -> None:
+    level = {**CONDITIONAL["levels"][1], "when": when}
+    answer = put_tiers(shop, {**CONDITIONAL, "levels": [TIERS["levels"][0], level]})
+    assert (answer.status, answer.code, answer.body["field"]) == (400, "REQUEST_INVALID", "tiers.levels[1].when")
+    assert said in answer.body["detail"]
+
+
+def test_a_condition_and_what_it_means_go_together(shop: Shop) -> None:
+    level = {name: part for name, part in CONDITIONAL["levels"][1].items() if name != "means"}
+    answer = put_tiers(shop, {**CONDITIONAL, "levels": [TIERS["levels"][0], level]})
+    assert (answer.code, answer.body["field"]) == ("REQUEST_INVALID", "tiers.levels[1]")
+
+
+def test_conditions_are_tried_like_thresholds(shop: Shop, clock: Clock) -> None:
+    for order, amount in enumerate(("150.00", "20.00", "40.00")):
+        buy(shop, clock, str(order), amount)
+    head = LedgerStore(shop.running.table).head(shop.chain)
+    assert head is not None
+    HeadStore(shop.running.table).publish(head)
+    found = tried_page(shop.running, shop.operator, CONDITIONAL)
+    assert found["changes"] == [{"member": shop.member, "wallet": "points", "was": "silver", "becomes": "gold"}]
+    wrong = {**CONDITIONAL, "levels": [{**CONDITIONAL["levels"][1], "when": "spend"}]}
+    answer = shop.running.call(shop.operator, SIMULATE, {"tiers": wrong})
+    assert (answer.code, answer.body["field"]) == ("REQUEST_INVALID", "tiers.levels[0].when")
+
+
+def test_a_tier_reached_by_the_time_a_member_is_one_comes_on_its_day(shop: Shop, clock: Clock) -> None:
+    old = {"id": "gold", "name": {"en": "Gold"}, "means": {"en": "100 days with us"}}
+    when = "member.days_since_first_purchase >= 100"
+    assert put_tiers(shop, {**TIERS, "levels": [TIERS["levels"][0], {**old, "when": when}]}).status == 200
+    buy(shop, clock, "1", "1.00")
+    clock.pass_days(99)
+    assert "tier" not in look(shop)
+    clock.pass_days(1)
+    assert look(shop)["tier"]["id"] == "gold"
+
+
+def test_a_policy_with_conditions_is_used_without_the_parser_of_the_language(shop: Shop) -> None:
+    assert put_tiers(shop, CONDITIONAL).status == 200
+    document, version = wiring.programs().document(PROGRAM)
+    script = (
+        "import json, sys\n"
+        "from loyalty.ledger.account import Draft, State\n"
+        "from loyalty.programs.terms import Program\n"
+        "from loyalty.tiers.standing import follow\n"
+        f"program = Program.of(json.loads({json.dumps(document)!r}), {version})\n"
+        "draft = Draft(State(), 1_780_000_000)\n"
+        "for _ in range(3):\n"
+        "    draft.move('earned', 'y', program.day(draft.now), 10_000, 0, 1)\n"
+        "follow(program, State(), draft)\n"
+        "assert draft.state.tier == 'gold', draft.state.tier\n"
+        "assert not {'sqlglot', 'pydantic', 'yaml'} & set(sys.modules)\n"
+    )
+    env = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=env)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_a_marketer_sees_how_many_would_rise_and_fall_and_an_operator_who(shop: Shop, clock: Clock) -> None:

@@ -13,9 +13,9 @@ from loyalty.clients.client import Client, new_id
 from loyalty.clients.service import EVERYTHING, Clients, NewClient
 from loyalty.clients.store import ClientStore
 from loyalty.errors import NotFound
-from loyalty.programs import policy
 from loyalty.programs.store import ProgramStore
 from loyalty.table.client import Table
+from loyalty.tiers import definition
 
 _RANDOM: Final = secrets.token_bytes
 
@@ -23,7 +23,7 @@ _RANDOM: Final = secrets.token_bytes
 def ensure_program(table: Table, document: dict[str, Any]) -> int:
     """Store a policy document unless its programme has one; the version that stands. Invalid when it is wrong."""
     programs = ProgramStore(table)
-    checked = policy.check(document)
+    checked = definition.check(document)
     try:
         return programs.document(checked["program"])[1]
     except NotFound:

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from loyalty.errors import Conflict, Invalid, NotFound
+from loyalty.errors import Conflict, Invalid, NotFound, Refused
 from loyalty.ids import is_account
 from loyalty.ledger.chain import Chain, digest, fingerprint
 from loyalty.ledger.service import Ledger, busy
@@ -115,8 +115,12 @@ class Members:
         """The member after ``change``; ``version`` is the one the caller has seen, None for whichever there is.
 
         Conflict: MEMBER_VERSION_CONFLICT when the member moved on, MEMBER_IDENTITY_TAKEN when an added identity is
-        another member's. Nothing is written then.
+        another member's. Nothing is written then. Refused (TIER_NOT_HERE) for a tier where the policy has tiers.
         """
+        if change.tier is not None and self._policy(program).tiers is not None:
+            raise Refused(
+                "TIER_NOT_HERE", "The programme's policy has tiers: PUT /v1/members/{id}/tier sets one", field="tier"
+            )
         add = member.distinct(self._all(program, change.add, "add_identities"), "add_identities")
         remove = member.distinct(self._all(program, change.remove, "remove_identities"), "remove_identities")
         for _ in range(MAX_TRIES):

@@ -146,8 +146,17 @@ class LevelName(_Strict):
     zh: Annotated[str, Field(max_length=40)] = ""
 
 
+class Meaning(_Strict):
+    """What members are told that a condition means, by language."""
+
+    en: Annotated[str, Field(min_length=1, max_length=120)]
+    zh: Annotated[str, Field(max_length=120)] = ""
+
+
 class TierLevel(_Strict):
-    """A tier, reached by any of its minima, with ``all`` by all of them. ``spend`` is in minor units."""
+    """A tier, reached by any of its minima and its condition, with ``all`` by all of them. ``spend`` is in minor units.
+    A condition is read by ``loyalty.tiers.definition``.
+    """
 
     id: Annotated[str, Field(pattern=_LEVEL)]
     name: LevelName
@@ -157,12 +166,20 @@ class TierLevel(_Strict):
     all: bool = False
     multiplier: str = "1"
     benefits: Annotated[list[Annotated[str, Field(min_length=1, max_length=80)]], Field(max_length=20)] = []
+    when: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
+    means: Meaning | None = None
 
     @field_validator("multiplier")
     @classmethod
     def _is_rate(cls, value: str) -> str:
         Rate.parse(value)
         return value
+
+    @model_validator(mode="after")
+    def _is_told(self) -> "TierLevel":
+        if (self.when is None) != (self.means is None):
+            raise ValueError("a condition `when` and what it `means` for members go together")
+        return self
 
 
 class RollingWindow(_Strict):
@@ -208,7 +225,7 @@ class Tiers(_Strict):
         if len(set(ids)) != len(ids):
             raise ValueError("a level is named twice")
         for level in value[1:]:
-            if (level.spend, level.points, level.visits) == (None, None, None):
+            if (level.spend, level.points, level.visits, level.when) == (None, None, None, None):
                 raise ValueError(f"{level.id!r}: only the lowest level is everybody's")
         for lower, higher in pairwise(value):
             for figure in ("spend", "points", "visits"):

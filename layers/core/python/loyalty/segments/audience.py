@@ -4,12 +4,13 @@ A fact that grows with the days can only change what it is compared with on the 
 stands in the condition; figures of months change on the first of a month. Those days are tried, one after the other.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from loyalty.ledger.account import MAX_MONTHS
 from loyalty.rules.interpret import holds
+from loyalty.rules.thresholds import compared
 from loyalty.segments.facts import ALIVE, DAYS, MONTHLY, RANK, Subject, month_starts, values
 from loyalty.segments.segment import Segments, mentioned, speaks_of_categories
 
@@ -25,7 +26,7 @@ class Audience:
         self.layout = segments.layout
         self.spoken = mentioned(segments)
         trees = msgspec.to_builtins([one.when for one in segments.segments])
-        self._numbers, self._free = _compared_days(trees)
+        self._numbers, self._free = compared(trees, DAYS)
         self.ranks = RANK in self.spoken
         self.tastes = speaks_of_categories(segments)
         self._free = self._free or ALIVE in self.spoken
@@ -61,44 +62,3 @@ class Audience:
         if self._free:
             found.update(range(day + 1, day + LOOK_AGAIN + 1))
         return sorted(one for one in found if one > day)
-
-
-def _compared_days(trees: Any) -> tuple[dict[str, set[int]], bool]:
-    """By fact that grows with the days, the whole numbers it is compared with (each rounded down); and whether one
-    stands anywhere else than in a plain comparison.
-    """
-    found: dict[str, set[int]] = {}
-    free = False
-
-    def walk(node: Any) -> None:
-        nonlocal free
-        if isinstance(node, list | tuple):
-            for one in node:
-                walk(one)
-        elif isinstance(node, dict):
-            kind = node.get("n")
-            if kind == "field":
-                free = free or node["name"] in DAYS
-            elif kind == "is_null" and _day_field(node["item"]):
-                return
-            elif kind == "compare" and (pair := _plain(node["left"], node["right"])):
-                found.setdefault(pair[0], set()).add(pair[1])
-            elif kind == "in" and (name := _day_field(node["item"])):
-                found.setdefault(name, set()).update(one["num"] // one["den"] for one in node["values"])
-            else:
-                for one in node.values():
-                    walk(one)
-
-    walk(trees)
-    return found, free
-
-
-def _plain(left: Any, right: Any) -> tuple[str, int] | None:
-    for field, number in ((left, right), (right, left)):
-        if (name := _day_field(field)) and number.get("n") == "number":
-            return name, number["num"] // number.get("den", 1)
-    return None
-
-
-def _day_field(node: Any) -> str:
-    return node["name"] if node.get("n") == "field" and node["name"] in DAYS else ""

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from loyalty.errors import Corrupt
+from loyalty.rules import thresholds
 from loyalty.rules.ruleset import Names
 from loyalty.rules.schema import Layout
 from loyalty.rules.tree import Node, Type
@@ -64,14 +65,7 @@ def _placed(data: Any, at: Layout) -> Any:
 
 def mentioned(segments: Segments) -> frozenset[str]:
     """Names of all facts that conditions speak of."""
-    return frozenset(_fields(msgspec.to_builtins([one.when for one in segments.segments])))
-
-
-def _fields(data: Any) -> set[str]:
-    if isinstance(data, dict):
-        own = {data["name"]} if data.get("n") == "field" else set()
-        return own.union(*(_fields(one) for one in data.values()))
-    return set().union(*(_fields(one) for one in data)) if isinstance(data, list | tuple) else set()
+    return thresholds.mentioned(msgspec.to_builtins([one.when for one in segments.segments]))
 
 
 def speaks_of_categories(segments: Segments) -> bool:

@@ -7,7 +7,8 @@ take place is made up for in order.
 
 Rises are at once. Falls come on review days (``Scheme.next_review``): where the figures do not reach the tier, it is
 kept for the days of grace, and lost when they still do not on the last of them. A tier whose purchases come back is
-not kept for a grace that time alone gives: it goes at once to what is left.
+not kept for a grace that time alone gives: it goes at once to what is left. A tier given by hand has the same grace
+after its last day, unless the figures reach it by then.
 """
 
 from typing import Final
@@ -42,7 +43,9 @@ def advance(scheme: Scheme, before: State, draft: Draft, today: int) -> None:
         return
     if state.tier_manual or rank == NONE:
         return
-    if reached < rank and (left := _left(scheme, before, state, today)) < rank:
+    # Of more that was bought a condition may not be true any more; that is for the next review to find.
+    back = any(now < was for now, was in zip(state.total, before.total, strict=True))
+    if back and reached < rank and (left := _left(scheme, before, state, today)) < rank:
         draft.move(DOWNGRADED, "g", scheme.id(left), today, 0, 0)
         return
     _renew(scheme, before, draft, today)
@@ -55,10 +58,40 @@ def next_change(scheme: Scheme, state: State, evaluated: int) -> int | None:
     """
     rank = scheme.rank(state.tier)
     if state.tier_manual:
-        return max(state.tier_until, evaluated) + 1 if state.tier_until else None
+        return _given_back(scheme, state, rank, evaluated)
     if (rank == NONE and state.tier) or scheme.eligible(state, evaluated) > rank:
         return evaluated + 1
-    return _fall(scheme, state, rank, state.tier_since, evaluated)
+    fall = _fall(scheme, state, rank, state.tier_since, evaluated)
+    rise = _rise(scheme, state, rank, evaluated)
+    return rise if fall is None or (rise is not None and rise < fall) else fall
+
+
+def loss(scheme: Scheme, state: State, evaluated: int) -> int | None:
+    """The day after ``evaluated`` on which the tier is lost, if nothing happens until then; None when it is not lost,
+    or not next.
+    """
+    day = next_change(scheme, state, evaluated)
+    if day is None or scheme.rank(state.tier) < 0:
+        return None
+    return day if scheme.eligible(state, day) < scheme.rank(state.tier) else None
+
+
+def _given_back(scheme: Scheme, state: State, rank: int, evaluated: int) -> int | None:
+    """The day on which the figures decide again about a tier given by hand: the first after its end on which they reach
+    it, or that on which its grace is over.
+    """
+    if not state.tier_until:
+        return None
+    first = max(state.tier_until, evaluated) + 1
+    last = max(state.tier_until + 1 + scheme.grace_days, first)
+    days = [first, *(day for day in scheme.turns(state, first) if day < last)]
+    return next((day for day in days if scheme.eligible(state, day) >= rank), last)
+
+
+def _rise(scheme: Scheme, state: State, rank: int, evaluated: int) -> int | None:
+    """The first day after ``evaluated`` on which time alone makes a higher tier's condition true."""
+    days = scheme.turns(state, evaluated)
+    return next((day for day in days if scheme.eligible(state, day) > rank), None)
 
 
 def _fall(scheme: Scheme, state: State, rank: int, since: int, evaluated: int) -> int | None:
@@ -68,7 +101,7 @@ def _fall(scheme: Scheme, state: State, rank: int, since: int, evaluated: int) -
     grace = scheme.grace_days
     # A review is of interest while its grace is not over. Nothing changes any more once all figures are too old.
     review = scheme.next_review(since, max(since, evaluated - grace))
-    end = evaluated + _HORIZON
+    end = max([evaluated, *scheme.turns(state, evaluated)[-1:]]) + _HORIZON
     while review is not None and review <= end:
         if scheme.eligible(state, review) < rank and scheme.eligible(state, review + grace) < rank:
             return max(review + grace, evaluated + 1)
@@ -108,7 +141,8 @@ def _left(scheme: Scheme, before: State, state: State, today: int) -> int:
 def _known(state: State, today: int) -> State:
     """The figures that are sure to be kept still: what is too old for them was not taken away."""
     oldest = month_of(today) - MAX_MONTHS + 2
-    return State(months={month: row for month, row in state.months.items() if month >= oldest}, total=state.total)
+    months = {month: row for month, row in state.months.items() if month >= oldest}
+    return State(months=months, total=state.total, first=state.first, tier=state.tier)
 
 
 def _last_review(scheme: Scheme, since: int, today: int) -> int | None:

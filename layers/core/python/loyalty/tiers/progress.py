@@ -6,9 +6,9 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from loyalty.ledger.account import State, month_of
+from loyalty.ledger.account import Figures, State, month_of
 from loyalty.programs.terms import Level
-from loyalty.tiers.course import next_change
+from loyalty.tiers.course import loss
 from loyalty.tiers.scheme import CALENDAR, LIFETIME, Scheme, first_day, missing
 from loyalty.values import exponent
 
@@ -21,11 +21,14 @@ _MONTHS: Final = (
 
 
 class Goal(Struct, frozen=True):
-    """What is missing for ``level``, by measure, and the last day for it as an ordinal; 0 where there is none."""
+    """What is missing for ``level``, by measure, and the last day for it as an ordinal; 0 where there is none. With
+    ``condition`` its condition is not true, either.
+    """
 
     level: Level
     missing: Mapping[str, int]
     by: int
+    condition: bool = False
 
 
 def keeps(scheme: Scheme, state: State, today: int) -> Goal | None:
@@ -33,8 +36,8 @@ def keeps(scheme: Scheme, state: State, today: int) -> Goal | None:
     rank = scheme.rank(state.tier)
     if rank < 0 or state.tier_manual:
         return None
-    falls = next_change(scheme, state, today)
-    if falls is None or scheme.eligible(state, today) > rank:
+    falls = loss(scheme, state, today)
+    if falls is None:
         return None
     by = falls - 1
     if scheme.window == CALENDAR:
@@ -42,7 +45,7 @@ def keeps(scheme: Scheme, state: State, today: int) -> Goal | None:
         figures = scheme.windows(state, today)[0]
     else:
         figures = scheme.windows(state, falls)[0]
-    return Goal(scheme.levels[rank], missing(scheme.levels[rank], figures), by)
+    return _goal(scheme, rank, state, figures, falls, by)
 
 
 def rises(scheme: Scheme, state: State, today: int) -> Goal | None:
@@ -50,14 +53,19 @@ def rises(scheme: Scheme, state: State, today: int) -> Goal | None:
     rank = scheme.rank(state.tier) + 1
     if rank >= len(scheme.levels):
         return None
-    level, figures = scheme.levels[rank], scheme.windows(state, today)[0]
+    figures = scheme.windows(state, today)[0]
     if scheme.window == LIFETIME:
         by = 0
     elif scheme.window == CALENDAR:
         by = _year_end(today)
     else:
         by = _unchanged_until(state, month_of(today), scheme.months)
-    return Goal(level, missing(level, figures), by)
+    return _goal(scheme, rank, state, figures, today, by)
+
+
+def _goal(scheme: Scheme, rank: int, state: State, figures: Figures, day: int, by: int) -> Goal:
+    level = scheme.levels[rank]
+    return Goal(level, missing(level, figures), by, not scheme.holds(rank, state, figures, day))
 
 
 def _unchanged_until(state: State, month: int, months: int) -> int:
@@ -74,13 +82,15 @@ def sentence(goal: Goal, currency: str, language: Language, *, keeping: bool) ->
     """A goal in words."""
     name = goal.level.name.get(language) or goal.level.name.get("en") or goal.level.id
     lacking = [_WORDS[language][measure](lack, currency) for measure, lack in goal.missing.items()]
+    means = [goal.level.means.get(language) or goal.level.means["en"]] if goal.condition else []
     if language == "zh":
         by = f"在{_zh(goal.by)}前" if goal.by else ""
-        amount = ("，并" if goal.level.all else "，或").join(lacking)
+        amount = ("，并" if goal.level.all else "，或").join([*lacking, *means])
         return f"{by}{amount}，即可{'保留' if keeping else '升级为'}{name}"
     by = f" by {_en(goal.by)}" if goal.by else ""
-    amount = (" and " if goal.level.all else " or ").join(lacking)
-    return f"{amount} more{by} {'keeps' if keeping else 'makes'} {name}"
+    more = [f"{(' and ' if goal.level.all else ' or ').join(lacking)} more"] if lacking else []
+    amount = (" and " if goal.level.all else " or ").join([*more, *means])
+    return f"{amount}{by} {'keeps' if keeping else 'makes'} {name}"
 
 
 def money(minor: int, currency: str) -> str:

@@ -10,12 +10,15 @@ Windows (``docs/how-to/set-up-tiers.md``):
 
 from datetime import date
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from loyalty.ledger.account import Figures, State, month_of
 from loyalty.programs.terms import Level, Tiers
+
+if TYPE_CHECKING:
+    from loyalty.tiers.conditions import Condition
 
 ROLLING: Final = "rolling_months"
 ANNIVERSARY: Final = "anniversary"
@@ -34,20 +37,8 @@ def minima(level: Level) -> dict[str, int]:
     return {measure: least for measure, least in known.items() if least is not None}
 
 
-def reached(level: Level, figures: Figures) -> bool:
-    """Whether these figures are enough; of a level that asks for nothing, any are."""
-    met = [
-        has >= least
-        for has, least in zip(figures, (level.spend, level.points, level.visits), strict=True)
-        if least is not None
-    ]
-    return not met or (all(met) if level.all else any(met))
-
-
 def missing(level: Level, figures: Figures) -> dict[str, int]:
-    """What these figures lack, by measure; nothing when they are enough."""
-    if reached(level, figures):
-        return {}
+    """What these figures lack of the minima, by measure."""
     lacking = {measure: least - getattr(figures, measure) for measure, least in minima(level).items()}
     return {measure: lack for measure, lack in lacking.items() if lack > 0}
 
@@ -61,12 +52,15 @@ class Scheme(Struct, frozen=True):
     downgrade: str
     grace_days: int
     warn_days: int
+    conditions: "tuple[Condition | None, ...]" = ()
+    """Of each level; empty where no level has one."""
 
     @classmethod
     def of(cls, tiers: Tiers) -> "Scheme":
         """From a policy's tiers. A year is twelve months, however it is counted."""
         months = tiers.months if tiers.window == ROLLING else YEAR
-        return cls(tiers.levels, tiers.window, months, tiers.downgrade, tiers.grace_days, tiers.warn_days)
+        conditions = _conditions(tiers)
+        return cls(tiers.levels, tiers.window, months, tiers.downgrade, tiers.grace_days, tiers.warn_days, conditions)
 
     def rank(self, tier: str) -> int:
         """Place of a tier among the levels; ``NONE`` for no tier, and for one that the policy does not have."""
@@ -75,12 +69,43 @@ class Scheme(Struct, frozen=True):
     def id(self, rank: int) -> str:
         return self.levels[rank].id if rank >= 0 else ""
 
-    def best(self, figures: Figures) -> int:
-        """Rank of the highest level that these figures reach."""
+    def best(self, state: State, figures: Figures, day: int) -> int:
+        """Rank of the highest level that an account reaches on a day, with these figures in the window."""
         for rank in range(len(self.levels) - 1, NONE, -1):
-            if reached(self.levels[rank], figures):
+            if self.reaches(rank, state, figures, day):
                 return rank
         return NONE
+
+    def reaches(self, rank: int, state: State, figures: Figures, day: int) -> bool:
+        """Whether a level is reached; one that asks for nothing always is."""
+        level, asked = self.levels[rank], False
+        for has, least in zip(figures, (level.spend, level.points, level.visits), strict=True):
+            if least is not None:
+                asked = True
+                if (has >= least) != level.all:
+                    return not level.all
+        condition = self.conditions[rank] if self.conditions else None
+        if condition is None:
+            return level.all or not asked
+        return condition.holds(state, figures, day)
+
+    def holds(self, rank: int, state: State, figures: Figures, day: int) -> bool:
+        """Whether the condition of a level is true; it is where there is none."""
+        condition = self.conditions[rank] if self.conditions else None
+        return condition is None or condition.holds(state, figures, day)
+
+    def turns(self, state: State, after: int) -> list[int]:
+        """The days after ``after`` on which time alone can make a condition true, in order."""
+        if not self.conditions:
+            return []
+        ages = {age for condition in self.conditions if condition for age in condition.ages}
+        days = {state.first + age + late for age in ages for late in (0, 1)} if state.first else set()
+        if self.window == CALENDAR:
+            year = date.fromordinal(after).year
+            days |= {date(year + ahead, 1, 1).toordinal() for ahead in (1, 2)}
+        elif self.window != LIFETIME:
+            days |= {first_day(month + self.months + 1) for month in state.months}
+        return sorted(day for day in days if day > after)
 
     def windows(self, state: State, day: int) -> list[Figures]:
         """What counts on ``day``: the figures of each window of time that alone is enough, the running one first."""
@@ -94,7 +119,7 @@ class Scheme(Struct, frozen=True):
 
     def eligible(self, state: State, day: int) -> int:
         """Rank that the figures of a state reach on ``day``."""
-        return max(self.best(figures) for figures in self.windows(state, day))
+        return max(self.best(state, figures, day) for figures in self.windows(state, day))
 
     def next_review(self, since: int, day: int) -> int | None:
         """The first day after ``day`` on which a tier held from ``since`` on may be found unsupported by time alone."""
@@ -107,6 +132,14 @@ class Scheme(Struct, frozen=True):
             held = month_of(since) + YEAR + 1
             month = held if month <= held else month + (held - month) % YEAR
         return first_day(month)
+
+
+def _conditions(tiers: Tiers) -> "tuple[Condition | None, ...]":
+    if not any(level.when for level in tiers.levels):
+        return ()
+    from loyalty.tiers.conditions import condition_of  # the language of rules, which most tiers do without
+
+    return tuple(condition_of(level) for level in tiers.levels)
 
 
 def within(state: State, first: int, last: int) -> Figures:

@@ -9,7 +9,7 @@ from loyalty.errors import Refused
 from loyalty.ledger import commands
 from loyalty.ledger.account import Draft, State
 from loyalty.programs.terms import Program
-from loyalty.tiers.course import ASSIGNED, DOWNGRADED, UPGRADED, WARNED, advance, catch_up, next_change
+from loyalty.tiers.course import ASSIGNED, DOWNGRADED, UPGRADED, WARNED, advance, catch_up, loss, next_change
 from loyalty.tiers.scheme import Scheme
 
 MOST_SCHEMES: Final = 32
@@ -60,17 +60,23 @@ def review(draft: Draft, policy: Program, day: int) -> None:
     """What a night makes of a tier: what is due, and a warning of what will be. Without either the draft is left
     empty.
     """
-    del day  # what is due by now is found whichever day's timer asks
     tiers = scheme(policy)
     commands.begin(draft, "tiered")
     if tiers is None:
         return
     today, was = policy.day(draft.now), draft.state.tier
-    catch_up(tiers, draft, policy.day(draft.state.recent[-1][1]), today)
+    evaluated = policy.day(draft.state.recent[-1][1])
+    catch_up(tiers, draft, evaluated, today)
     state = draft.state
-    falls = _falls(tiers, state, today)
-    if falls is not None and falls - tiers.warn_days <= today and state.tier_until != falls - 1:
-        draft.move(WARNED, "g", state.tier, state.tier_since, falls - 1, 0)
+    if state.tier_manual:
+        # What is due by now is found whichever day's timer asks; but that this was told is known by its day alone.
+        told = _warned_by_hand(tiers, state)
+        if told is not None and (told == day or evaluated < told <= day):
+            draft.move(WARNED, "g", state.tier, state.tier_since, state.tier_until, 1)
+    else:
+        falls = loss(tiers, state, today)
+        if falls is not None and falls - tiers.warn_days <= today and state.tier_until != falls - 1:
+            draft.move(WARNED, "g", state.tier, state.tier_since, falls - 1, 0)
     _tell(draft, was)
 
 
@@ -80,17 +86,24 @@ def due(state: State, policy: Program) -> int | None:
     if tiers is None or state.status == "closed" or not state.number:
         return None
     evaluated = policy.day(state.at)
-    falls = _falls(tiers, state, evaluated)
+    change = next_change(tiers, state, evaluated)
+    if state.tier_manual:
+        told = _warned_by_hand(tiers, state)
+        return change if change is None or told is None or told <= evaluated else min(told, change)
+    falls = loss(tiers, state, evaluated)
     if falls is not None and tiers.warn_days and state.tier_until != falls - 1:
         return min(max(falls - tiers.warn_days, evaluated + 1), falls)
-    return next_change(tiers, state, evaluated)
+    return change
 
 
-def _falls(tiers: Scheme, state: State, evaluated: int) -> int | None:
-    """The day on which an automatic tier will be lost; None when it will not, or otherwise."""
-    if state.tier_manual or tiers.rank(state.tier) < 0 or tiers.eligible(state, evaluated) > tiers.rank(state.tier):
+def _warned_by_hand(tiers: Scheme, state: State) -> int | None:
+    """The day on which it is told that a tier given by hand ends; None when it does not, or the figures reach it."""
+    if not (tiers.warn_days and state.tier_until):
         return None
-    return next_change(tiers, state, evaluated)
+    end = state.tier_until + 1
+    if tiers.eligible(state, end) >= tiers.rank(state.tier):
+        return None
+    return max(end - tiers.warn_days, state.tier_since + 1)
 
 
 def current(policy: Program, state: State, now: int) -> State:
@@ -125,7 +138,9 @@ def assign(draft: Draft, policy: Program, tier: str | None, until: int, reason: 
     if tiers is None or (tier and tiers.rank(tier) < 0):
         known = ", ".join(level.id for level in tiers.levels) if tiers else "none"
         raise Refused("TIER_UNKNOWN", f"The programme's tiers are: {known}", field="tier")
-    state, today = draft.state, policy.day(draft.now)
+    today, earlier = policy.day(draft.now), Draft(draft.state, draft.now)
+    catch_up(tiers, earlier, policy.day(draft.state.recent[-1][1]), today)
+    state = earlier.state
     before = tiers.rank(state.tier)
     after = tiers.eligible(state, today) if tier is None else tiers.rank(tier)
     why = UPGRADED if after > before else DOWNGRADED if after < before else ASSIGNED

@@ -27,13 +27,14 @@ class LevelView(Struct, frozen=True):
 
 class GoalView(Struct, frozen=True, omit_defaults=True):
     """What is missing: spend in minor units, points, purchases; any of them, or ``all`` of them. ``by`` is the last day
-    for it.
+    for it. ``condition`` is what is to be true beside, in words, while it is not.
     """
 
     tier: str
     missing: dict[str, int]
     text: str
     all: bool = False
+    condition: str | UnsetType = UNSET
     by: str | UnsetType = UNSET
 
 
@@ -151,6 +152,7 @@ def _goal(goal: Goal, currency: str, language: Language, *, keeping: bool) -> Go
         missing=dict(goal.missing),
         text=sentence(goal, currency, language, keeping=keeping),
         all=goal.level.all,
+        condition=named(goal.level.means, language, goal.level.when) if goal.condition else UNSET,
         by=day(goal.by),
     )
 
