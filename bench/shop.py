@@ -74,6 +74,8 @@ class Shop:
         self.threaded = Table(product, TABLE)
         self.table = Table(product, TABLE, self.meter.together)
         self.now = NOW
+        self.sealing: tuple[bytes, ...] = ()
+        """Keys of published rule sets, when there are any."""
         self._requests = 0
         create_table(self.client, TABLE)
         ProgramStore(self.threaded).save(check(POLICY), 0)
@@ -87,7 +89,7 @@ class Shop:
         for made in built:
             made.cache_clear()
         # Which rule set is in force is read here, and then twice a minute: it is no part of an operation.
-        rules = Loader(RuleStore(table), lambda: (), clock=lambda: 0.0)
+        rules = Loader(RuleStore(table), lambda: self.sealing, clock=lambda: 0.0)
         rules.current(PROGRAM)
         with (
             patch.object(wiring, "table", return_value=table),
