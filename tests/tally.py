@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 Kind = Literal[
-    "schedules", "races", "operations", "API calls", "rule and event pairs against SQLite", "hostile expressions"
+    "schedules",
+    "races",
+    "operations",
+    "API calls",
+    "rule and event pairs against SQLite",
+    "hostile expressions",
+    "simulated campaigns",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 

@@ -1,0 +1,125 @@
+"""A year of campaigns on real purchases: those that do nothing are called effective no more often than is stated,
+however often one looks; what a campaign does lies in its interval as often as is stated.
+"""
+
+from collections import Counter
+from functools import cache
+from typing import Final
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from loyalty.experiments.effect import effect
+from loyalty.experiments.findings import Effect
+from loyalty.experiments.report import look, report
+from tests.property.simulated_campaigns import NOTHING, Campaign, Planted, Seen, grocer, music
+from tests.tally import say, tried
+
+pytestmark = pytest.mark.xdist_group("a year of campaigns")  # so that the year is lived through once
+
+IDLE: Final = 1_200
+"""Campaigns without any effect."""
+PLANTED: Final = 600
+STEADY: Final = 10
+"""One in so many lets members in all year long, and is looked at weekly instead of daily."""
+STATED: Final = 0.05
+SURE: Final = 0.99
+"""What is counted is held against what is stated by the exact binomial interval at this confidence. The seeds are
+fixed, so the counts are the same in every run.
+"""
+
+
+@cache
+def run(count: int, planted: Planted, seed: int) -> Counter[str]:
+    """How many of so many campaigns were called what, and covered the truth."""
+    rng = np.random.default_rng(seed)
+    counts: Counter[str] = Counter(campaigns=count)
+    for place in range(count):
+        campaign = Campaign(music() if place % 2 else grocer(), rng, planted, steady=place % STEADY == 1)
+        _follow(campaign, counts)
+    tried("simulated campaigns", count)
+    return counts
+
+
+def _follow(campaign: Campaign, counts: Counter[str]) -> None:
+    measuring, said, always, naive = campaign.measuring, set[str](), True, False
+    for number, (day, seen) in enumerate(campaign.seen(), 1):
+        if number < len(campaign.days):
+            found = look(measuring, seen.arms, number, day).effect
+        else:
+            found = report(measuring, seen.arms).effect
+            counts["trusted"] += not found.distrust
+            counts["covered"] += not found.distrust and _covers(found, seen)
+        said.add(found.verdict)
+        always = always and (bool(found.distrust) or _covers(found, seen))
+        naive = naive or _peeked(campaign, seen)
+        counts["looks"] += 1
+    for verdict in said:
+        counts[verdict] += 1
+    counts["called anything"] += not said.isdisjoint({"effective", "harmful"})
+    counts["covered at every look"] += always
+    counts["called by peeking"] += naive
+
+
+def _covers(found: Effect, seen: Seen) -> bool:
+    return found.low is not None and found.high is not None and found.low <= seen.truth <= found.high
+
+
+def _peeked(campaign: Campaign, seen: Seen) -> bool:
+    """What seems effective when every look is taken for the only one, and every interval is trusted."""
+    one, other = (seen.arms[arm].of(campaign.metric) for arm in ("treated", "control"))
+    found = effect(campaign.metric, one, other, STATED)
+    return found.low is not None and found.low > 0
+
+
+def at_most(count: int, of: int) -> float:
+    """With ``SURE``, no larger share than this is behind what was counted."""
+    return float(binomtest(count, of).proportion_ci(2 * SURE - 1, method="exact").high)
+
+
+def test_of_campaigns_without_effect_no_more_are_called_effective_than_is_stated() -> None:
+    counts = run(IDLE, NOTHING, 1)
+    say(
+        f"campaigns without effect: {counts['effective']} of {IDLE:,} called effective and {counts['harmful']} harmful "
+        f"({STATED:.0%} of either stated) over {counts['looks']:,} looks; were every look the only one, "
+        f"{counts['called by peeking']}"
+    )
+    assert counts["looks"] > 20 * IDLE
+    assert at_most(counts["effective"], IDLE) <= STATED
+    assert at_most(counts["harmful"], IDLE) <= STATED
+    assert counts["called anything"] <= STATED * IDLE
+
+
+def test_looking_without_accounting_for_it_would_have_been_found_out() -> None:
+    counts = run(IDLE, NOTHING, 1)
+    assert binomtest(counts["called by peeking"], IDLE).proportion_ci(SURE, method="exact").low > 2 * STATED
+
+
+def test_the_interval_covers_what_was_planted_as_often_as_it_says() -> None:
+    counts = run(PLANTED, Planted(more=0.06), 2)
+    say(
+        f"campaigns that sell to 6 in 100 more: {counts['covered']} of {counts['trusted']} intervals at the end cover "
+        f"it (96% stated), {counts['covered at every look']} of {PLANTED} at every look (95% stated); "
+        f"{counts['effective']} called effective, {counts['harmful']} harmful"
+    )
+    assert counts["trusted"] > PLANTED / 2
+    missed, of = counts["trusted"] - counts["covered"], counts["trusted"]
+    assert binomtest(missed, of, 0.04, alternative="greater").pvalue > 1 - SURE
+    never_off = PLANTED - counts["covered at every look"]
+    assert binomtest(never_off, PLANTED, STATED, alternative="greater").pvalue > 1 - SURE
+    assert counts["effective"] > PLANTED / 5, "what is there is found"
+    assert counts["harmful"] <= 2
+
+
+def test_a_campaign_that_does_without_effect_is_covered_as_often_as_stated_too() -> None:
+    counts = run(IDLE, NOTHING, 1)
+    missed, of = counts["trusted"] - counts["covered"], counts["trusted"]
+    assert of > IDLE / 2
+    assert binomtest(missed, of, 0.04, alternative="greater").pvalue > 1 - SURE
+
+
+def test_harm_is_seen_during_the_run() -> None:
+    counts = run(100, Planted(less=0.5), 3)
+    assert counts["harmful"] > 20
+    assert counts["effective"] == 0
