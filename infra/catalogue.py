@@ -135,6 +135,8 @@ class Function:
     """Reads the secret under which identities are hashed, to find a member by phone, card or address."""
     seals_rules: bool = False
     """Reads the secret under which published rule sets are sealed: to seal them, or to know that they are ours."""
+    sends_messages: bool = False
+    """Reads how providers are reached, and sends mail, text messages and push messages."""
     sends_to: str = ""
     """Puts messages on the queue of that name."""
     gives_up_to_dead_letters: bool = False
@@ -150,7 +152,7 @@ class Function:
     """Files outside its folder that go into its package, by their path in the repository."""
 
 
-RUNTIME_SERVICES = ("dynamodb", "events", "secretsmanager", "sqs", "stepfunctions")
+RUNTIME_SERVICES = ("dynamodb", "events", "secretsmanager", "sesv2", "sns", "sqs", "stepfunctions")
 """The AWS services that functions call; botocore's data in the `deps` layer is trimmed to these."""
 
 _LEDGER = Access((QUERY, GET, PUT), (CHAINS,))
@@ -270,7 +272,12 @@ CATALOGUE: tuple[Function, ...] = (
         Http(),
         table=(Access((QUERY, GET, PUT), (CLIENTS,)),),
     ),
-    Function("program", "The programme's policy", Http(), table=(Access((GET, PUT), (POLICIES,)),)),
+    Function(
+        "program",
+        "The programme's policy, clock and nights",
+        Http(),
+        table=(Access((GET, PUT), (POLICIES,)), Access((QUERY,), (NIGHTS,))),
+    ),
     Function(
         "rules",
         "Rule sets: checked, tried, put in force",
@@ -456,11 +463,12 @@ CATALOGUE: tuple[Function, ...] = (
     ),
     Function(
         "expire_points",
-        "What has expired, is about to, or shrinks",
-        FromNight(("rearm", "expiry", "decay", "reminder")),
+        "What has lapsed, begun, expired, is about to, or shrinks",
+        FromNight(("rearm", "lapse", "activate", "expiry", "decay", "reminder")),
         memory_mb=512,
         timeout_s=120,  # a hundred accounts, one after the other, of some 20 ms each
-        table=(_LEDGER, Access((GET,), (CHURN, POLICIES)), *_DUE, Access((QUERY,), (HEADS,))),
+        table=(_LEDGER, _RULES, Access((GET,), (CHURN, POLICIES)), *_DUE, Access((QUERY,), (HEADS,))),
+        seals_rules=True,
     ),
     Function(
         "tier_eval",

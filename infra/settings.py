@@ -24,6 +24,10 @@ class Stage(BaseModel):
     """The gateway answers 429 above these, all callers together."""
     alarm_email: str | None = None
     """Who is told of alarms; the address has to confirm."""
+    mail_from: str | None = None
+    """Programmes' mail is sent from this address until the secret of the channels names another; SES is made to know
+    it.
+    """
     functions_run_here: bool = False
     """Functions run under this project's own interpreter, as they do in the emulator, which ignores their runtime and
     architecture. Their third-party packages are then those of the environment: a layer of Linux wheels for arm64

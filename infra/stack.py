@@ -13,10 +13,11 @@ from infra.constructs.dashboard import dashboard
 from infra.constructs.functions import LambdaFunction
 from infra.constructs.key import data_key
 from infra.constructs.layers import Layers
+from infra.constructs.mail import Mail
 from infra.constructs.night import Night
 from infra.constructs.queues import dead_letter_queue, work_queue
 from infra.constructs.schedules import call_at_times
-from infra.constructs.secrets import artifact_secret, identity_secret, signing_secret
+from infra.constructs.secrets import artifact_secret, channels_secret, identity_secret, signing_secret
 from infra.constructs.sources import drain, fill, follow
 from infra.constructs.table import ledger_table
 from infra.settings import Stage
@@ -43,6 +44,8 @@ class LoyaltyStack(Stack):
             signing_secret=signing_secret(self, stage, known_key),
             identity_secret=identity_secret(self, stage, known_key),
             artifact_secret=artifact_secret(self, stage, known_key),
+            channels_secret=channels_secret(self, stage, known_key),
+            configuration_set=Mail(self, "Mail", prefix=prefix, stage=stage).configuration_set,
             bus=event_bus(self, prefix, stage),
             queues={
                 one.trigger.queue: work_queue(self, prefix, one.trigger.queue, function_timeout_s=one.timeout_s)
@@ -154,5 +157,6 @@ class LoyaltyStack(Stack):
             "EventBusName": parts.bus.event_bus_name,
             "SigningSecretId": parts.signing_secret.secret_arn,
             "ArtifactSecretId": parts.artifact_secret.secret_arn,
+            "ChannelsSecretId": parts.channels_secret.secret_arn,
         }.items():
             CfnOutput(self, name, value=value)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
@@ -24,6 +25,9 @@ class Parts:
     signing_secret: secretsmanager.ISecret
     identity_secret: secretsmanager.ISecret
     artifact_secret: secretsmanager.ISecret
+    channels_secret: secretsmanager.ISecret
+    configuration_set: str
+    """Of the mails that are sent."""
     bus: events.IEventBus
     queues: Mapping[str, WorkQueue]
     """By the name that the catalogue calls them."""
@@ -44,6 +48,9 @@ def environment(function: Function, parts: Parts) -> dict[str, str]:
         found["IDENTITY_SECRET_ID"] = parts.identity_secret.secret_arn
     if function.seals_rules:
         found["ARTIFACT_SECRET_ID"] = parts.artifact_secret.secret_arn
+    if function.sends_messages:
+        found["CHANNELS_SECRET_ID"] = parts.channels_secret.secret_arn
+        found["MAIL_CONFIGURATION_SET"] = parts.configuration_set
     if function.publishes:
         found["EVENT_BUS_NAME"] = parts.bus.event_bus_name
     if function.sends_to:
@@ -64,6 +71,9 @@ def statements(function: Function, parts: Parts) -> list[iam.PolicyStatement]:
         allowed.append(_allow(["secretsmanager:GetSecretValue"], parts.identity_secret.secret_arn))
     if function.seals_rules:
         allowed.append(_allow(["secretsmanager:GetSecretValue"], parts.artifact_secret.secret_arn))
+    if function.sends_messages:
+        allowed.append(_allow(["secretsmanager:GetSecretValue"], parts.channels_secret.secret_arn))
+        allowed.extend(_messages(parts))
     if function.publishes:
         allowed.append(_allow(["events:PutEvents"], parts.bus.event_bus_arn))
     if function.sends_to:
@@ -91,6 +101,21 @@ def _on_items(access: Access, table: dynamodb.Table) -> iam.PolicyStatement:
         resources=resources,
         conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [*access.partitions]}},
     )
+
+
+def _messages(parts: Parts) -> list[iam.PolicyStatement]:
+    """Mail from any identity of the account, with our configuration set; text messages, for a number has no ARN, and
+    push messages, but nothing to a topic of this stack.
+    """
+    stack = Stack.of(parts.table)
+    identities = stack.format_arn(service="ses", resource="identity", resource_name="*")
+    configuration = stack.format_arn(service="ses", resource="configuration-set", resource_name=parts.configuration_set)
+    topics = stack.format_arn(service="sns", resource=f"{stack.stack_name}-*", arn_format=ArnFormat.NO_RESOURCE_NAME)
+    return [
+        iam.PolicyStatement(actions=["ses:SendEmail"], resources=[identities, configuration]),
+        iam.PolicyStatement(actions=["sns:Publish"], resources=["*"]),
+        iam.PolicyStatement(effect=iam.Effect.DENY, actions=["sns:Publish"], resources=[topics]),
+    ]
 
 
 def _allow(actions: list[str], resource: str) -> iam.PolicyStatement:

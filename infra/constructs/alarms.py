@@ -31,6 +31,7 @@ COUNTED = {
     "RuleFailures": "A rule could not be worked out for a purchase or an event, and gave nothing",
     "TimersSetAside": "A night could not see to an account; it comes again the next night",
     "BudgetExhausted": "A campaign has used up its budget",
+    "ChannelsMisconfigured": "The secret of the channels is wrong; what it last said serves",
 }
 
 

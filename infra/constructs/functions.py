@@ -13,6 +13,8 @@ from infra.constructs.layers import ARCHITECTURE, ROOT, RUNTIME, Layers
 from infra.constructs.logs import count_failures, log_group
 from infra.settings import Stage
 
+SENDERS = "arn:<AWS::Partition>:ses:<AWS::Region>:<AWS::AccountId>:identity/*"
+
 
 def all_but(kept: Iterable[str]) -> list[str]:
     """Patterns, in .gitignore's language, that ignore the whole repository except the paths ``kept``.
@@ -72,9 +74,18 @@ class LambdaFunction(Construct):
         Validations.of(role).acknowledge(
             Acknowledgment(
                 id="AwsSolutions-IAM5[Resource::*]",
-                reason="X-Ray's two write actions know no resource; nothing else is granted on *.",
+                reason="X-Ray's two write actions know no resource; nothing else is granted on *, but that a function "
+                "that sends messages may publish to numbers, which have no ARN.",
             )
         )
+        if spec.sends_messages:
+            Validations.of(role).acknowledge(
+                Acknowledgment(
+                    id=f"AwsSolutions-IAM5[Resource::{SENDERS}]",
+                    reason="Programmes send mail from addresses of their own, which the secret of the channels names; "
+                    "SES knows only those that the account has verified.",
+                )
+            )
         third_party = [layers.deps] if spec.third_party and layers.deps else []
         if spec.science and layers.science:
             third_party.append(layers.science)

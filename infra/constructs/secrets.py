@@ -1,10 +1,10 @@
-"""The three secrets: one signs tokens, one seals rule sets, both can be changed; under the third identities are hashed
-for good.
+"""The secrets: one signs tokens, one seals rule sets, both can be changed; under the third identities are hashed for
+good. The fourth is filled by people: how providers of messages are reached.
 """
 
 import json
 
-from aws_cdk import Acknowledgment, RemovalPolicy, Validations
+from aws_cdk import Acknowledgment, RemovalPolicy, SecretValue, Validations
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
@@ -65,6 +65,22 @@ def identity_secret(scope: Construct, stage: Stage, key: kms.IKey) -> secretsman
     )
 
 
+def channels_secret(scope: Construct, stage: Stage, key: kms.IKey) -> secretsmanager.Secret:
+    """JSON by programme (docs/channels.md). It begins without anything secret: with mail, text messages and push where
+    the stage can send them, else with nothing. A later deployment leaves alone what people have put in.
+    """
+    first = {"*": {"email": {"from": stage.mail_from}, "sms": {}, "push": {}}} if stage.mail_from else {}
+    return _secret(
+        scope,
+        "ChannelsSecret",
+        stage,
+        key,
+        description="How messages are sent: WeChat, WeCom, webhooks, and who mail is from, by programme",
+        first=json.dumps(first),
+        why_not_rotated="Others gave out what is in it; each is changed where it was given out, then here.",
+    )
+
+
 def _secret(
     scope: Construct,
     construct_id: str,
@@ -72,7 +88,8 @@ def _secret(
     key: kms.IKey,
     *,
     description: str,
-    generated: secretsmanager.SecretStringGenerator,
+    generated: secretsmanager.SecretStringGenerator | None = None,
+    first: str | None = None,
     why_not_rotated: str,
 ) -> secretsmanager.Secret:
     secret = secretsmanager.Secret(
@@ -81,6 +98,7 @@ def _secret(
         description=description,
         encryption_key=key,
         generate_secret_string=generated,
+        secret_string_value=None if first is None else SecretValue.unsafe_plain_text(first),
         removal_policy=RemovalPolicy.RETAIN if stage.keep_data else RemovalPolicy.DESTROY,
     )
     Validations.of(secret).acknowledge(Acknowledgment(id="AwsSolutions-SMG4", reason=why_not_rotated))

@@ -117,12 +117,13 @@ def test_each_secret_is_read_by_those_who_need_it_and_by_nobody_else(prod: Synth
             if statement["Action"] == "secretsmanager:GetSecretValue":
                 for secret in listed(statement["Resource"]):
                     readers.setdefault(secret["Ref"], set()).add(name)
-    words = ("Signing", "Identity", "Artifact")
+    words = ("Signing", "Identity", "Artifact", "Channels")
     by_name = {next(word for word in words if word in secret): who for secret, who in readers.items()}
-    assert by_name == {
+    assert {"Channels": set(), **by_name} == {
         "Signing": {one.name for one in CATALOGUE if one.signs},
         "Identity": {one.name for one in CATALOGUE if one.finds_members},
         "Artifact": {one.name for one in CATALOGUE if one.seals_rules},
+        "Channels": {one.name for one in CATALOGUE if one.sends_messages},
     }
     assert not by_name["Signing"] & by_name["Artifact"], "who signs tokens seals no code, and the reverse"
 
@@ -180,3 +181,21 @@ def test_a_stage_that_is_wrong_is_refused_before_anything_is_made(wrong: dict[st
 def test_an_unknown_stage_is_refused_with_the_names_of_those_there_are() -> None:
     with pytest.raises(ValueError, match="prod"):
         read_stage(dict.fromkeys(STAGES), "production")
+
+
+def test_the_secret_of_the_channels_begins_with_nothing_secret_and_is_left_alone(stage: Synthesised) -> None:
+    (secret,) = (one for name, one in stage.properties("AWS::SecretsManager::Secret").items() if "Channels" in name)
+    assert "GenerateSecretString" not in secret
+    first = json.loads(secret["SecretString"])
+    sent_here = {"*": {"email": {"from": stage.stage.mail_from}, "sms": {}, "push": {}}}
+    assert first == (sent_here if stage.stage.mail_from else {})
+
+
+def test_what_becomes_of_a_mail_is_told_to_the_accounts_bus(stage: Synthesised) -> None:
+    (configuration,) = stage.properties("AWS::SES::ConfigurationSet").values()
+    assert configuration["DeliveryOptions"] == {"TlsPolicy": "REQUIRE"}
+    (told,) = stage.properties("AWS::SES::ConfigurationSetEventDestination").values()
+    assert told["ConfigurationSetName"] == configuration["Name"]
+    destination = told["EventDestination"]
+    assert {"SEND", "DELIVERY", "BOUNCE", "COMPLAINT", "OPEN", "CLICK"} <= set(destination["MatchingEventTypes"])
+    assert destination["EventBridgeDestination"]["EventBusArn"]["Fn::Join"][1][-1].endswith(":event-bus/default")

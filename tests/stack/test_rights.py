@@ -47,11 +47,25 @@ def test_no_policy_allows_by_exclusion(stage: Synthesised) -> None:
     assert not [name for name, one in stage.statements() if {"NotAction", "NotResource", "NotPrincipal"} & set(one)]
 
 
-def test_nothing_but_traces_is_allowed_on_every_resource(stage: Synthesised) -> None:
+def test_nothing_but_traces_and_messages_to_numbers_is_allowed_on_every_resource(stage: Synthesised) -> None:
     roles = stage.all("AWS::IAM::Role")
+    senders = {stage.functions()[one.name]["Role"]["Fn::GetAtt"][0] for one in CATALOGUE if one.sends_messages}
+    everywhere = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
     for name, statement in stage.statements():
         if name in roles and "*" in listed(statement.get("Resource", [])):
-            assert set(listed(statement["Action"])) == {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+            actions = set(listed(statement["Action"]))
+            assert actions == everywhere or (name in senders and actions <= {"sns:Publish", *everywhere})
+
+
+def test_who_sends_messages_may_not_publish_to_a_topic_of_the_stack(stage: Synthesised) -> None:
+    for one in CATALOGUE:
+        kept_out = [
+            statement["Resource"]
+            for statement in _role(stage, one.name)
+            if (statement["Effect"], statement["Action"]) == ("Deny", "sns:Publish")
+        ]
+        assert bool(kept_out) == one.sends_messages
+        assert all(resource["Fn::Join"][1][-1].endswith(f":{stage.stack.stack_name}-*") for resource in kept_out)
 
 
 def test_roles_carry_no_managed_policies_and_policies_stand_in_their_role(stage: Synthesised) -> None:

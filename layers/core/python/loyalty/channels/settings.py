@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from loyalty.channels import mail, sms, webhook, wechat, wecom
 from loyalty.channels.signing import key_of
@@ -30,8 +31,9 @@ class Settings(Struct, frozen=True):
     webhook: webhook.Account | None = None
 
 
-def settings_of(text: str, program: str) -> Settings:
-    """A programme's settings in the secret's text. ValueError, which names the channel and the field and quotes no
+def settings_of(text: str, program: str, configuration_set: str = "") -> Settings:
+    """A programme's settings in the secret's text; mail goes with ``configuration_set`` unless they name another.
+    ValueError, which names the channel and the field and quotes no
     value, when they are wrong.
     """
     try:
@@ -51,7 +53,10 @@ def settings_of(text: str, program: str) -> Settings:
         if not isinstance(value, dict):
             raise ValueError(f"the secret of the channels: {name} is no object")
         found[name] = _READERS[name](_Fields(name, value))
-    return Settings(**found)
+    settings = Settings(**found)
+    if settings.email is not None and not settings.email.configuration_set:
+        settings = replace(settings, email=replace(settings.email, configuration_set=configuration_set))
+    return settings
 
 
 def _object(secret: Mapping[str, Any], program: str) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ class Config(NamedTuple):
     artifact_secret: str
     night_functions: str
     channels_secret: str
+    mail_configuration_set: str
 
 
 @cache
@@ -37,4 +38,5 @@ def config() -> Config:
         artifact_secret=environment.get("ARTIFACT_SECRET_ID", ""),
         night_functions=environment.get("NIGHT_FUNCTIONS", ""),
         channels_secret=environment.get("CHANNELS_SECRET_ID", ""),
+        mail_configuration_set=environment.get("MAIL_CONFIGURATION_SET", ""),
     )

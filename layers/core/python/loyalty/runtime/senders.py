@@ -315,7 +315,7 @@ def _current(program: str) -> Settings:
     if known is not None and known[0] == text:
         return known[1]
     try:
-        settings = settings_of(text, program)
+        settings = settings_of(text, program, config().mail_configuration_set)
     except ValueError:
         observability.count("ChannelsMisconfigured", now_ms=int(time.time() * 1000), program=program)
         if known is None:
