@@ -11,9 +11,8 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from loyalty.campaigns.campaign import WHOLE, Campaign, Told
-from loyalty.campaigns.met import values
+from loyalty.campaigns.met import Somebody, values
 from loyalty.rules.interpret import holds
-from loyalty.segments.facts import Subject
 
 Group = Literal["holdout", "control", "treated"]
 NOT: Final[Mapping[str, str]] = {
@@ -65,7 +64,7 @@ def share(*drawn: str) -> int:
 
 def refused(
     campaign: Campaign,
-    subject: Subject,
+    subject: Somebody,
     standing: Collection[str],
     day: int,
     told: Mapping[str, Told] | None = None,

@@ -258,7 +258,7 @@ class Campaign(Struct, frozen=True, dict=True):
     def mentioned(self) -> frozenset[str]:
         """Names of all facts that its conditions speak of."""
         trees = [self.audience.when, *(step.when for step in self.steps)]
-        return frozenset(_fields(msgspec.to_builtins([tree for tree in trees if tree is not None])))
+        return frozenset(fields(msgspec.to_builtins([tree for tree in trees if tree is not None])))
 
     def step(self, step_id: str) -> Step | None:
         return next((step for step in self.steps if step.id == step_id), None)
@@ -301,8 +301,9 @@ def _placed(data: Any, at: Layout) -> Any:
     return {name: _placed(one, at) for name, one in data.items()}
 
 
-def _fields(data: Any) -> set[str]:
+def fields(data: Any) -> set[str]:
+    """Names of the facts that conditions speak of, given as plain data."""
     if isinstance(data, dict):
         own = {data["name"]} if data.get("n") == "field" else set()
-        return own.union(*(_fields(one) for one in data.values()))
-    return set().union(*(_fields(one) for one in data)) if isinstance(data, list | tuple) else set()
+        return own.union(*(fields(one) for one in data.values()))
+    return set().union(*(fields(one) for one in data)) if isinstance(data, list | tuple) else set()

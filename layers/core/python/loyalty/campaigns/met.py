@@ -1,7 +1,9 @@
 """What a campaign's conditions find of a member: the facts of segments, and behind them those of the way. Pure."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
+
+from msgspec import Struct
 
 from loyalty.campaigns.campaign import ENTRY, Campaign, Told
 from loyalty.campaigns.journey import Journey
@@ -10,10 +12,43 @@ from loyalty.rules.schema import Layout
 from loyalty.segments import facts
 from loyalty.segments.facts import Subject
 
+_SHIFTED: Final = ("member.purchases", "member.purchases_6_months", "member.purchases_12_months")
+_SPENT: Final = ("member.spend", "member.spend_6_months", "member.spend_12_months")
+
+
+class Described(Struct, frozen=True):
+    """A member as a case describes one: ``facts`` as they are on ``day``, in the order of a layout of segments, and
+    the account's ``state`` as far as it goes with them, with what was bought since.
+    """
+
+    day: int
+    facts: tuple[Any, ...]
+    state: State
+    purchases: int = 0
+    spend: int = 0
+
+    def values(self, at: Layout, day: int) -> list[Any]:
+        """The facts on a later day."""
+        found = list(self.facts)
+        passed = day - self.day
+        for name in facts.DAYS:
+            place = at.places[name]
+            if found[place.index] is not None:
+                found[place.index] += passed
+        for names, more in ((_SHIFTED, self.purchases), (_SPENT, self.spend)):
+            for name in names:
+                found[at.places[name].index] += more
+        if self.purchases:
+            found[at.places["member.days_since_purchase"].index] = day - self.state.last
+        return found
+
+
+Somebody = Subject | Described
+
 
 def values(
     campaign: Campaign,
-    subject: Subject,
+    subject: Somebody,
     day: int,
     journey: Journey | None,
     told: Mapping[str, Told],
@@ -23,7 +58,11 @@ def values(
     """Every fact on a day, in the order of the campaign's layout. Before a way has begun, nothing has happened on it.
     ``opened`` and ``clicked`` are the steps whose messages were.
     """
-    found = facts.values(_first(campaign), subject, day, campaign.mentioned)
+    first = _first(campaign)
+    if isinstance(subject, Described):
+        found = subject.values(first, day)
+    else:
+        found = facts.values(first, subject, day, campaign.mentioned)
     return [*found, *_of_journey(subject.state, day, journey, opened, clicked), *_of_entry(told)]
 
 

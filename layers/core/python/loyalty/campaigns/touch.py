@@ -28,11 +28,10 @@ from loyalty.campaigns.journey import (
     stopped,
     waits,
 )
-from loyalty.campaigns.met import purchased, values
+from loyalty.campaigns.met import Somebody, purchased, values
 from loyalty.contacts.decide import Candidate, Verdict
 from loyalty.contacts.record import content
 from loyalty.rules.interpret import holds
-from loyalty.segments.facts import Subject
 from loyalty.templates.template import Value
 
 TRIED_DAYS: Final = 3
@@ -155,7 +154,7 @@ class Settled(Struct, frozen=True):
     left: tuple[Left, ...]
 
 
-def plan(ways: Iterable[Way], subject: Subject, day: int) -> Plan:
+def plan(ways: Iterable[Way], subject: Somebody, day: int) -> Plan:
     """What is due for a member on a day of the programme. Ways are seen to in the order of their names, so the same
     ways come to the same.
     """
@@ -219,7 +218,7 @@ def next_day(journeys: Iterable[Journey], day: int) -> int:
     return min((max(one.due, day + 1) for one in journeys if one.running and one.due), default=0)
 
 
-def _seen_to(way: Way, subject: Subject, day: int, left: list[Left]) -> tuple[Proposal | None, Journey]:
+def _seen_to(way: Way, subject: Somebody, day: int, left: list[Left]) -> tuple[Proposal | None, Journey]:
     """The step that would be taken; or else the journey, further on where its steps were not for this member."""
     campaign, journey = way.campaign, way.journey
     if not journey.running or not journey.due or journey.due > day:
@@ -251,7 +250,7 @@ def _seen_to(way: Way, subject: Subject, day: int, left: list[Left]) -> tuple[Pr
     return None, journey
 
 
-def _over(way: Way, subject: Subject, day: int) -> str:
+def _over(way: Way, subject: Somebody, day: int) -> str:
     """Why a way ends here; "" when it goes on."""
     campaign = way.campaign
     if way.state in ("cancelled", "finished") or (campaign.calendar.last and day > campaign.calendar.last):
