@@ -11,7 +11,16 @@ from loyalty.ledger.store import HeadStore, LedgerStore, entry_of_item
 from loyalty.programs.policy import check
 from loyalty.programs.terms import Program
 from loyalty.table.client import Table
-from loyalty.timers.ends import decay, decay_due, expire, expiry_due, remind, reminder_due
+from loyalty.timers.ends import (
+    activate_due,
+    decay,
+    decay_due,
+    expire,
+    expiry_due,
+    lapse_due,
+    remind,
+    reminder_due,
+)
 from loyalty.timers.service import Act, Arming, Drain, Drained, Night
 from loyalty.timers.store import TimerStore
 from loyalty.timers.timer import REARM, Batch, armed, brings
@@ -23,8 +32,14 @@ DAY = 86_400
 START = 1_767_265_200
 """1 January 2026, 12:00 in Berlin; seconds since 1970, UTC."""
 POLICY: dict[str, Any] = {"program": "grocer", "name": "Grocer", "currency": "EUR", "timezone": "Europe/Berlin"}
-ACTS: dict[str, Act] = {"expiry": expire, "decay": decay, "reminder": remind}
-DUES = {"expiry": expiry_due, "decay": decay_due, "reminder": reminder_due}
+ACTS: dict[str, Act] = {"lapse": expire, "activate": expire, "expiry": expire, "decay": decay, "reminder": remind}
+DUES = {
+    "lapse": lapse_due,
+    "activate": activate_due,
+    "expiry": expiry_due,
+    "decay": decay_due,
+    "reminder": reminder_due,
+}
 
 
 class Nights:
@@ -34,6 +49,7 @@ class Nights:
         self.engine = Engine()
         self.now = START
         self.asked = 0
+        self.acts = ACTS
         self.aside: list[tuple[str, str, str]] = []
         self._delivered: dict[str, int] = {}
         self.settle_on({**POLICY, **policy})
@@ -122,7 +138,7 @@ class Nights:
     def drain(self, batch: Batch) -> Drained:
         if batch.kind == REARM:
             return self.drains.rearm(batch, self.now)
-        return self.drains.drain(batch, ACTS[batch.kind], self.now)
+        return self.drains.drain(batch, self.acts[batch.kind], self.now)
 
     def pass_days(self, days: int) -> None:
         """So many days, each with its night and all that the stream brings."""

@@ -2,18 +2,24 @@
 
 import itertools
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import UNSET
 
 from loyalty.errors import Unavailable
 from loyalty.ledger import commands
-from loyalty.ledger.account import Draft
+from loyalty.ledger.account import WAITING, Balance, Draft
+from loyalty.ledger.events import events_of
+from loyalty.timers.ends import decay, remind
+from loyalty.timers.events import Worth, expiring_of
 from loyalty.timers.service import Drain
 from loyalty.timers.timer import ORDER, REARM, Timer
+from loyalty.values import Rate
 from tests.simulation.dynamodb import Call
 from tests.simulation.wire import Response
-from tests.unit.nights import DAY, POLICY, START, Nights
+from tests.unit.nights import ACTS, DAY, POLICY, START, Nights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -218,7 +224,7 @@ def test_an_account_that_fails_is_set_aside_with_its_reason_and_comes_again_the_
     assert [nights.state(number).balance().available for number in (1, 3)] == [0, 0]
     assert nights.kinds(2) == []
     assert nights.aside == [("grocer", "expiry", "ValueError")]
-    assert [item["reason"] for item in nights.store.aside("grocer")] == ["ValueError"]
+    assert [one.reason for one in nights.store.aside("grocer")] == ["ValueError"]
     monkeypatch.undo()
     nights.pass_days(1)
     assert nights.kinds(2) == [(5, "expired")]
@@ -330,3 +336,72 @@ def test_the_start_is_noon_in_the_programmes_zone() -> None:
     nights = Nights()
     assert nights.program.day(START) == nights.today
     assert nights.program.day(START - DAY // 2 - 1) == nights.today - 1
+
+
+def test_a_hold_that_nobody_settles_lapses_in_the_night_after_its_deadline() -> None:
+    nights = Nights()
+    nights.buy(1, 100)
+    held = nights.post(1, lambda draft: commands.hold(draft, 30, nights.now + 900, False))
+    assert held.timers == {"lapse": nights.today + 1}
+    nights.stream()
+    nights.pass_days(3)
+    assert nights.kinds() == [(1, "expired")]
+    entry = nights.entries()[-1]
+    assert [kind for kind, _ in events_of(entry)] == ["points.released"]
+    assert nights.state().balance() == Balance(100, 0, 0, 0)
+
+
+def test_a_hold_that_was_captured_in_time_leaves_nothing_to_write_down() -> None:
+    nights = Nights()
+    nights.buy(1, 100)
+    number = nights.post(1, lambda draft: commands.hold(draft, 30, nights.now + 900, False)).number
+    nights.post(1, lambda draft: commands.capture(draft, number, None, True))
+    nights.stream()
+    nights.now += DAY
+    done = [(batch.kind, done.looked, done.written) for batch, done in nights.night() if batch.kind != REARM]
+    assert done == [("lapse", 1, 0)]
+
+
+def test_pending_points_begin_on_their_day_and_repay_what_is_owed_first() -> None:
+    nights = Nights(return_policy="arrears")
+    start = nights.program.terms(nights.now, nights.now, {"kind": "none"}, 2).start
+    award = [commands.Award("base", Rate(10, 1))]
+    nights.buy(1, 10)
+    nights.spend(1, 10)
+    nights.post(1, lambda draft: commands.take_back(draft, award, commands.ARREARS))
+    given = nights.post(1, lambda draft: commands.earn(draft, [commands.Grant(25, 0, start)]))
+    assert given.timers == {"activate": nights.today + 2}
+    later = nights.post(1, lambda draft: commands.earn(draft, [commands.Grant(5, 0, start + DAY)]))
+    assert later.timers == {}, "the first one that is armed arms the next"
+    nights.pass_days(2)
+    assert nights.kinds() == [(2, "expired")]
+    told = {kind: event.points for kind, event in events_of(nights.entries()[-1])}
+    assert told == {"points.activated": 25, "points.repaid": 10}
+    nights.pass_days(3)
+    assert nights.kinds() == [(2, "expired"), (3, "expired")]
+    assert nights.state().balance() == Balance(20, 0, 0, 0)
+
+
+def test_what_waits_for_an_event_and_what_is_spent_from_it_is_due_on_no_day() -> None:
+    nights = Nights()
+    entry = nights.post(1, lambda draft: commands.earn(draft, [commands.Grant(25, 0, WAITING)]))
+    assert entry.timers == {}
+    nights.pass_days(3)
+    assert nights.kinds() == []
+
+
+def test_who_is_told_of_points_that_end_learns_what_they_are_worth() -> None:
+    nights = Nights(expiry=YEARLY, reminders=TOLD, decay={"months": 1, "percent": 10, "notice_days": 7})
+    nights.give(1, 100, days=60)
+    nights.buy(2, 100)
+    worth = lambda program, points: points * 3 // 2  # noqa: E731 - as short as it is
+    nights.acts = {**ACTS, "reminder": partial(remind, worth=worth), "decay": partial(decay, worth=worth)}
+    nights.pass_days(40)
+    events = [told for number in (1, 2) for entry in nights.entries(number) for _, told in expiring_of(entry)]
+    assert [(event.why, event.points, event.worth) for event in events[:2]] == [
+        ("expiry", 100, Worth(150, "EUR")),
+        ("inactivity", 10, Worth(15, "EUR")),
+    ]
+    nights.acts = ACTS
+    nights.pass_days(20)
+    assert expiring_of(nights.entries()[-1])[0][1].worth is UNSET, "nobody says what a point is worth any more"

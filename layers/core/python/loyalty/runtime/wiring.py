@@ -25,7 +25,7 @@ from loyalty.runtime import observability
 from loyalty.runtime.clock import moment as moment
 from loyalty.runtime.config import config
 from loyalty.runtime.table import table as table
-from loyalty.timers.ends import decay_due, expiry_due, reminder_due
+from loyalty.timers.ends import activate_due, decay_due, expiry_due, lapse_due, reminder_due
 from loyalty.timers.timer import Due, armed, brings
 
 if TYPE_CHECKING:
@@ -93,7 +93,15 @@ def arms(program: str, before: State, after: State) -> dict[str, int]:
 @cache
 def dues() -> dict[str, Due]:
     """When an account is to be looked at next, by kind of what may be due."""
-    return {"churn": _churn_due, "expiry": expiry_due, "decay": decay_due, "reminder": reminder_due, "tier": tier_due}
+    return {
+        "lapse": lapse_due,
+        "activate": activate_due,
+        "churn": _churn_due,
+        "expiry": expiry_due,
+        "decay": decay_due,
+        "reminder": reminder_due,
+        "tier": tier_due,
+    }
 
 
 def _churn_due(state: State, program: Program) -> int | None:
@@ -203,6 +211,15 @@ def night() -> "Night":
     from loyalty.timers.service import Night
 
     return Night(timers(), policy, loads(config().night_functions), timed_terms)
+
+
+def worth(program: str, points: int) -> int | None:
+    """What points come to by the point cost of the rule set in force, in minor units, rounded down; None where there is
+    none, or it names no cost.
+    """
+    loaded = rules_in_force().current(program)
+    num, den = loaded.evaluator.rules.point_cost if loaded is not None else (0, 1)
+    return points * num // den if num else None
 
 
 def timed_terms(program: Program) -> str:

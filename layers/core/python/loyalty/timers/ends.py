@@ -4,7 +4,7 @@ Days are proleptic ordinals in the programme's zone. Points that end at a moment
 which they can be spent.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Final
 
@@ -21,6 +21,32 @@ _SECONDS_A_DAY: Final = 86_400
 _CHANGE_OF_CLOCKS: Final = 7_200
 
 
+Worth = Callable[[str, int], int | None]
+"""What a programme's points could buy, in minor units; None where nobody has said what a point is worth."""
+
+
+def _untold(program: str, points: int) -> int | None:
+    del program, points
+    return None
+
+
+def lapse_due(state: State, program: Program) -> int | None:
+    """The day on which a hold has reached its deadline, when that day begins."""
+    return _end(program, min(hold.deadline for hold in state.holds.values())) if state.holds else None
+
+
+def activate_due(state: State, program: Program) -> int | None:
+    """The day on which the next pending points can be spent."""
+    starts = [start for _, start in state.lots if start > 0]
+    return _end(program, min(starts)) if starts else None
+
+
+def expire(draft: Draft, program: Program, day: int) -> None:
+    """Write down what has become true by itself: holds lapse, points begin, arrears are repaid, points end."""
+    del program, day
+    commands.expire(draft)
+
+
 def expiry_due(state: State, program: Program) -> int | None:
     """The day on which the next points end. What waits for notice is not due before it was given; what is held ends
     when the hold does, at the earliest.
@@ -29,12 +55,6 @@ def expiry_due(state: State, program: Program) -> int | None:
     for hold in state.holds.values():
         ends += [max(hold.deadline, expiry) for expiry in hold.parts if expiry and not state.waits_for_notice(expiry)]
     return _end(program, min(ends)) if ends else None
-
-
-def expire(draft: Draft, program: Program, day: int) -> None:
-    """Write down what has ended."""
-    del program, day
-    commands.expire(draft)
 
 
 def reminder_due(state: State, program: Program) -> int | None:
@@ -57,7 +77,7 @@ def reminder_due(state: State, program: Program) -> int | None:
     return found
 
 
-def remind(draft: Draft, program: Program, day: int) -> None:
+def remind(draft: Draft, program: Program, day: int, worth: Worth = _untold) -> None:
     """Have the owner told of everything that ends by the last end that is due to be told of on ``day``.
 
     Without a promise, what was told counts as noticed. With it, only what is confirmed: see ``confirm``.
@@ -78,6 +98,7 @@ def remind(draft: Draft, program: Program, day: int) -> None:
         commands.notice(draft, upto)
         draft.kind = REMINDED
     draft.detail["expiring"] = [[expiry, points] for expiry, points in lots.items()]
+    _tell_worth(draft, program, sum(lots.values()), worth)
     if program.renewal is not None:
         price = -(-sum(lots.values()) * program.renewal["price_percent"] // 100)
         draft.detail["renewal"] = [price, renewed_until(program, draft.now)]
@@ -112,7 +133,12 @@ def decay_due(state: State, program: Program) -> int | None:
     return max(on, state.decay_noticed) if _is_noticed(state) else on - int(program.decay["notice_days"])
 
 
-def decay(draft: Draft, program: Program, day: int) -> None:
+def _tell_worth(draft: Draft, program: Program, points: int, worth: Worth) -> None:
+    if (amount := worth(program.program, points)) is not None:
+        draft.detail["worth"] = [amount, program.currency]
+
+
+def decay(draft: Draft, program: Program, day: int, worth: Worth = _untold) -> None:
     """Give notice that points will shrink, or have them shrink; neither when something was bought since."""
     commands.begin(draft, "decayed")
     due = decay_due(draft.state, program)
@@ -124,6 +150,7 @@ def decay(draft: Draft, program: Program, day: int) -> None:
         return
     if notice and not _is_noticed(draft.state):
         commands.notice_of_decay(draft, max(_decays_on(draft.state, program), day + notice), points)
+        _tell_worth(draft, program, points, worth)
         draft.kind = REMINDED
     else:
         commands.decay(draft, percent, day)

@@ -21,6 +21,13 @@ class Ending(Struct, frozen=True):
     ends_at: str
 
 
+class Worth(Struct, frozen=True):
+    """Money: ``amount`` in minor units of ``currency``."""
+
+    amount: int
+    currency: str
+
+
 class RenewalOffer(Struct, frozen=True):
     """What it costs to keep all of it, in points, and until when it then lasts."""
 
@@ -31,7 +38,7 @@ class RenewalOffer(Struct, frozen=True):
 class ExpiringEvent(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Points are about to end. ``why`` is ``expiry``, with their ends, or ``inactivity``: then ``points`` will be taken
     on ``decays_on`` unless something is bought before. ``notice_required``: they last until it is confirmed that
-    their owner was told.
+    their owner was told. ``worth`` is what the points come to by the point cost of the rule set in force, rounded down.
     """
 
     version: int = VERSION
@@ -48,6 +55,7 @@ class ExpiringEvent(Struct, frozen=True, omit_defaults=True, kw_only=True):
     ending: list[Ending] | UnsetType = UNSET
     decays_on: str | UnsetType = UNSET
     renewal: RenewalOffer | UnsetType = UNSET
+    worth: Worth | UnsetType = UNSET
     notice_required: bool = False
 
 
@@ -60,6 +68,7 @@ def expiring_of(entry: Entry) -> list[tuple[str, ExpiringEvent]]:
     lots: list[list[int]] = detail.get("expiring", [])
     decaying: list[int] | None = detail.get("decaying")
     offer: list[int] | None = detail.get("renewal")
+    worth: tuple[int, str] | None = detail.get("worth")
     told = ExpiringEvent(
         id=f"{chain.program}:{entry_id}:{EXPIRING}",
         program=chain.program,
@@ -74,6 +83,7 @@ def expiring_of(entry: Entry) -> list[tuple[str, ExpiringEvent]]:
         ending=[Ending(points, iso(expiry)) for expiry, points in lots] if lots else UNSET,
         decays_on=date.fromordinal(decaying[0]).isoformat() if decaying else UNSET,
         renewal=RenewalOffer(offer[0], iso(offer[1])) if offer else UNSET,
+        worth=Worth(*worth) if worth else UNSET,
         notice_required=any(entry.state.waits_for_notice(expiry) for expiry, _ in lots),
     )
     return [(EXPIRING, told)]

@@ -16,9 +16,9 @@ from loyalty.ledger.account import State
 from loyalty.ledger.chain import Chain
 from loyalty.programs.terms import Program
 
-ORDER: Final = ("tier", "expiry", "decay", "reminder", "segment", "churn")
-"""Kinds in the order of a night, as it is published. What comes before them in it (lapsed holds, pending points,
-arrears) every account settles by itself; no tier looks at a balance, so that tiers are reviewed once.
+ORDER: Final = ("lapse", "activate", "tier", "expiry", "decay", "reminder", "segment", "churn")
+"""Kinds in the order of a night, as it is published. Arrears are repaid from what lapses and begins, whenever it does;
+no tier looks at a balance, so that tiers are reviewed once.
 """
 REARM: Final = "rearm"
 """Kind of the batches that go through all accounts, after a change of terms that timers follow from."""
@@ -35,6 +35,17 @@ class Timer(Struct, frozen=True):
     chain: Chain
     kind: str
     day: int
+
+
+class Aside(Struct, frozen=True):
+    """A timer whose account could not be seen to, and why; ``at`` is when. It is looked at again on the day ``again``,
+    with the account's next entry where that is 0.
+    """
+
+    timer: Timer
+    reason: str
+    at: int
+    again: int = 0
 
 
 class Batch(Struct, frozen=True):
@@ -57,6 +68,7 @@ def brings(before: State, after: State) -> bool:
     """
     return not (
         after.lots.keys() <= before.lots.keys()
+        and after.holds.keys() <= before.holds.keys()
         and after.last == before.last
         and after.total == before.total
         and (after.tier, after.tier_since, after.tier_until) == (before.tier, before.tier_since, before.tier_until)
