@@ -1,0 +1,216 @@
+"""Who would get what, when and by which channel, and who is left out and why: the days to come, gone through by the
+very functions that carry campaigns out, and nothing written. Pure.
+
+It is foreseen that nothing else happens: a purchase tomorrow changes what comes after it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from loyalty.campaigns import occasions, touch
+from loyalty.campaigns.assignment import Group, arm, refused
+from loyalty.campaigns.campaign import Campaign, Told
+from loyalty.campaigns.journey import Journey, begun
+from loyalty.campaigns.met import Somebody
+from loyalty.campaigns.touch import Left, Way
+from loyalty.contacts.decide import decide
+from loyalty.contacts.policy import ContactPolicy
+from loyalty.contacts.preferences import Preferences
+from loyalty.contacts.record import Record
+
+MAX_DAYS: Final = 400
+
+
+class Contact(Struct, frozen=True):
+    """What the contact policy goes by for one member."""
+
+    record: Record
+    preferences: Preferences
+    policy: ContactPolicy
+
+
+class Foreseen(Struct, frozen=True):
+    """A step that would be taken on ``day``: by a channel ("" for one without words) at ``send_at``, with the points
+    that it gives.
+    """
+
+    day: int
+    campaign: str
+    occasion: str
+    step: str
+    variant: str
+    channel: str
+    inbox: bool
+    send_at: int
+    template: str
+    points: int
+
+
+class Missed(Struct, frozen=True):
+    """A step that would be left out on ``day``, or a way that would end (step ""), and why."""
+
+    day: int
+    campaign: str
+    occasion: str
+    step: str
+    why: str
+
+
+class Outlook(Struct, frozen=True):
+    """What is ahead of one member. ``group`` is the member's in the campaign that is looked at; ``out`` is why the
+    member would not come in at all, and then there is no group.
+    """
+
+    account: str
+    group: Group | str
+    variant: str = ""
+    out: str = ""
+    foreseen: tuple[Foreseen, ...] = ()
+    missed: tuple[Missed, ...] = ()
+
+
+class Summary(Struct, frozen=True):
+    """Many outlooks added up, for one campaign. ``messages`` are counted by channel, ``steps`` by step, ``out``
+    and ``missed`` by reason, ``groups`` by group or variant.
+    """
+
+    members: int = 0
+    groups: Mapping[str, int] = {}
+    out: Mapping[str, int] = {}
+    messages: Mapping[str, int] = {}
+    steps: Mapping[str, int] = {}
+    missed: Mapping[str, int] = {}
+    points: int = 0
+
+
+def before_start(
+    campaign: Campaign,
+    account: str,
+    subject: Somebody,
+    standing: Collection[str],
+    contact: Contact,
+    day: int,
+    *,
+    others: Iterable[Way] = (),
+    told: Mapping[str, Told] | None = None,
+    earlier: Collection[int] = (),
+) -> Outlook:
+    """What a member would get who came in on a day, beside what ``others`` have for the member: they take from the same
+    caps. All of it is told, of ``others`` too.
+    """
+    why = refused(campaign, subject, standing, day, told, earlier)
+    if why:
+        return Outlook(account, "", out=why)
+    drawn = arm(campaign, account, contact.policy.holdout_percent)
+    own = _way(campaign, subject, drawn.variant, day, told or {})
+    ways = [*others, *([own] if drawn.group == "treated" else [])]
+    foreseen, missed = foresee(ways, subject, contact, day, day + min(campaign.days + touch.TRIED_DAYS, MAX_DAYS))
+    return Outlook(account, drawn.group, drawn.variant, "", foreseen, missed)
+
+
+def foresee(
+    ways: Iterable[Way],
+    subject: Somebody,
+    contact: Contact,
+    first: int,
+    last: int,
+    moment: Callable[[int], int] | None = None,
+) -> tuple[tuple[Foreseen, ...], tuple[Missed, ...]]:
+    """What a member's ways come to from one day until another. ``moment`` says when a day is seen to, in seconds since
+    1970; if it is not said, at the hour of the contact policy.
+    """
+    running = {way.occasion: way for way in ways}
+    record = contact.record
+    foreseen: list[Foreseen] = []
+    missed: list[Missed] = []
+    day = first
+    while day and day <= last and running:
+        plan = touch.plan(running.values(), subject, day)
+        zone = next(iter(running.values())).campaign.timezone
+        now = moment(day) if moment else at_hour(day, contact.policy.contact_hour, zone)
+        verdicts, record = decide(plan.candidates, record, contact.preferences, contact.policy, zone, now)
+        for action in touch.actions(plan, verdicts):
+            points = action.offer.numbers.get("points", 0) if action.offer is not None else 0
+            foreseen.append(
+                Foreseen(
+                    day,
+                    action.campaign,
+                    action.occasion,
+                    action.step,
+                    action.variant,
+                    action.channel,
+                    action.inbox,
+                    action.send_at,
+                    action.template,
+                    points,
+                )
+            )
+        settled = touch.settle(plan, verdicts, day)
+        missed += [_missed(day, one) for one in settled.left]
+        for journey in settled.journeys:
+            key = (journey.campaign, journey.occasion)
+            running[key] = replace(running[key], journey=journey)
+        running = {key: way for key, way in running.items() if way.state != "paused"}
+        day = touch.next_day((way.journey for way in running.values()), day)
+    return tuple(foreseen), tuple(missed)
+
+
+def summed(outlooks: Iterable[Outlook], campaign: str) -> Summary:
+    """What they come to for one campaign."""
+    members = points = 0
+    counted: dict[str, Counter[str]] = {name: Counter() for name in ("groups", "out", "messages", "steps", "missed")}
+    for one in outlooks:
+        members += 1
+        if one.out:
+            counted["out"][one.out] += 1
+            continue
+        counted["groups"][one.variant or one.group] += 1
+        for step in one.foreseen:
+            if step.campaign == campaign:
+                counted["steps"][step.step] += 1
+                counted["messages"].update([step.channel] if step.channel else [])
+                points += step.points
+        counted["missed"].update(missed.why for missed in one.missed if missed.campaign == campaign)
+    return Summary(members, points=points, **{name: dict(sorted(found.items())) for name, found in counted.items()})
+
+
+def merged(summaries: Iterable[Summary]) -> Summary:
+    """Pages of a preview added up."""
+    members = points = 0
+    counted: dict[str, Counter[str]] = {name: Counter() for name in ("groups", "out", "messages", "steps", "missed")}
+    for one in summaries:
+        members, points = members + one.members, points + one.points
+        for name, found in counted.items():
+            found.update(getattr(one, name))
+    return Summary(members, points=points, **{name: dict(sorted(found.items())) for name, found in counted.items()})
+
+
+def at_hour(day: int, hour: int, timezone: str) -> int:
+    """The moment of an hour of a day, in seconds since 1970."""
+    return int(datetime.fromordinal(day).replace(hour=hour, tzinfo=ZoneInfo(timezone)).timestamp())
+
+
+def _way(campaign: Campaign, subject: Somebody, variant: str, day: int, told: Mapping[str, Told]) -> Way:
+    state = subject.state
+    journey = Journey(
+        campaign.id,
+        occasions.name(campaign, day),
+        campaign.version,
+        variant,
+        day,
+        purchases=state.purchases,
+        last=state.last,
+        spend=state.total.spend,
+        told=told,
+    )
+    return Way(campaign, begun(campaign, journey))
+
+
+def _missed(day: int, left: Left) -> Missed:
+    return Missed(day, left.campaign, left.occasion, left.step, left.why)
