@@ -48,7 +48,7 @@ class Interval(NamedTuple):
     high: float
 
 
-class _Moments(NamedTuple):
+class Moments(NamedTuple):
     """Of one group: members, mean, variance and third central moment, as estimated without bias."""
 
     n: int
@@ -133,7 +133,7 @@ def mean_difference(treated: Sums, control: Sums, error_rate: float) -> Interval
 
 def welch(treated: Sums, control: Sums, error_rate: float) -> Interval:
     """Welch's interval (1947), the variances being what they are in each group."""
-    one, other = _moments(treated), _moments(control)
+    one, other = moments(treated), moments(control)
     difference = one.mean - other.mean
     error, quantile = _error(one, other), _quantile(one, other, error_rate)
     if math.isinf(quantile):
@@ -145,14 +145,14 @@ def hall(treated: Sums, control: Sums, error_rate: float) -> Interval:
     """Hall's interval: what the skewness of the difference does to the studentised difference is undone, by a cubic
     that can be inverted whatever the data.
     """
-    one, other = _moments(treated), _moments(control)
+    one, other = moments(treated), moments(control)
     difference = one.mean - other.mean
     error, quantile = _error(one, other), _quantile(one, other, error_rate)
     if math.isinf(quantile):
         return Interval(difference, -math.inf, math.inf)
     skew = _skew(one, other)
     return Interval(
-        difference, difference - error * _undone(quantile, skew), difference - error * _undone(-quantile, skew)
+        difference, difference - error * undone(quantile, skew), difference - error * undone(-quantile, skew)
     )
 
 
@@ -214,7 +214,7 @@ def _mean_distrust(treated: Sums, control: Sums, error_rate: float) -> tuple[Dis
     buyers = min(treated.nonzero, control.nonzero)
     if buyers < LEAST_BUYERS:
         return TOO_FEW_DID, LEAST_BUYERS / buyers if buyers else math.inf
-    one, other = _moments(treated), _moments(control)
+    one, other = moments(treated), moments(control)
     skew = abs(_skew(one, other)) * _quantile(one, other, error_rate)
     return (A_FEW_DECIDE, (skew / MOST_SKEW) ** 2) if skew > MOST_SKEW else ("", 1.0)
 
@@ -223,32 +223,32 @@ def _variances(share: bool, treated: Sums, control: Sums, scale: float) -> tuple
     if share:
         one, other = treated.nonzero / treated.n, control.nonzero / control.n
         return one * (1 - one), other * (1 - other)
-    return scale * scale * _moments(treated).variance, scale * scale * _moments(control).variance
+    return scale * scale * moments(treated).variance, scale * scale * moments(control).variance
 
 
-def _moments(sums: Sums) -> _Moments:
+def moments(sums: Sums) -> Moments:
     """From whole numbers, so that nothing is lost however large they are."""
     n, total = sums.n, sums.total
     if n < 2:
-        return _Moments(n, total / n, 0.0, 0.0)
+        return Moments(n, total / n, 0.0, 0.0)
     variance = (n * sums.squares - total * total) / (n * (n - 1))
     if n < 3:
-        return _Moments(n, total / n, variance, 0.0)
+        return Moments(n, total / n, variance, 0.0)
     third = n * n * sums.cubes - 3 * n * total * sums.squares + 2 * total**3
-    return _Moments(n, total / n, variance, third / (n * (n - 1) * (n - 2)))
+    return Moments(n, total / n, variance, third / (n * (n - 1) * (n - 2)))
 
 
-def _error(one: _Moments, other: _Moments) -> float:
+def _error(one: Moments, other: Moments) -> float:
     return math.sqrt(one.variance / one.n + other.variance / other.n)
 
 
-def _skew(one: _Moments, other: _Moments) -> float:
+def _skew(one: Moments, other: Moments) -> float:
     """Skewness of the difference of the means."""
     error = _error(one, other)
     return (one.third / one.n**2 - other.third / other.n**2) / error**3 if error else 0.0
 
 
-def _quantile(one: _Moments, other: _Moments, error_rate: float) -> float:
+def _quantile(one: Moments, other: Moments, error_rate: float) -> float:
     """Of Student's t, by the degrees of freedom that Welch and Satterthwaite give; infinite where there are none."""
     if min(one.n, other.n) < 2:
         return math.inf
@@ -259,7 +259,7 @@ def _quantile(one: _Moments, other: _Moments, error_rate: float) -> float:
     return float(stdtrit(freedom, 1 - error_rate / 2))
 
 
-def _undone(quantile: float, skew: float) -> float:
+def undone(quantile: float, skew: float) -> float:
     """The studentised difference at which Hall's cubic has the value ``quantile``."""
     if abs(skew) < _TINY:
         return quantile
