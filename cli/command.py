@@ -10,7 +10,7 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from cli import churn, clients, clock, members, night, program, publishing, rules, simulate, tiers
+from cli import churn, clients, clock, members, night, program, publishing, rules, segments, simulate, tiers
 from cli.api import Api
 from cli.redrive import redrive
 from cli.target import LOCAL_STACK, CommandError, aws, target
@@ -73,6 +73,9 @@ def parser() -> argparse.ArgumentParser:
     _program(commands)
     _clock(commands)
     _rules(commands)
+    segments.register(
+        commands.add_parser("segments", help="who belongs together").add_subparsers(required=True, metavar="WHAT")
+    )
     tiers.register(commands.add_parser("tiers", help="who stands where").add_subparsers(required=True, metavar="WHAT"))
     churn.register(commands.add_parser("churn", help="who stops buying").add_subparsers(required=True, metavar="WHAT"))
     _night(commands)
@@ -204,6 +207,11 @@ def _rules(commands: Any) -> None:
 
 def _night(commands: Any) -> None:
     group = commands.add_parser("night", help="what is due").add_subparsers(required=True, metavar="WHAT")
+    one = group.add_parser(
+        "aside", help="accounts that could not be seen to, and why; exit status 1 when there are any"
+    )
+    one.add_argument("--json", action="store_true", help="everything as JSON")
+    one.set_defaults(run=lambda session, given: _with(session, night.aside, given.json, session.out, session.said))
     one = group.add_parser("run", help="do now what is due and not done, day by day; exit status 1 when it failed")
     one.add_argument("--program", default="", help="one programme; all of them when left out")
     one.add_argument("--until", default="", help="the last day, such as 2026-12-31; today when left out")

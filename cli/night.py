@@ -1,4 +1,6 @@
-"""``loyalty night``: bring a programme's nights up to today now, without waiting for the schedule."""
+"""``loyalty night``: bring a programme's nights up to today now, without waiting for the schedule; see whom they could
+not see to.
+"""
 
 import json
 import time
@@ -7,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from rich.console import Console
 
+from cli.api import Api
 from cli.target import CommandError
 
 EVER: Final = date.max.isoformat()
@@ -42,6 +45,30 @@ def execute(aws: Cloud, program: str = "", until: str = "", pause: float = _POLL
             time.sleep(pause)
     finally:
         machines.close()
+
+
+def aside(api: Api, as_json: bool, out: Console, said: Console) -> int:
+    """Every account that was set aside and not seen to since, and why; 1 when there is any. How far the nights have
+    come goes to ``said``.
+    """
+    done: dict[str, str] = {}
+    found: list[Any] = []
+    cursor = ""
+    while True:
+        page = api.get("/v1/night", {"limit": 100, **({"cursor": cursor} if cursor else {})})
+        done, cursor = page["done"], page.get("next", "")
+        found += page["aside"]
+        if not cursor:
+            break
+    if as_json:
+        out.print(json.dumps({"done": done, "aside": found}, indent=2), markup=False, soft_wrap=True)
+        return 1 if found else 0
+    for one in found:
+        again = f"again on {one['again']}" if "again" in one else "again with its next entry"
+        line = f"{one['member']}  {one['wallet']}  {one['kind']} of {one['day']}: {one['reason']}, {again}"
+        out.print(line, markup=False)
+    said.print("done up to: " + (", ".join(f"{kind} {day}" for kind, day in done.items()) or "nothing yet"))
+    return 1 if found else 0
 
 
 def _day(until: str) -> str:

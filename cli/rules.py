@@ -126,11 +126,11 @@ def checked(session: "Session", file: Path, policy: Path | None) -> "Checked":
 def _checked(session: "Session", text: str, name: str, policy: Path | None) -> "Checked":
     from loyalty.rules import document
 
-    home = _home(session, policy) if policy or not re.search(r"^currency:", text, re.MULTILINE) else None
+    home = home_of(session, policy) if policy or not re.search(r"^currency:", text, re.MULTILINE) else None
     return document.check(text, name, home)
 
 
-def _home(session: "Session", policy: Path | None) -> "Home":
+def home_of(session: "Session", policy: Path | None) -> "Home":
     """The programme: of a policy's file, or of the API."""
     from loyalty.rules.document import Written
 

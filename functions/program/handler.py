@@ -1,6 +1,8 @@
-"""The policy of the caller's programme, and a sandbox's clock: read them, replace the one, move the other.
+"""The policy of the caller's programme, a sandbox's clock, and how its nights go: read them, replace the first, move
+the second.
 
-Trigger: GET and PUT /v1/program, GET and POST /v1/clock. Output: the policy and its version as ETag, or the clock, 200.
+Trigger: GET and PUT /v1/program, GET and POST /v1/clock, GET /v1/night. Output: the policy and its version as ETag, the
+clock, or the nights, 200.
 Failure: a problem; a replacement names the version it replaces. Functions that run go by the policy they have read for
 up to a minute, and by the clock as it is.
 """
@@ -9,6 +11,7 @@ from typing import Any
 
 from msgspec import convert, to_builtins
 
+from functions.program import night
 from functions.program.clock import ClockRequest, ClockView, move, tell
 from functions.program.requests import Policy
 from loyalty.errors import Forbidden, Invalid
@@ -16,6 +19,7 @@ from loyalty.programs.terms import as_written
 from loyalty.runtime.http import Answer, Operation, Request, serve
 from loyalty.runtime.versions import IfMatch, etag, if_match
 from loyalty.runtime.wiring import programs
+from loyalty.timers.views import NightView
 
 
 def show(request: Request) -> Answer:
@@ -58,6 +62,7 @@ OPERATIONS = {
         ),
         headers={"If-Match": IfMatch},
     ),
+    "GET /v1/night": Operation(night.look, NightView, query={"limit": night.Limit, "cursor": night.Cursor}),
     "GET /v1/clock": Operation(tell, ClockView),
     "POST /v1/clock": Operation(
         move, ClockView, ClockRequest, problems=("CLOCK_SANDBOX_ONLY", "CLOCK_BACKWARDS", "STORAGE_UNAVAILABLE")

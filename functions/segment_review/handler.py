@@ -24,8 +24,9 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     now = moment(batch.program, int(started))
 
     def aside(chain: Chain, error: Exception) -> None:
-        timers().set_aside(Timer(chain, KIND, batch.day), reason(error), now)
-        timers().put(Timer(chain, KIND, policy(batch.program).day(now) + 1))
+        again = policy(batch.program).day(now) + 1
+        timers().set_aside(Timer(chain, KIND, batch.day), reason(error), now, again)
+        timers().put(Timer(chain, KIND, again))
         observability.count(
             "TimersSetAside", now_ms=int(started * 1000), program=batch.program, kind=KIND, reason=reason(error)
         )

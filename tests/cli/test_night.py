@@ -1,14 +1,19 @@
 """A night that somebody asks for: which machine is started, with what, and how its end is told."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from cli import night
-from cli.target import CommandError
+from cli.api import Api, Refusal
+from cli.target import CommandError, Target
+from loyalty.ledger.chain import Chain
+from loyalty.timers.store import TimerStore
+from loyalty.timers.timer import Timer
+from tests.cli.conftest import Product
 
 BEGUN = datetime(2026, 3, 1, 0, 20, tzinfo=UTC)
 ENDED = datetime(2026, 3, 1, 0, 21, 30, tzinfo=UTC)
@@ -72,3 +77,45 @@ def test_what_is_no_day_is_refused_before_anything_is_started() -> None:
     with pytest.raises(CommandError, match="tomorrow is no day"):
         run(machines, until="tomorrow")
     assert machines.started == []
+
+
+def test_whom_a_night_could_not_see_to_is_listed_with_the_reason_until_it_is(
+    product: Product, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, today = TimerStore(product.table), date(2026, 3, 2).toordinal()
+    chains = [Chain("alpha", f"mem_{number:026d}", "points") for number in range(3)]
+    for chain in chains:
+        store.set_aside(Timer(chain, "expiry", today - 1), "CORRUPT", int(BEGUN.timestamp()), today)
+    store.set_aside(Timer(chains[0], "rearm", today - 1), "KeyError", int(BEGUN.timestamp()))
+    store.mark("alpha", "expiry", today - 1)
+    assert product.run("night", "aside") == 1
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [
+        *(f"{chain.account}  points  expiry of 2026-03-01: CORRUPT, again on 2026-03-02" for chain in chains),
+        f"{chains[0].account}  points  rearm of 2026-03-01: KeyError, again with its next entry",
+    ]
+    assert said.err == "done up to: expiry 2026-03-01\n"
+    store.set_aside(Timer(chains[1], "expiry", today), "CORRUPT", int(BEGUN.timestamp()), today + 1)
+    store.mark("alpha", "expiry", today)  # the next night has seen to the others
+    assert product.run("night", "aside", "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [(one["member"], one["kind"]) for one in found["aside"]] == [
+        (chains[1].account, "expiry"),
+        (chains[0].account, "rearm"),
+    ]
+    with product_api(product) as api:
+        first = api.get("/v1/night", {"limit": 1})
+        assert first["aside"] == []  # of this page nobody is left
+        assert first["next"] == f"expiry#{chains[0].account}#points"
+        assert api.get("/v1/night", {"limit": 3, "cursor": first["next"]})["aside"][0]["member"] == chains[1].account
+        with pytest.raises(Refusal, match="REQUEST_INVALID"):
+            api.get("/v1/night", {"cursor": "#"})
+
+
+def product_api(product: Product) -> Api:
+    return Api(Target("http://127.0.0.1", product.key), product.gateway)
+
+
+def test_nobody_set_aside_is_said_so(product: Product, capsys: pytest.CaptureFixture[str]) -> None:
+    assert product.run("night", "aside") == 0
+    assert capsys.readouterr() == ("", "done up to: nothing yet\n")

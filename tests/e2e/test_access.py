@@ -49,6 +49,7 @@ EXPECTED: Final[dict[str, tuple[int, ...]]] = {
     "GET /v1/churn": (403, 403, 200, 403, 200, 403, 200),  # the foreign operator sees its own
     "POST /v1/members/{id}/renewals": (422, 422, 422, 403, 403, 422, 422),  # neither programme renews
     "POST /v1/members/{id}/notices": (403, 403, 201, 403, 403, 403, 404),
+    "GET /v1/night": (403, 403, 200, 403, 200, 403, 200),  # as the clock
     "GET /v1/clock": (403, 403, 200, 200, 200, 403, 200),  # the foreign operator sees its own
     "POST /v1/clock": (403, 403, 409, 403, 403, 403, 409),  # neither is a sandbox
     "GET /v1/members/{id}/entries": (200, 200, 200, 403, 200, 200, 404),
@@ -242,6 +243,7 @@ ASKS: Final[dict[str, Callable[[World], Ask]]] = {
     "GET /v1/churn": lambda w: Ask("/v1/churn"),
     "POST /v1/members/{id}/renewals": lambda w: Ask(f"/v1/members/{w.member}/renewals", {}),
     "POST /v1/members/{id}/notices": lambda w: Ask(f"/v1/members/{w.member}/notices", {"ends_by": NOW}),
+    "GET /v1/night": lambda w: Ask("/v1/night"),
     "GET /v1/clock": lambda w: Ask("/v1/clock"),
     "POST /v1/clock": lambda w: Ask("/v1/clock", {"to": "2027-01-01T00:00:00Z"}),
     "GET /v1/members/{id}/entries": lambda w: Ask(f"/v1/members/{w.member}/entries"),

@@ -261,6 +261,7 @@ def _obey(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule set with a budget is put in force, obeyed on every way that a purchase comes, and taken back."""
     day.ask("marketer", "GET /v1/program", status=200)
     day.ask("marketer", "GET /v1/clock", status=200)
+    day.ask("auditor", "GET /v1/night", status=200)
     day.ask("operator", "POST /v1/clock", {"to": NOW}, status=409)
     made = day.ask("marketer", "POST /v1/rule-sets", {"source": RULES}).body["id"]
     assert day.ask("marketer", "POST /v1/rule-sets/{id}/test", id=made, status=200).body["passed"]

@@ -86,6 +86,7 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/v1/clients/{id}", "clients", "clients:write", "Revoke a client"),
     Route("GET", "/v1/program", "program", "program:read", "The programme's policy"),
     Route("PUT", "/v1/program", "program", "program:write", "Replace the programme's policy"),
+    Route("GET", "/v1/night", "program", "ledger:verify", "How far the nights have come, and whom they left aside"),
     Route("GET", "/v1/clock", "program", "program:read", "What time it is in the programme"),
     Route("POST", "/v1/clock", "program", "clock:write", "Move a sandbox programme's clock ahead"),
     Route("POST", "/v1/rule-sets", "rules", "rules:write", "Hand in a rule set, as a draft"),

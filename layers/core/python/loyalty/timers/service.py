@@ -16,7 +16,7 @@ from loyalty.ledger.service import Ledger
 from loyalty.programs.terms import Program
 from loyalty.table import keys
 from loyalty.timers.store import PAGE, TimerStore
-from loyalty.timers.timer import ORDER, REARM, Batch, Cursor, Due, Timer, cursor_of
+from loyalty.timers.timer import AT_THE_HOUR, ORDER, REARM, Aside, Batch, Cursor, Due, Timer, cursor_of
 
 MAX_BATCHES: Final = 400
 """Batches of one plan: some 80 KB, and a state machine hands on 256."""
@@ -48,16 +48,23 @@ class Plan(Struct, frozen=True, omit_defaults=True):
 
 class Night:
     """Plans. ``functions`` names the function that drains a kind; kinds without one are not looked for. ``digest`` is
-    that of all terms that a programme's timers follow from.
+    that of all terms that a programme's timers follow from, ``hour`` the one of its day from which members are told
+    anything.
     """
 
     def __init__(
-        self, store: TimerStore, policy: Policy, functions: Mapping[str, str], digest: Callable[[Program], str]
+        self,
+        store: TimerStore,
+        policy: Policy,
+        functions: Mapping[str, str],
+        digest: Callable[[Program], str],
+        hour: Callable[[str], int] = lambda _: 0,
     ) -> None:
         self._store = store
         self._policy = policy
         self._functions = functions
         self._digest = digest
+        self._hour = hour
         self._kinds = [kind for kind in ORDER if kind in functions]
 
     def plan(self, asked: Mapping[str, Any], now: Callable[[str], int]) -> Plan:
@@ -84,7 +91,8 @@ class Night:
             program = self._policy(name)
         except NotFound:
             return [], None
-        today = program.day(now(name))
+        moment = now(name)
+        today = program.day(moment)
         found = self._sweep(program, today, at)
         if found[0]:
             return found
@@ -95,6 +103,8 @@ class Night:
         for day in range(first, (min(today, last) if last else today) + 1):
             for kind in self._kinds:
                 if marks.get(kind, begun) >= day:
+                    continue
+                if kind in AT_THE_HOUR and day == today and program.hour(moment) < self._hour(name):
                     continue
                 here = at is not None and (at.day, at.kind) == (day, kind)
                 start = at if here and at is not None else Cursor(name, day, kind, 0, "")
@@ -229,9 +239,17 @@ class Drain:
             done.armed += 1
 
     def _set_aside(self, timer: Timer, why: str, now: int, again: int) -> None:
-        self._store.set_aside(timer, why, now)
-        self._store.put(Timer(timer.chain, timer.kind, max(again, timer.day + 1)))
+        again = max(again, timer.day + 1)
+        self._store.set_aside(timer, why, now, again)
+        self._store.put(Timer(timer.chain, timer.kind, again))
         self._tell(timer.chain.program, timer.kind, why)
+
+
+def outstanding(aside: Aside, marks: Mapping[str, int]) -> bool:
+    """Whether an account that was set aside has not been seen to since; ``marks`` are how far the nights have come. One
+    that fails again is set aside again.
+    """
+    return not aside.again or aside.again > marks.get(aside.timer.kind, 0)
 
 
 def reference(kind: str, day: int) -> str:

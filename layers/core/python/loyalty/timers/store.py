@@ -12,7 +12,7 @@ from loyalty.ledger.chain import Chain
 from loyalty.table import keys
 from loyalty.table.client import Table
 from loyalty.table.writes import ABSENT, Condition, ConditionFailed, Item
-from loyalty.timers.timer import REARM, Batch, Timer
+from loyalty.timers.timer import REARM, Aside, Batch, Timer
 
 KEPT_DAYS: Final = 400
 """So long after its day the table forgets a timer: nights may have been missed, but not for a year."""
@@ -97,8 +97,10 @@ class TimerStore:
         pk, sk = keys.night_terms(program)
         self._table.put({keys.PK: pk, keys.SK: sk, keys.TYPE: keys.type_night, "digest": digest})
 
-    def set_aside(self, timer: Timer, reason: str, now: int) -> None:
-        """Note an account that could not be seen to, and why; the last time counts."""
+    def set_aside(self, timer: Timer, reason: str, now: int, again: int = 0) -> None:
+        """Note an account that could not be seen to, and why; it is looked at again on the day ``again``, 0 where no
+        day is known. The last time counts.
+        """
         pk, sk = keys.night_aside(*timer.chain, timer.kind)
         ttl = now + KEPT_DAYS * _SECONDS_A_DAY
         item: Item = {
@@ -109,9 +111,25 @@ class TimerStore:
             "day": timer.day,
             "reason": reason,
             "at": now,
+            "again": again,
         }
         self._table.put(item)
 
-    def aside(self, program: str) -> list[Item]:
-        """All accounts that were set aside."""
-        return [*self._table.walk(keys.night_partition(program), prefix=keys.NIGHT_ASIDE)]
+    def aside(self, program: str) -> list[Aside]:
+        """All accounts that were ever set aside, those that were seen to since among them."""
+        return [_aside(item) for item in self._table.walk(keys.night_partition(program), prefix=keys.NIGHT_ASIDE)]
+
+    def aside_page(self, program: str, limit: int, after: str) -> tuple[list[Aside], str]:
+        """At most ``limit`` of them behind cursor ``after``, and the cursor to go on with, "" at the end."""
+        prefix = keys.NIGHT_ASIDE
+        items, last = self._table.page(
+            keys.night_partition(program), limit=limit, after=f"{prefix}{after}" if after else None, prefix=prefix
+        )
+        return [_aside(item) for item in items], last.removeprefix(prefix) if last else ""
+
+
+def _aside(item: Item) -> Aside:
+    program, _ = str(item[keys.PK]).split("#")
+    kind, account, wallet = str(item[keys.SK]).removeprefix(keys.NIGHT_ASIDE).split("#")
+    timer = Timer(Chain(program, account, wallet), kind, int(item["day"]))
+    return Aside(timer, str(item["reason"]), int(item["at"]), int(item.get("again", 0)))

@@ -16,10 +16,12 @@ from loyalty.ledger.account import State
 from loyalty.ledger.chain import Chain
 from loyalty.programs.terms import Program
 
-ORDER: Final = ("lapse", "activate", "tier", "expiry", "decay", "reminder", "segment", "churn")
+ORDER: Final = ("lapse", "activate", "tier", "expiry", "decay", "reminder", "segment", "churn", "occasion", "campaign")
 """Kinds in the order of a night, as it is published. Arrears are repaid from what lapses and begins, whenever it does;
 no tier looks at a balance, so that tiers are reviewed once.
 """
+AT_THE_HOUR: Final = frozenset({"occasion", "campaign"})
+"""Kinds that members hear of: they are done on their day once it is the hour at which people may be spoken to."""
 REARM: Final = "rearm"
 """Kind of the batches that go through all accounts, after a change of terms that timers follow from."""
 
