@@ -5,7 +5,9 @@ appends what is due under a reference made of kind and day, so that a second run
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct, to_builtins
 
@@ -104,7 +106,7 @@ class Night:
             for kind in self._kinds:
                 if marks.get(kind, begun) >= day:
                     continue
-                if kind in AT_THE_HOUR and day == today and program.hour(moment) < self._hour(name):
+                if kind in AT_THE_HOUR and day == today and _hour_of(moment, program.timezone) < self._hour(name):
                     continue
                 here = at is not None and (at.day, at.kind) == (day, kind)
                 start = at if here and at is not None else Cursor(name, day, kind, 0, "")
@@ -250,6 +252,10 @@ def outstanding(aside: Aside, marks: Mapping[str, int]) -> bool:
     that fails again is set aside again.
     """
     return not aside.again or aside.again > marks.get(aside.timer.kind, 0)
+
+
+def _hour_of(moment: int, timezone: str) -> int:
+    return datetime.fromtimestamp(moment, ZoneInfo(timezone)).hour
 
 
 def reference(kind: str, day: int) -> str:
