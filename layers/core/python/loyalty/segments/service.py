@@ -63,6 +63,14 @@ class Bought(Struct, frozen=True):
         return sha256(f"{self.source}\n{self.order_id}".encode()).hexdigest()[:12]
 
 
+class Known(Struct, frozen=True):
+    """What conditions may ask of a member, all segments that it is in, and the number of the wallet's last entry."""
+
+    subject: Subject
+    standing: frozenset[str]
+    number: int
+
+
 class Looked(Struct):
     """What became of it: members looked at, profiles written."""
 
@@ -160,6 +168,24 @@ class Audiences:
             if changed is True and self._number(program, account) == number:
                 return wrote
         raise Unavailable("STORAGE_UNAVAILABLE", "Others are always first", retry_after=1)
+
+    def known(self, program: str, account: str, now: int) -> Known | None:
+        """A member as conditions see it; None when there is none."""
+        policy = self._from.policy(program)
+        head = self._from.head(Chain(program, account, policy.wallets[0]))
+        member = self._from.member(program, account)
+        if member is None:
+            return None
+        profile, state = self._store.profile(program, account), head.state if head else State()
+        subject = Subject(
+            state,
+            member,
+            profile.shares,
+            policy.day(member.enrolled),
+            rank(self._of_spread(program, now), profile.place) if profile.place >= 0 else None,
+            lambda on: self._from.alive(state, program, on),
+        )
+        return Known(subject, frozenset(member.segments) | profile.standing.keys(), head.number if head else 0)
 
     def sweep(self, sweep: Sweep, now: int) -> Looked:
         """Look at a page of all members, and have the next one come. A sweep of segments that are in force no more ends
