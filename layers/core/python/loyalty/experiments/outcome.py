@@ -49,7 +49,7 @@ def outcome(
     by ``rest``; without, it is None.
     """
     bought: dict[OrderName, _Bought] = {}
-    redeemed: set[int] = set()
+    redeemed: dict[int, int] = {}  # by entry; what was captured of a hold in parts is one redemption
     for entry in entries:
         detail, inside = entry.detail, since <= entry.occurred < until
         if entry.kind == "earned" and "order" in detail and inside:
@@ -60,16 +60,16 @@ def outcome(
                 purchase.returned += detail["amount"]
                 purchase.stands = purchase.stands and not commands.came_back(entry.moves)
         elif entry.kind == "redeemed" and inside:
-            redeemed.add(entry.number)
-        elif entry.kind == "captured" and inside and detail["points"]:
-            redeemed.add(detail["hold"])  # a hold captured in parts is one redemption
+            redeemed[entry.number] = entry.number
+        elif entry.kind == "captured" and inside:
+            redeemed[entry.number] = detail["hold"]
         elif entry.kind == "restored":
-            redeemed.discard(detail["of"])
+            redeemed.pop(detail["of"], None)
     return Outcome(
         purchases=sum(one.stands for one in bought.values()),
         spend=sum(one.amount - one.returned for one in bought.values()),
         margin=None if margins is None else sum(_margin(name, one, margins, orders) for name, one in bought.items()),
-        redemptions=len(redeemed),
+        redemptions=len(set(redeemed.values())),
     )
 
 
