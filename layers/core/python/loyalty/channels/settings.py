@@ -14,8 +14,13 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from loyalty.channels import mail, sms, webhook, wechat, wecom
+from loyalty.channels import wechat as mini
+from loyalty.channels import wecom as company
+from loyalty.channels.mail import Account as MailAccount
 from loyalty.channels.signing import key_of
+from loyalty.channels.sms import MAX_SENDER
+from loyalty.channels.sms import Account as SmsAccount
+from loyalty.channels.webhook import Account as WebhookAccount
 
 EVERY: Final = "*"
 
@@ -23,12 +28,12 @@ EVERY: Final = "*"
 class Settings(Struct, frozen=True):
     """A programme's channels; None where there is none. ``push`` has nothing to set."""
 
-    email: mail.Account | None = None
-    sms: sms.Account | None = None
+    email: MailAccount | None = None
+    sms: SmsAccount | None = None
     push: bool = False
-    wechat: wechat.Account | None = None
-    wecom: wecom.Account | None = None
-    webhook: webhook.Account | None = None
+    wechat: mini.Account | None = None
+    wecom: company.Account | None = None
+    webhook: WebhookAccount | None = None
 
 
 def settings_of(text: str, program: str, configuration_set: str = "") -> Settings:
@@ -83,38 +88,38 @@ class _Fields:
         return self.text("base_url", default).rstrip("/")
 
 
-def _email(fields: _Fields) -> mail.Account:
-    return mail.Account(fields.text("from"), fields.text("configuration_set", ""), fields.text("reply_to", ""))
+def _email(fields: _Fields) -> MailAccount:
+    return MailAccount(fields.text("from"), fields.text("configuration_set", ""), fields.text("reply_to", ""))
 
 
-def _sms(fields: _Fields) -> sms.Account:
+def _sms(fields: _Fields) -> SmsAccount:
     sender = fields.text("sender", "")
-    if sender and not (sender.isascii() and sender.isalnum() and len(sender) <= sms.MAX_SENDER):
-        raise ValueError(f"the secret of the channels: sms has a sender that is not 1 to {sms.MAX_SENDER} letters")
-    return sms.Account(sender)
+    if sender and not (sender.isascii() and sender.isalnum() and len(sender) <= MAX_SENDER):
+        raise ValueError(f"the secret of the channels: sms has a sender that is not 1 to {MAX_SENDER} letters")
+    return SmsAccount(sender)
 
 
-def _wechat(fields: _Fields) -> wechat.Account:
+def _wechat(fields: _Fields) -> mini.Account:
     state = fields.text("state", "formal")
-    if state not in wechat.STATES:
-        raise ValueError(f"the secret of the channels: wechat has a state that is none of {wechat.STATES}")
-    return wechat.Account(fields.text("app_id"), fields.text("secret"), fields.base(wechat.BASE), state)
+    if state not in mini.STATES:
+        raise ValueError(f"the secret of the channels: wechat has a state that is none of {mini.STATES}")
+    return mini.Account(fields.text("app_id"), fields.text("secret"), fields.base(mini.BASE), state)
 
 
-def _wecom(fields: _Fields) -> wecom.Account:
-    return wecom.Account(
-        fields.text("corp_id"), fields.text("corp_secret"), fields.text("sender", ""), fields.base(wecom.BASE)
+def _wecom(fields: _Fields) -> company.Account:
+    return company.Account(
+        fields.text("corp_id"), fields.text("corp_secret"), fields.text("sender", ""), fields.base(company.BASE)
     )
 
 
-def _webhook(fields: _Fields) -> webhook.Account:
+def _webhook(fields: _Fields) -> WebhookAccount:
     secrets = tuple(one for one in (fields.text("secret"), fields.text("previous", "")) if one)
     for secret in secrets:
         try:
             key_of(secret)
         except ValueError as error:
             raise ValueError(f"the secret of the channels: webhook: {error}") from None
-    return webhook.Account(fields.text("url"), secrets)
+    return WebhookAccount(fields.text("url"), secrets)
 
 
 _READERS: Final[dict[str, Callable[[_Fields], object]]] = {
