@@ -276,7 +276,7 @@ CATALOGUE: tuple[Function, ...] = (
         "program",
         "The programme's policy, clock and nights",
         Http(),
-        table=(Access((GET, PUT), (POLICIES,)), Access((QUERY,), (NIGHTS,))),
+        table=(Access((GET, PUT), (POLICIES,)), Access((QUERY,), (NIGHTS,)), Access((PUT,), (NIGHT_PROGRAMS,))),
     ),
     Function(
         "rules",

@@ -15,10 +15,10 @@ from functions.program import night
 from functions.program.clock import ClockRequest, ClockView, move, tell
 from functions.program.requests import Policy
 from loyalty.errors import Forbidden, Invalid
-from loyalty.programs.terms import as_written
+from loyalty.programs.terms import Program, as_written
 from loyalty.runtime.http import Answer, Operation, Request, serve
 from loyalty.runtime.versions import IfMatch, etag, if_match
-from loyalty.runtime.wiring import programs
+from loyalty.runtime.wiring import programs, timers
 from loyalty.timers.views import NightView
 
 
@@ -40,7 +40,10 @@ def replace(request: Request) -> Answer:
     version = if_match(request)
     if version is None:
         _, version = programs().document(program)
-    return Answer(200, _policy(document), etag(programs().save(document, version)))
+    saved = programs().save(document, version)
+    # Its nights begin, and its churn models are fitted, whether or not an entry is ever written.
+    timers().register(program, Program.of(document, saved).day(request.now) - 1)
+    return Answer(200, _policy(document), etag(saved))
 
 
 def _policy(document: dict[str, Any]) -> Policy:

@@ -20,6 +20,10 @@ _VERSION = "3.13"
 _PLATFORMS = ("manylinux2014_aarch64", "manylinux_2_27_aarch64", "manylinux_2_28_aarch64")
 """Wheels for any C library up to Amazon Linux 2023's, which is 2.34."""
 
+MB = 2**20
+ALL_MB = 250
+"""What Lambda takes, unzipped, of a function and all of its layers."""
+
 _UNUSED_DATA = ("boto3/data", "boto3/examples")
 
 
@@ -75,8 +79,20 @@ def _sources(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 
+class TooLarge(Exception):
+    """A layer has outgrown its share."""
+
+
 class _Bundling:
-    """What both bundlings share: where bytecode comes from, and a hash made of all that goes in."""
+    """What all bundlings share: where bytecode comes from, a hash made of all that goes in, and how large it may be."""
+
+    at_most_mb: int
+
+    def fits(self, folder: Path) -> None:
+        """TooLarge when the layer in ``folder`` has outgrown its share: better told here than by Lambda."""
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        if size > self.at_most_mb * MB:
+            raise TooLarge(f"{type(self).__name__}: {size / MB:.0f} MB unzipped, at most {self.at_most_mb} of {ALL_MB}")
 
     def __init__(self, interpreter: str | None) -> None:
         self.interpreter = interpreter
@@ -98,6 +114,7 @@ class CoreBundling(_Bundling):
     """Copies our own code and compiles it."""
 
     source = ROOT / "layers" / "core" / "python"
+    at_most_mb = 8
 
     def hash(self) -> str:
         files = _sources(self.source)
@@ -109,6 +126,7 @@ class CoreBundling(_Bundling):
         shutil.copytree(self.source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         if self.interpreter:
             compile_tree(Path(output_dir), self.interpreter)
+        self.fits(Path(output_dir))
         return True
 
 
@@ -117,6 +135,7 @@ class DependencyBundling(_Bundling):
     """Installs the locked packages as wheels for Lambda's platform, whatever this machine is, and trims them."""
 
     lock = ROOT / "requirements" / "runtime.txt"
+    at_most_mb = 50
 
     def __init__(self, interpreter: str | None, services: tuple[str, ...]) -> None:
         super().__init__(interpreter)
@@ -141,6 +160,7 @@ class DependencyBundling(_Bundling):
         self.trim(target)
         if self.interpreter:
             compile_tree(Path(output_dir), self.interpreter)
+        self.fits(Path(output_dir))
         return True
 
 
@@ -149,6 +169,7 @@ class ScienceBundling(DependencyBundling):
     """The same for what the fit imports."""
 
     lock = ROOT / "requirements" / "science.txt"
+    at_most_mb = 180
 
     def __init__(self, interpreter: str | None) -> None:
         super().__init__(interpreter, ())

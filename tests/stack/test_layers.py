@@ -1,12 +1,25 @@
 """Layers: what goes in, what is left out, and when they count as changed."""
 
+import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from infra.constructs.layers import CoreBundling, DependencyBundling, compile_tree, interpreter_of, trim
+from infra.constructs.layers import (
+    ALL_MB,
+    MB,
+    CoreBundling,
+    DependencyBundling,
+    ScienceBundling,
+    TooLarge,
+    compile_tree,
+    interpreter_of,
+    trim,
+    trim_tests,
+)
 
 
 @pytest.fixture
@@ -93,3 +106,34 @@ def test_own_code_counts_as_changed_when_a_file_is_added(tmp_path: Path, monkeyp
     assert CoreBundling(None).hash() == before
     (tmp_path / "two.py").write_text("")
     assert CoreBundling(None).hash() != before
+
+
+LARGEST_FUNCTION_MB = 10
+
+
+def test_all_layers_together_are_what_a_function_may_have_and_leave_room_for_itself() -> None:
+    shares = [one.at_most_mb for one in (CoreBundling, DependencyBundling, ScienceBundling)]
+    assert sum(shares) + LARGEST_FUNCTION_MB <= ALL_MB
+    assert len(set(shares)) == len(shares)
+
+
+def test_a_layer_that_has_outgrown_its_share_is_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CoreBundling, "at_most_mb", 1)
+    with pytest.raises(TooLarge, match="at most 1 of 250"):
+        CoreBundling(None).try_bundle(str(tmp_path))
+
+
+def test_what_the_fit_imports_has_room_beside_the_rest(tmp_path: Path) -> None:
+    """As installed here, for this machine: the versions are those of the lock, the files nearly those of Lambda's."""
+    for name in ("numpy", "scipy"):
+        spec = find_spec(name)
+        assert spec is not None
+        assert spec.origin is not None
+        home = Path(spec.origin).parent
+        for folder in (home, home.with_name(f"{name}.libs")):
+            if folder.exists():
+                shutil.copytree(folder, tmp_path / folder.name)
+    trim_tests(tmp_path)
+    ScienceBundling(None).fits(tmp_path)
+    size = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+    assert size > 100 * MB, "this is not what the layer is made of"

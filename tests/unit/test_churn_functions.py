@@ -208,3 +208,11 @@ def test_an_alert_is_an_entry_an_event_and_nothing_more(running: Running, shop: 
     explained = running.call(shop.operator, "GET /v1/entries/{id}/explanation", params={"id": shown["id"]}).body
     assert explained["text"] == ["The member was thought to be leaving."]
     assert risks_of(wiring.wallets().entry(chain, 1)) == []
+
+
+def test_a_programme_is_fitted_from_its_policy_on_before_it_has_any_entry(running: Running) -> None:
+    watching(running)
+    assert wiring.watched() == [PROGRAM]
+    assert churn_fit.lambda_handler({}, None) == {PROGRAM: 0}
+    found = running.call(running.key("operator"), FOUND).body
+    assert found["newest"]["refused"].startswith("0 weeks of purchases")
