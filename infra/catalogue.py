@@ -34,6 +34,9 @@ NIGHTS = _pattern(keys.night_partition("p"))
 NIGHT_PROGRAMS = keys.NIGHT_PROGRAMS
 
 CHURN = _pattern(keys.churn_partition("p"))
+JOURNEYS = _pattern(keys.journeys_partition("p", "a"))
+ADDRESSES = _pattern(keys.addresses("p", "a")[0])
+CONTACT_POLICIES = _pattern(keys.contact_policy("p")[0])
 SEGMENTS = _pattern(keys.segments_partition("p"))
 PROFILES = _pattern(keys.profile("p", "a")[0])
 SEGMENT_MEMBERS = _pattern(keys.segment_partition("p", "s", 0))
@@ -265,6 +268,16 @@ CATALOGUE: tuple[Function, ...] = (
         memory_mb=1769,  # a whole CPU: a page of a simulation reads hundreds of accounts
         timeout_s=28,
         table=(_LEDGER, _ACCOUNT, _ALERT, Access((QUERY,), (HEADS,))),
+    ),
+    Function(
+        "contacts",
+        "What members agreed to, where they are reached, and how often",
+        Http(),
+        table=(
+            Access((GET,), (MEMBERS, POLICIES)),
+            Access((GET, PUT), (JOURNEYS, ADDRESSES, CONTACT_POLICIES)),
+        ),
+        signs=True,
     ),
     Function(
         "clients",

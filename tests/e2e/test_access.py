@@ -75,6 +75,13 @@ EXPECTED: Final[dict[str, tuple[int, ...]]] = {
     "POST /v1/segments": (403, 403, 200, 200, 403, 403, 422),  # as rule sets
     "GET /v1/segments": (403, 403, 200, 200, 200, 403, 200),
     "GET /v1/segments/{id}/members": (403, 403, 200, 403, 200, 403, 404),  # a marketer reaches no member
+    "GET /v1/contact-policy": (403, 403, 200, 200, 200, 403, 200),  # the foreign operator sees its own
+    "PUT /v1/contact-policy": (403, 403, 200, 200, 403, 403, 200),  # and replaces its own
+    "GET /v1/members/{id}/contact": (403, 200, 200, 403, 200, 200, 404),
+    "PUT /v1/members/{id}/contact": (403, 200, 200, 403, 403, 200, 404),
+    "GET /v1/members/{id}/contacts": (403, 200, 200, 403, 200, 200, 404),
+    "GET /v1/unsubscribe/{token}": (200,) * 7,
+    "POST /v1/unsubscribe/{token}": (200,) * 7,
     "GET /docs": (200,) * 7,
     "GET /docs/{asset}": (200,) * 7,
     "GET /openapi.json": (200,) * 7,
@@ -93,7 +100,13 @@ segments:
 
 
 def expected(route: str, kind: str) -> int:
-    if route in {"GET /docs", "GET /docs/{asset}", "GET /openapi.json"}:
+    if route in {
+        "GET /docs",
+        "GET /docs/{asset}",
+        "GET /openapi.json",
+        "GET /v1/unsubscribe/{token}",
+        "POST /v1/unsubscribe/{token}",
+    }:
         return 200
     if kind == "none":
         return 401
@@ -173,6 +186,10 @@ class World:
         """The members of a segment that there is."""
         self.operator.post("/v1/segments", {"source": SEGMENTS}, key=None).expect(200)
         return "/v1/segments/rich/members"
+
+    def link(self) -> str:
+        """The member's own, to have no more of it."""
+        return str(self.operator.get(f"/v1/members/{self.member}/contact").expect(200)["unsubscribe"])
 
     def draft(self) -> str:
         return str(self.operator.post("/v1/rule-sets", self.rules(), key=None).expect(201)["id"])
@@ -271,6 +288,13 @@ ASKS: Final[dict[str, Callable[[World], Ask]]] = {
     "POST /v1/segments": lambda w: Ask("/v1/segments", {"source": SEGMENTS}),
     "GET /v1/segments": lambda w: Ask("/v1/segments"),
     "GET /v1/segments/{id}/members": lambda w: Ask(w.grouped()),
+    "GET /v1/contact-policy": lambda w: Ask("/v1/contact-policy"),
+    "PUT /v1/contact-policy": lambda w: Ask("/v1/contact-policy", {"contact_hour": 10}, {"If-Match": "*"}),
+    "GET /v1/members/{id}/contact": lambda w: Ask(f"/v1/members/{w.member}/contact"),
+    "PUT /v1/members/{id}/contact": lambda w: Ask(f"/v1/members/{w.member}/contact", {"consents": {"email": True}}),
+    "GET /v1/members/{id}/contacts": lambda w: Ask(f"/v1/members/{w.member}/contacts"),
+    "GET /v1/unsubscribe/{token}": lambda w: Ask(w.link()),
+    "POST /v1/unsubscribe/{token}": lambda w: Ask(w.link()),
     "GET /docs": lambda w: Ask("/docs"),
     "GET /docs/{asset}": lambda w: Ask("/docs/page.js"),
     "GET /openapi.json": lambda w: Ask("/openapi.json"),

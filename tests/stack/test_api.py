@@ -6,7 +6,13 @@ import re
 from loyalty.routes import ROUTES
 from tests.stack.conftest import Synthesised
 
-PUBLIC = {"GET /docs", "GET /docs/{asset}", "GET /openapi.json"}
+PUBLIC = {
+    "GET /docs",
+    "GET /docs/{asset}",
+    "GET /openapi.json",
+    "GET /v1/unsubscribe/{token}",
+    "POST /v1/unsubscribe/{token}",
+}
 
 
 def test_the_routes_are_those_of_the_table_of_routes(stage: Synthesised) -> None:

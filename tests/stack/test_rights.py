@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.catalogue import CATALOGUE, CHAINS, CLIENTS, POLICIES, RULES, FromNight, Function, Scheduled
+from infra.catalogue import ADDRESSES, CATALOGUE, CHAINS, CLIENTS, POLICIES, RULES, FromNight, Function, Scheduled
 from loyalty.table import keys
 from tests.stack.conftest import Synthesised, listed
 
@@ -112,6 +112,13 @@ def test_only_functions_that_read_clients_can_reach_their_hashed_keys(prod: Synt
     reaching = {one.name for one in CATALOGUE if any(CLIENTS in access.partitions for access in one.table)}
     assert reaching == {"authorize", "clients"}
     assert _actions(prod, "authorize") & {"dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"} == set()
+
+
+def test_only_who_takes_addresses_down_and_who_sends_can_reach_them(prod: Synthesised) -> None:
+    reaching = {one.name for one in CATALOGUE if any(ADDRESSES in access.partitions for access in one.table)}
+    assert reaching - {"notify"} == {"contacts"}
+    pattern = [one for one in prod.functions() if "#A#" in str(_on_items(prod, one))]
+    assert set(pattern) == reaching
 
 
 def test_functions_that_only_read_may_only_read(prod: Synthesised) -> None:

@@ -194,6 +194,7 @@ def _live(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     day.ask("operator", "DELETE /v1/clients/{id}", id=made, status=204)
     _new_wallets(day, ada)
     _stand(day, ada)
+    _keep_in_touch(day, ada)
 
     late = {"type": "purchase", **_order("o2", identity="card:1")}
     day.ask("till", "POST /v1/batches", {"items": [late]}, status=202)
@@ -385,6 +386,28 @@ def _simulate(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
         with day.confined.guard.turn("replay"):
             assert replay.lambda_handler({"Records": [record]}, None) == {"batchItemFailures": []}
     assert day.ask("operator", "GET /v1/simulations/{id}", id=begun, status=200).body["figures"]["purchases"] > 0
+
+
+def _keep_in_touch(day: Day, member: str) -> None:
+    """The contact policy is replaced; a member is asked where and how it wants to be told, and has no more of it."""
+    for role in ("marketer", "operator"):
+        day.ask(role, "GET /v1/contact-policy", status=200)
+        day.ask(role, "PUT /v1/contact-policy", {"contact_hour": 10}, headers={"If-Match": "*"}, status=200)
+    agreed = {"consents": {"email": True}, "addresses": {"email": "ada@example.org"}}
+    day.ask("shop", "PUT /v1/members/{id}/contact", agreed, id=member, status=200)
+    agreed["addresses"] = {"email": "ada@example.com"}
+    day.ask("shop", "PUT /v1/members/{id}/contact", agreed, id=member, status=200)
+    link = day.ask("auditor", "GET /v1/members/{id}/contact", id=member, status=200).body["unsubscribe"]
+    day.ask("shop", "GET /v1/members/{id}/contacts", id=member, status=200)
+    for method in ("GET", "POST"):
+        event = {
+            "routeKey": f"{method} /v1/unsubscribe/{{token}}",
+            "pathParameters": {"token": link.rpartition("/")[2]},
+            "requestContext": {},
+        }
+        day.new_copy()
+        with day.confined.guard.turn("contacts"):
+            assert import_module("functions.contacts.handler").lambda_handler(event, None)["statusCode"] == 200
 
 
 TIERS = {"levels": [{"id": "gold", "name": {"en": "Gold"}, "spend": 10_000}]}

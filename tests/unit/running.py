@@ -133,3 +133,4 @@ def forget() -> None:
                 value.cache_clear()
     config.cache_clear()
     wiring._policies.clear()  # noqa: SLF001 - a new copy of a function has read no policy
+    wiring._contact_policies.clear()  # noqa: SLF001 - nor this one

@@ -35,9 +35,10 @@ def test_a_route_is_served_by_a_function_that_exists(route: Route) -> None:
     assert (ROOT / "functions" / route.function / "handler.py").is_file()
 
 
-def test_only_the_documentation_is_public() -> None:
+def test_only_the_documentation_and_links_that_are_signed_themselves_are_public() -> None:
     public = {route.key for route in ROUTES if route.scope is None}
-    assert public == {"GET /docs", "GET /docs/{asset}", "GET /openapi.json"}
+    signed = {"GET /v1/unsubscribe/{token}", "POST /v1/unsubscribe/{token}"}
+    assert public == {"GET /docs", "GET /docs/{asset}", "GET /openapi.json"} | signed
     assert all(route.path.startswith("/v1/") for route in ROUTES if route.scope is not None)
 
 
@@ -66,6 +67,7 @@ def test_every_route_that_moves_points_is_a_post_and_asks_for_a_key() -> None:
         "POST /v1/clock",
         "POST /v1/tiers/simulate",
         "POST /v1/segments",
+        "POST /v1/unsubscribe/{token}",
     } | {route.key for route in ROUTES if route.method == "POST" and route.path.startswith("/v1/rule-sets")}
 
 

@@ -84,6 +84,8 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "SEGMENTS_INVALID": (422, "The segments are wrong"),
     "SEGMENTS_EXPECTATION_FAILED": (422, "A segment has other members than it expects"),
     "SEGMENTS_VERSION_CONFLICT": (412, "The segments were changed meanwhile"),
+    "CONTACT_POLICY_VERSION_CONFLICT": (412, "The contact policy was changed meanwhile"),
+    "CONTACT_VERSION_CONFLICT": (412, "The member's contact was changed meanwhile"),
     "STORAGE_UNAVAILABLE": (503, "The storage did not answer; send the same request again"),
     "INTERNAL_ERROR": (500, "Something went wrong on our side"),
 }

@@ -8,7 +8,8 @@ from typing import NamedTuple
 class Route(NamedTuple):
     """One route of the HTTP API.
 
-    ``scope`` is what a caller's token must carry; ``None`` marks the few public routes, which hold no data.
+    ``scope`` is what a caller's token must carry; ``None`` marks the few public routes, which hold no data or carry
+    a signed token of their own in the path.
     ``moves_points`` routes require an ``Idempotency-Key``.
     """
 
@@ -105,6 +106,13 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/v1/batches", "submit", "purchases:write", "Hand in purchases and returns of a till that was offline"
     ),
+    Route("GET", "/v1/contact-policy", "contacts", "outreach:read", "How often, when and to whom anything is sent"),
+    Route("PUT", "/v1/contact-policy", "contacts", "outreach:write", "Replace the contact policy"),
+    Route("GET", "/v1/members/{id}/contact", "contacts", "contacts:read", "Consents, preferences, masked addresses"),
+    Route("PUT", "/v1/members/{id}/contact", "contacts", "contacts:write", "Change consents, preferences, addresses"),
+    Route("GET", "/v1/members/{id}/contacts", "contacts", "contacts:read", "What was sent, what was not, and why"),
+    Route("GET", "/v1/unsubscribe/{token}", "contacts", None, "A page with one button to unsubscribe"),
+    Route("POST", "/v1/unsubscribe/{token}", "contacts", None, "Unsubscribe in one step (RFC 8058)"),
     Route("GET", "/docs", "docs", None, "A page to read and try this API"),
     Route("GET", "/docs/{asset}", "docs", None, "The page's script and style"),
     Route("GET", "/openapi.json", "docs", None, "This API's OpenAPI document"),

@@ -32,6 +32,10 @@ rules:write                       x         x
 rules:publish                     x         x
 segments:read                     x         x         x
 segments:write                    x         x
+contacts:read               x     x                   x        x
+contacts:write              x     x                            x
+outreach:read                     x         x         x
+outreach:write                    x         x
 ====================  ====  ====  ========  ========  =======  ======
 
 ``member`` is the role of a member's own token, which reaches that one member; no client has it.
@@ -65,7 +69,7 @@ _TILL: Final = frozenset(
         "quotes:read",
     }
 )
-_SHOP: Final = _TILL | {"tokens:write", WRITE_IDENTITIES}
+_SHOP: Final = _TILL | {"tokens:write", WRITE_IDENTITIES, "contacts:read", "contacts:write"}
 _AUDITOR: Final = frozenset(
     {
         "members:read",
@@ -77,10 +81,13 @@ _AUDITOR: Final = frozenset(
         "program:read",
         "rules:read",
         "segments:read",
+        "contacts:read",
+        "outreach:read",
     }
 )
 _MARKETER: Final = frozenset(
     {"program:read", "rules:read", "rules:write", "rules:publish", "segments:read", "segments:write"}
+    | {"outreach:read", "outreach:write"}
 )
 """Decides what earns how much, and reaches no member."""
 _OPERATOR: Final = (
@@ -105,7 +112,10 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "auditor": _AUDITOR,
 }
 MEMBER_ROLE: Final = "member"
-MEMBER_SCOPES: Final = frozenset({"members:read", "balance:read", "redemptions:write", "quotes:read"})
+MEMBER_SCOPES: Final = frozenset({"members:read", "balance:read", "redemptions:write", "quotes:read"}) | {
+    "contacts:read",
+    "contacts:write",
+}
 
 
 def narrowed(role: str, scopes: Iterable[str]) -> frozenset[str]:

@@ -46,6 +46,12 @@ class Caller(NamedTuple):
     limit: int
 
 
+class Page(str):
+    """A body that is sent as it is; its headers name its type."""
+
+    __slots__ = ()
+
+
 class Answer(NamedTuple):
     """A status and a body that msgspec can encode."""
 
@@ -297,5 +303,11 @@ def _response(answer: Answer, request_id: str | int) -> dict[str, Any]:
             "x-request-id": str(request_id),
             **answer.headers,
         },
-        "body": "" if answer.body is None else msgspec.json.encode(answer.body).decode(),
+        "body": _text(answer.body),
     }
+
+
+def _text(body: Any) -> str:
+    if isinstance(body, Page):
+        return str(body)
+    return "" if body is None else msgspec.json.encode(body).decode()

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from loyalty.churn.refit import Refit
     from loyalty.churn.service import Churn
     from loyalty.clients.service import Clients
+    from loyalty.contacts.policy import ContactPolicy
+    from loyalty.contacts.service import Contacts
     from loyalty.earning.intake import Intake
     from loyalty.earning.granting import Offers
     from loyalty.explanations.service import Explanations
@@ -54,6 +56,7 @@ POLICY_SECONDS: Final = 60
 """How long a running copy goes by the policy it has read."""
 
 _policies: dict[str, tuple[float, Program]] = {}
+_contact_policies: "dict[str, tuple[float, ContactPolicy]]" = {}
 
 
 @cache
@@ -266,6 +269,36 @@ def tiers() -> "Tiers":
     from loyalty.tiers.store import AccountStore
 
     return Tiers(ledger(), AccountStore(table()), policy)
+
+
+@cache
+def contacts() -> "Contacts":
+    from loyalty.contacts.service import Contacts
+    from loyalty.contacts.store import ContactStore
+    from loyalty.runtime import secrets
+
+    def known(program: str, account: str) -> bool:
+        return member_store().get(program, account) is not None
+
+    return Contacts(
+        ContactStore(table()),
+        known,
+        contact_policy,
+        lambda: secrets.signing_secrets(),
+        lambda: secrets.newer_signing_secrets(),
+    )
+
+
+def contact_policy(program: str) -> "ContactPolicy":
+    """A programme's contact policy, at most ``POLICY_SECONDS`` old."""
+    from loyalty.contacts.store import ContactStore
+
+    moment = time.monotonic()
+    known = _contact_policies.get(program)
+    if known is None or moment - known[0] > POLICY_SECONDS:
+        known = (moment, ContactStore(table()).policy(program))
+        _contact_policies[program] = known
+    return known[1]
 
 
 @cache
