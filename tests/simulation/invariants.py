@@ -21,11 +21,14 @@ from tests.simulation.expressions import Item
 _MAX_RECENT = 6
 _MAX_LAPSED = 3
 _MAX_STREAKS = 8
+_MAX_MULTIPLIERS = 3
+_LATE_DAYS = 14
+"""So long a multiplier that has ended is kept for purchases that are reported late."""
 _WAITING = -1
 """Start of points that wait for an event."""
 _ALLOWED = {
     "opened": {"opened"},
-    "earned": {"earned"},
+    "earned": {"earned", "extended"},
     "reversed": {"reversed", "owed"},
     "redeemed": {"spent"},
     "restored": {"restored"},
@@ -45,10 +48,15 @@ _ALLOWED = {
     "noticed": {"noticed", "extended"},
     "decayed": {"decayed"},
     "renewed": {"spent", "extended"},
-    "tiered": {"upgraded", "downgraded", "warned", "renewed", "assigned"},
+    "tiered": {"assigned"},
+    "reminded": {"noticed"},
+    "alerted": {"alerted"},
+    "offered": {"offered"},
 }
 """By kind of entry, the reasons its moves may have, beside what time alone causes."""
 _BY_TIME = {"lapsed", "activated", "repaid", "expired", "merged"}
+_FOLLOWS = {"upgraded", "downgraded", "warned", "renewed"}
+"""What becomes of a tier, with whatever entry."""
 
 
 @dataclass
@@ -78,10 +86,27 @@ class Books:
     months: dict[int, list[int]] = field(default_factory=dict)
     """Spent, earned, bought, by month."""
     total: list[int] = field(default_factory=lambda: [0, 0, 0])
+    tier: list[Any] = field(default_factory=lambda: ["", 0, 0, 0])
+    """Name, since when, until when, by hand."""
+    told: list[int] = field(default_factory=lambda: [0, 0])
+    """Up to which end notice was given, and up to which it was promised."""
+    lasting: list[int] = field(default_factory=lambda: [0, 0])
+    """When the actions began that make points last, and until when they do."""
+    shrunk: list[int] = field(default_factory=lambda: [0, 0])
+    """The day of the last decay, and that which notice was given of."""
+    alerted: int = 0
+    multipliers: list[list[Any]] = field(default_factory=list)
+    """[first day, last day, campaign, num, den], soonest first."""
+    held_before: list[list[Any]] = field(default_factory=list)
+    """Those that held before the entry that is replayed."""
     recent: list[list[Any]] = field(default_factory=list)
     at: int = 0
     refs: dict[str, int] = field(default_factory=dict)
     entries: list["Line"] = field(default_factory=list)
+
+    def waits(self, expiry: int) -> bool:
+        """Whether points of this end stay until their owner was told."""
+        return self.told[0] < expiry <= self.told[1]
 
     def available(self, now: int) -> int:
         """What a spend would be allowed at `now`, after all that time alone has changed by then.
@@ -104,7 +129,7 @@ class Books:
                 part = min(arrears, lots[lot])
                 lots[lot] -= part
                 arrears -= part
-            for lot in [lot for lot in lots if 0 < lot[0] <= moment]:
+            for lot in [lot for lot in lots if 0 < lot[0] <= moment and not self.waits(lot[0])]:
                 del lots[lot]
         return sum(points for (_, start), points in lots.items() if not start)
 
@@ -196,9 +221,10 @@ def _replay(books: Books, line: Line, orders: dict[tuple[str, str, str], dict[st
     _require(books.status != "closed", "I6", where, "the account was closed before")
     books.at = at
     before = sum(books.lots.values()) + sum(sum(held.parts.values()) for held in books.holds.values()) - books.arrears
+    books.held_before = books.multipliers
     for move in line.moves:
         why, op = move[0], move[1]
-        allowed = _ALLOWED.get(line.kind, set()) | _BY_TIME
+        allowed = _ALLOWED.get(line.kind, set()) | _BY_TIME | _FOLLOWS
         _require(why in allowed, "I1", where, f"a {line.kind} entry with a move {move}")
         _MOVES[op](books, line, move, where)
         _unbroken(books, where)
@@ -223,7 +249,8 @@ def _lot(books: Books, line: Line, move: list[Any], where: str) -> None:
     _require(type(delta) is int and type(expiry) is int, "I10", where, f"{move} is not whole")
     spends = why in ("spent", "held", "transferred", "adjusted") and delta < 0
     if spends:
-        _require(expiry == 0 or expiry > at, "I7", where, f"{why} from a lot that expired at {expiry}, at {at}")
+        ended = 0 < expiry <= at and not books.waits(expiry)
+        _require(not ended, "I7", where, f"{why} from a lot that expired at {expiry}, at {at}")
         _require(start == 0, "I7", where, f"{why} from a lot that begins only at {start}")
         sooner = [
             lot for lot, points in books.lots.items() if points and not lot[1] and _soonest(lot) < _soonest((expiry, 0))
@@ -231,6 +258,7 @@ def _lot(books: Books, line: Line, move: list[Any], where: str) -> None:
         _require(not sooner, "I9", where, f"{why} from {expiry} while {sooner} would expire first")
     if why == "expired":
         _require(0 < expiry <= at, "I9", where, f"points expired before their time, {expiry}, at {at}")
+        _require(not books.waits(expiry), "I9", where, f"points of {expiry} expired, and nobody was told")
     if why in ("earned", "restored", "adjusted", "transferred") and delta > 0:
         _require(
             start in (0, _WAITING) or start > at, "I7", where, f"{why} into a lot that began already, {start}, at {at}"
@@ -306,6 +334,7 @@ def _figures(books: Books, line: Line, move: list[Any], where: str) -> None:
         change = [after - had for had, after in zip(before, books.months[month], strict=True)]
     books.months = {month: row for month, row in books.months.items() if month >= oldest and any(row)}
     books.total = [max(0, have + more) for have, more in zip(books.total, change, strict=True)]
+    _drop_multipliers(books, line)
 
 
 def _month(day: int) -> int:
@@ -355,7 +384,73 @@ def _streak(books: Books, line: Line, move: list[Any], where: str) -> None:
         del books.streaks[min(books.streaks, key=lambda name: (books.streaks[name], name))]
 
 
+def _tier(books: Books, line: Line, move: list[Any], where: str) -> None:
+    _, _, _, since, until, manual = move
+    _require(since > 0 and until >= 0 and manual in (0, 1), "I9", where, f"a tier {move}")
+    _require(not until or until >= since, "I9", where, f"a tier until {until}, since {since}")
+    books.tier = move[2:]
+
+
+def _extension(books: Books, line: Line, move: list[Any], where: str) -> None:
+    """Points of one end last until another; without points: so does everything that is given to end in between."""
+    _, _, old, new, start, points = move
+    at = line.state["t"]
+    if not points:
+        began, until = books.lasting
+        _require(new > until, "I9", where, f"points that last until {until} are to end at {new}")
+        books.lasting = [began if until > at else at, new]
+        return
+    _require(0 < old < new and new > at and points > 0, "I9", where, f"{points} points from {old} to {new}, at {at}")
+    books.lots[old, start] -= points
+    books.lots[new, start] += points
+    if old <= books.told[1] < new:
+        books.told[1] = new
+
+
+def _notice(books: Books, line: Line, move: list[Any], where: str) -> None:
+    """Of an end that points are given for anew nobody was told; nothing that was promised is taken back."""
+    _, _, noticed, promised = move
+    told = noticed >= books.told[0] or line.kind not in ("noticed", "reminded")
+    _require(told and promised >= books.told[1], "I9", where, f"told {books.told}, then {[noticed, promised]}")
+    books.told = [noticed, promised]
+
+
+def _shrinking(books: Books, line: Line, move: list[Any], where: str) -> None:
+    _, _, decayed, noticed = move
+    _require(decayed >= books.shrunk[0], "I9", where, f"shrunk on {decayed}, after {books.shrunk[0]}")
+    _require((line.kind == "decayed") == (decayed > books.shrunk[0]), "I9", where, f"a {line.kind} entry with {move}")
+    books.shrunk = [decayed, noticed]
+
+
+def _alert(books: Books, line: Line, move: list[Any], where: str) -> None:
+    _require(0 < move[2] <= books.purchases[2], "I9", where, f"alerted of the silence since {move[2]}")
+    books.alerted = move[2]
+
+
+def _multiplier(books: Books, line: Line, move: list[Any], where: str) -> None:
+    _, _, campaign, num, den, first, last = move
+    _require(line.kind == "offered" and line.detail["campaign"] == campaign, "I9", where, f"{move} of {line.detail}")
+    _require(0 < den < num and 0 < first <= last, "I9", where, f"a multiplier of {num}/{den}, {first} to {last}")
+    live = [one for one in books.multipliers if one[1] > _day(line.state["t"]) + 1]  # in every zone
+    _require(len(live) < _MAX_MULTIPLIERS, "I9", where, f"one more multiplier than {live}")
+    books.multipliers = [*books.multipliers, [first, last, campaign, num, den]]
+    _drop_multipliers(books, line)
+
+
+def _drop_multipliers(books: Books, line: Line) -> None:
+    """Those that ended long ago; then those that end first, until they are few."""
+    oldest = _day(line.state["t"]) - _LATE_DAYS
+    kept = sorted((one for one in books.multipliers if one[1] >= oldest), key=lambda one: one[1])
+    books.multipliers = sorted(kept[-_MAX_MULTIPLIERS:])
+
+
 _MOVES = {
+    "g": _tier,
+    "x": _extension,
+    "q": _notice,
+    "v": _shrinking,
+    "w": _alert,
+    "o": _multiplier,
     "p": _purchase,
     "c": _count,
     "k": _streak,
@@ -409,7 +504,8 @@ def _settled(books: Books, line: Line, where: str) -> None:
     if books.status == "closed":
         _require(not books.lots and not books.holds and not books.arrears, "I1", where, "closed with points left")
     for expiry, start in books.lots:
-        _require(not 0 < expiry <= at, "I7", where, f"a lot that expired at {expiry} is still there at {at}")
+        over = 0 < expiry <= at and not books.waits(expiry)
+        _require(not over, "I7", where, f"a lot that expired at {expiry} is still there at {at}")
         _require(not 0 < start <= at, "I7", where, f"a lot that began at {start} is still pending at {at}")
     for number, held in books.holds.items():
         over = held.deadline <= at and number != line.number
@@ -462,6 +558,8 @@ def _same_state(books: Books, line: Line, where: str) -> None:
     count, ago, span = state.get("p", [0, today, 0])
     counted, *counters = state.get("u", [today])
     streaks = state.get("e", [])
+    tier, since, until, manual = state.get("g", ["", today, 0, 0])
+    offers = state.get("o", [])
     *total, first = numbers(state["m"])[:4] if "m" in state else [0, 0, 0, 0]
     rows = numbers(state.get("m", ""))[4:]
     months = {
@@ -486,6 +584,15 @@ def _same_state(books: Books, line: Line, where: str) -> None:
         "recent": _recent(state),
         "months": months,
         "total": total,
+        "tier": [tier, today - since, until, manual],
+        "told": state.get("q", [0, 0]),
+        "lasting": state.get("x", [0, 0]),
+        "shrunk": state.get("y", [0, 0]),
+        "alerted": state.get("b", 0),
+        "multipliers": [
+            [today + offers[place], today + offers[place] + offers[place + 1], *offers[place + 2 : place + 5]]
+            for place in range(0, len(offers), 5)
+        ],
     }
     replayed = {
         "purchases": books.purchases,
@@ -501,6 +608,12 @@ def _same_state(books: Books, line: Line, where: str) -> None:
         "recent": books.recent,
         "months": books.months,
         "total": books.total,
+        "tier": books.tier,
+        "told": books.told,
+        "lasting": books.lasting,
+        "shrunk": books.shrunk,
+        "alerted": books.alerted,
+        "multipliers": books.multipliers,
     }
     for part, value in stored.items():
         _require(value == replayed[part], "I8", where, f"{part}: stored {value}, replayed {replayed[part]}")
@@ -538,6 +651,7 @@ def _kind(books: Books, line: Line, orders: dict[tuple[str, str, str], dict[str,
         _reversed(line, orders[_order_key(books.chain, line)], where)
     if line.kind == "earned" and "order" in line.detail:
         _terms(line, orders.get(_order_key(books.chain, line)), where)
+        _multiplied(books, line, orders[_order_key(books.chain, line)], where)
 
 
 def _order_key(chain: str, line: Line) -> tuple[str, str, str]:
@@ -597,7 +711,24 @@ def _terms(line: Line, order: dict[str, Any] | None, where: str) -> None:
     if "g" in order:
         told = [rule for rule, _ in line.detail.get("awards", [["base", 0]])]
         _require(told == [award[0] for award in order["g"][2]], "I9", where, f"gave {told}, not what the order says")
-        _require(line.detail["rules"] == order["g"][0], "I9", where, "decided by another version than the order names")
+        version = line.detail.get("rules", 0)
+        _require(version == order["g"][0], "I9", where, "decided by another version than the order names")
+
+
+def _multiplied(books: Books, line: Line, order: dict[str, Any], where: str) -> None:
+    """On the days of a multiplier a purchase earns so many times its base points, and on no others."""
+    day = ([*order["t"], 0])[5]
+    holding = [one for one in books.held_before if one[0] <= day <= one[1]]
+    times = max((Fraction(num, den) for *_, num, den in holding), default=Fraction(1))
+    awards = map(_whole_award, order["g"][2]) if "g" in order else []
+    exact = {award[0]: Fraction(award[1], award[2]) for award in awards}
+    rate = Fraction(*order["t"][:2])
+    base = exact.get("base", Fraction(0)) if exact else rate * sum(row[0] for row in order["l"])
+    more = {rule: points for rule, points in exact.items() if rule.startswith("campaign:")}
+    largest = {f"campaign:{campaign}" for _, _, campaign, num, den in holding if Fraction(num, den) == times}
+    due = base * (times - 1)
+    _require(sum(more.values()) == due, "I9", where, f"{more} on a purchase of {base} points times {times}")
+    _require(len(more) == (due > 0) and set(more) <= largest, "I9", where, f"{more}, offered by {largest}")
 
 
 def _reversed(line: Line, order: dict[str, Any], where: str) -> None:

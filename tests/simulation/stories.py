@@ -17,15 +17,18 @@ from tests.simulation.world import (
     World,
     adjust,
     bonus,
+    budget,
     buy,
     cancel,
     capture,
     close,
     freeze,
+    give,
     give_back,
     hold,
     late_purchase,
     late_return,
+    multiply,
     policy,
     redeem,
     release,
@@ -34,6 +37,8 @@ from tests.simulation.world import (
 )
 
 THIRD: Final = Rate(1, 300)
+TWICE: Final = Rate(2, 1)
+HALF_MORE: Final = Rate(3, 2)
 """A rate whose remainders matter: one point for three units of the currency."""
 FUNDED: Final[Sequence[Request]] = (adjust(100, "fund"),)
 
@@ -221,6 +226,30 @@ def _bought_or_refused(world: World) -> None:
     assert world.ref_kind("k") in ("redeemed", "earned")
 
 
+def _offered_once_each(world: World) -> None:
+    assert world.kinds().count("earned") == 2
+    assert world.balance() == 70
+    assert all(answer.posted for answer in world.answers)
+
+
+def _three_are_live(world: World) -> None:
+    assert world.kinds().count("offered") == 3
+    assert [answer.refusal for answer in world.answers if answer.refusal] == ["OFFERS_LIMIT_REACHED"]
+
+
+def _multiplied_or_not(world: World) -> None:
+    """Whether the first purchase is before or after the offer, the second one is after it."""
+    assert world.balance() == 20
+
+
+def _within_the_budget(world: World) -> None:
+    given = sum(line.detail["points"] for line in world.wallet().entries if "campaign" in line.detail)
+    item = next(item for item in world.simulation.engine.items() if item["t"]["S"] == "budget")
+    assert given <= int(item["leased"]["N"]) <= int(item["points"]["N"])
+    keys = {answer.request.key for answer in world.answers}
+    assert given == 100 * sum(world.done(*keys))
+
+
 def _crowd(world: World) -> None:
     for key in {answer.request.key for answer in world.answers}:
         outcomes = {answer.refusal for answer in world.answers if answer.request.key == key and not answer.unknown}
@@ -294,6 +323,21 @@ PAIRS: Final[Sequence[Story]] = (
         [[buy("o1", 3000, key="k"), redeem(7, "k2")], [redeem(5, "k"), buy("o2", 2000, key="k2")]],
         FUNDED,
         expect=_answers_are_kept,
+    ),
+    Story(
+        "grant-grant",
+        [[give(40, "1"), give(30, "2")], [give(40, "1"), give(30, "2")]],
+        expect=_offered_once_each,
+    ),
+    Story(
+        "offers-fill-up",
+        [[multiply(TWICE, "a"), multiply(TWICE, "b")], [multiply(TWICE, "c"), multiply(TWICE, "d")]],
+        expect=_three_are_live,
+    ),
+    Story(
+        "offer-buy",
+        [[multiply(TWICE, "flash"), buy("o2", 1000)], [buy("o1", 1000), give_back("o1", "b1")]],
+        expect=_multiplied_or_not,
     ),
     Story(
         "capture-release",
@@ -525,6 +569,25 @@ CROWDS: Final[Sequence[Story]] = (
         policy=policy(rate=THIRD),
         ticks=[START + 300, START + 600, START + 3600],
         later=[START + 3600],
+    ),
+    Story(
+        "crowd-offered",
+        [
+            [multiply(HALF_MORE, "flash", 2), buy("o1", 999), give_back("o1", "b1", 333)],
+            [buy("o2", 1001), multiply(TWICE, "more"), give_back("o2", "b2")],
+            [multiply(HALF_MORE, "flash", 2), buy("o1", 999), buy("o3", 700, at=DAY)],
+            [give(50, "1"), buy("o4", 100), multiply(TWICE, "more")],
+        ],
+        policy=policy(rate=THIRD),
+        consumers=1,
+        ticks=[START + DAY],
+        later=[START + DAY],
+    ),
+    Story(
+        "crowd-budget",
+        [[give(100, f"{step}", paid=True) for step in steps] for steps in ("123", "231", "345", "156")],
+        (budget(350),),
+        expect=_within_the_budget,
     ),
     Story(
         "crowd-one-order",

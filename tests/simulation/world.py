@@ -12,8 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
+from loyalty.earning.granting import Offers
 from loyalty.earning.intake import Intake, Sender, retriable
+from loyalty.earning.offers import budget_name, reference
 from loyalty.earning.purchase import Line, Purchase, Return
+from loyalty.earning.rulebook import Rulebook
 from loyalty.earning.service import Earning
 from loyalty.earning.store import OrderStore, order_of_item, waiting_of_item
 from loyalty.errors import Problem, Refused, Unavailable
@@ -22,6 +25,8 @@ from loyalty.ledger.service import Ledger, Posted
 from loyalty.ledger.store import HeadStore, LedgerStore, entry_of_item
 from loyalty.ledger.wallet import Wallets
 from loyalty.programs.terms import Program
+from loyalty.rules.budgets import Budget
+from loyalty.rules.leases import BudgetStore, Leases, item_of
 from loyalty.table.client import Table, Together
 from loyalty.values import Rate
 from tests.simulation import invariants
@@ -85,6 +90,8 @@ class Services:
     intake: Intake
     heads: HeadStore
     chains: LedgerStore
+    table: Table
+    program: Program
 
     @classmethod
     def on(cls, client: Client, together: Together, program: Program) -> "Services":
@@ -100,7 +107,13 @@ class Services:
 
         earning = Earning(ledger, orders, policy_of)
         intake = Intake(earning, orders, account_of)
-        return cls(Wallets(ledger), earning, intake, HeadStore(table), ledger.store)
+        return cls(Wallets(ledger), earning, intake, HeadStore(table), ledger.store, table, program)
+
+    def offers(self) -> Offers:
+        """A copy of the function that makes offers; what it holds of budgets is lost with it."""
+        leases = Leases(BudgetStore(self.table), lambda program, campaign: None)
+        book = Rulebook(budgets=lambda: leases)
+        return Offers(Ledger(self.chains, lambda chain: "member"), lambda name: self.program, book)
 
 
 @dataclass(frozen=True)
@@ -244,6 +257,40 @@ def bonus(key: str, account: str = ANNA) -> Request:
         return to.earning.activity.post(PROGRAM, account, WALLET, "visit", START, cause, now)
 
     return Request("bonus", key, wallet_of(account), (), send)
+
+
+def budget(points: int, campaign: str = "spring") -> Request:
+    """A campaign's budget is set."""
+
+    def send(to: Services, cause: Cause, now: int) -> str:
+        to.table.put(item_of(PROGRAM, budget_name(campaign), Budget(points)))
+        return "set"
+
+    return Request("budget", f"budget-{campaign}", wallet_of(ANNA), (points,), send)
+
+
+def give(points: int, step: str, *, paid: bool = False, account: str = ANNA) -> Request:
+    """Points from a campaign; `paid` from its budget."""
+    ref = reference("spring", "1", step)
+
+    def send(to: Services, cause: Cause, now: int) -> Posted:
+        name = budget_name("spring") if paid else ""
+        granted = to.offers().grant_points(PROGRAM, account, ref, "spring", points, 30, name, now)
+        return Posted(granted.entry, granted.replayed)
+
+    return Request("offer", ref, wallet_of(account), (points, paid), send)
+
+
+def multiply(times: Rate, campaign: str, days: int = 1, account: str = ANNA) -> Request:
+    """A campaign's multiplier, from the day of START on."""
+    ref = reference(campaign, "1", "1")
+
+    def send(to: Services, cause: Cause, now: int) -> Posted:
+        today = to.program.day(START)
+        offer = to.offers().grant_multiplier(PROGRAM, account, ref, campaign, times, today, today + days - 1, now)
+        return Posted(offer.entry, offer.replayed)
+
+    return Request("multiplier", ref, wallet_of(account), (times, days), send)
 
 
 def late_purchase(order: str, *amounts: int, account: str = ANNA) -> Request:
