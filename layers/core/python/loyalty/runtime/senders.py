@@ -149,14 +149,12 @@ class Http:
         if parts.scheme == "https":
             host = (parts.host or "").strip("[]")
             context = self._context or _context()
-            connection = HTTPSConnection(
-                address, port, timeout=wait, ssl_context=context, server_hostname=host, assert_hostname=host
-            )
+            connection = HTTPSConnection(address, port, timeout=wait, ssl_context=context, server_hostname=host)
         else:
             connection = HTTPConnection(address, port, timeout=wait)
         try:
             connection.connect()
-        except (HTTPError, OSError) as error:
+        except (HTTPError, OSError, ValueError) as error:
             connection.close()
             raise NotSent("no_tls" if isinstance(error, ssl.SSLError) else "unreachable") from None
         return connection
@@ -190,7 +188,9 @@ class Http:
                 wire.settimeout(timeout)
             connection.request(method, target, body or None, headers, preload_content=False, decode_content=False)
             answer = connection.getresponse()
-            content = answer.read(MAX_REPLY + 1)
+            content = bytearray()
+            while len(content) <= MAX_REPLY and (more := answer.read(MAX_REPLY + 1)):  # to the end: it may be cut short
+                content += more
             if len(content) > MAX_REPLY:
                 raise NoAnswer("answer_too_long")
             if late:
@@ -207,7 +207,7 @@ class Http:
             watch.cancel()
         self._keep(parts, connection)
         words = {name.lower(): value for name, value in answer.headers.items() if name.lower() in _WORDS}
-        return Reply(answer.status, content, words)
+        return Reply(answer.status, bytes(content), words)
 
     def _keep(self, parts: Url, connection: HTTPConnection) -> None:
         """For the next request, unless the other side said that it closes."""
