@@ -25,6 +25,7 @@ from loyalty.programs.terms import Program
 from loyalty.rules.compiler import compiled
 from loyalty.rules.leases import BudgetStore, Leases
 from loyalty.table.client import Table, Together
+from loyalty.values import Rate
 from tests.simulation.dynamodb import TABLE, Client, Engine
 from tests.simulation.explore import Found, every_schedule, many_seeds
 from tests.simulation.scheduler import ALL_FAULTS, Choices, Fault, Faults, Simulation
@@ -39,12 +40,14 @@ from tests.simulation.world import (
     buy,
     give_back,
     in_turn,
+    multiply,
     wallet_of,
 )
 from tests.tally import tried
 from tests.unit.published import Shelf, checked, give_budget, leased, rule
 
 FIRST = rule("first", "5 * base", "member.first_purchase")
+TWICE = Rate(2, 1)
 THIRD = rule("third", "amount / 3")
 CAPPED = rule("capped", "amount", cap="{member: {points: 30, per: total}}")
 PAID = rule("paid", "2 * base", budget="autumn")
@@ -189,7 +192,7 @@ def ruled(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 Rulebook(rules=told.shelf.current, rules_of=told.shelf.of_version, budgets=lambda: leases),
             )
             intake = Intake(earning, orders, lambda name, member, identity: member or "")
-            return Services(Wallets(ledger), earning, intake, HeadStore(table), ledger.store)
+            return Services(Wallets(ledger), earning, intake, HeadStore(table), ledger.store, table, program)
 
         monkeypatch.setattr(Services, "on", on)
         try:
@@ -273,6 +276,18 @@ def test_what_comes_back_while_others_buy_takes_its_own_awards(ruled: Callable[.
         ruled(told, SEEDS)
 
 
+def offered(**further: object) -> RuledStory:
+    writers = [multiply(TWICE, "flash"), buy("o1", 999)], [buy("o2", 1000), give_back("o2", "r2")]
+    return story("offered", *writers, rules=(FIRST, THIRD), **further)
+
+
+def test_a_multiplier_that_is_offered_while_others_buy_is_in_the_document_and_in_the_entry_or_in_neither(
+    ruled: Callable[..., None],
+) -> None:
+    ruled(offered(), SEEDS)
+    ruled(offered(faults=Faults(ALL_FAULTS, 2), retried=False, consumers=1), SEEDS)
+
+
 def _keeps_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
     """The document is left as it was when the awards have become others."""
     monkeypatch.setattr(service._Posting, "extra", lambda posting, draft: ())  # noqa: SLF001 - a bug is planted
@@ -301,9 +316,10 @@ def _frees_what_is_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (_keeps_the_document, two_first_orders(), None),
         (_decides_once, two_first_orders(), None),
+        (_keeps_the_document, offered(), SEEDS),
         (_frees_what_is_reserved, paid(faults=Faults(ALL_FAULTS, 3)), 2 * SEEDS),
     ],
-    ids=["keeps-the-document", "decides-once", "frees-what-is-reserved"],
+    ids=["keeps-the-document", "decides-once", "keeps-offers-out", "frees-what-is-reserved"],
 )
 def test_what_these_stories_are_for_would_be_noticed(
     ruled: Callable[..., None],
