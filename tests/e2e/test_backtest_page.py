@@ -16,7 +16,7 @@ from tests.unit.backtested import example
 SCREENSHOT: Final = "LOYALTY_BACKTEST_SCREENSHOT"
 """Environment: where to leave a picture of the page, for people to look at."""
 
-_OVERLAPS: Final = """
+OVERLAPS: Final = """
 [...document.querySelectorAll('svg')].flatMap((svg) => {
   const shown = [...svg.querySelectorAll('text')].filter((one) => one.getClientRects().length);
   const boxes = shown.map((one) => [one.textContent, one.getBoundingClientRect()]);
@@ -25,7 +25,7 @@ _OVERLAPS: Final = """
     .map(([other]) => `${name} over ${other}`));
 })
 """
-_OUTSIDE: Final = """
+OUTSIDE: Final = """
 [...document.querySelectorAll('svg text')].filter((one) => {
   const [text, frame] = [one.getBoundingClientRect(), one.closest('section').getBoundingClientRect()];
   return text.width && (text.left < frame.left || text.right > frame.right);
@@ -76,8 +76,8 @@ def test_it_shows_one_language_without_overlaps_and_changes_to_the_other(
     other = {"en": "zh", "zh": "en"}[language]
     assert said(page, words[language])
     assert not said(page, words[other])
-    assert page.run(_OVERLAPS) == []
-    assert page.run(_OUTSIDE) == []
+    assert page.run(OVERLAPS) == []
+    assert page.run(OUTSIDE) == []
     assert page.run("document.documentElement.scrollWidth <= window.innerWidth")
     if SCREENSHOT in os.environ:
         page.screenshot(Path(f"{os.environ[SCREENSHOT]}.{language}.png"))
@@ -87,4 +87,4 @@ def test_it_shows_one_language_without_overlaps_and_changes_to_the_other(
     assert page.run("document.documentElement.lang") == {"en": "en", "zh": "zh-CN"}[other]
     assert page.seen.errors == []
     page.run("(() => { const one = document.querySelector('svg text'); one.after(one.cloneNode(true)); })()")
-    assert page.run(_OVERLAPS) != [], "an overlap would be seen"
+    assert page.run(OVERLAPS) != [], "an overlap would be seen"

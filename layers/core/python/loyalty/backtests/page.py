@@ -26,7 +26,7 @@ ROWS: Final = 12
 _NONE: Final = Text("none", "无")
 _OTHERS: Final = Text("all others", "其余合计")
 
-_STYLE: Final = """
+STYLE: Final = """
 :root{--ink:#1f2733;--faint:#6b7280;--line:#e4e7ed;--paper:#fff;--ground:#f5f6f9;--gain:#1f8a63;--loss:#c2483f;
 --after:#4356c9;--before:#a3acb9}
 *{box-sizing:border-box}
@@ -70,7 +70,7 @@ summary{cursor:pointer;color:var(--faint);font-size:13px;margin-top:8px}
 @media print{body{background:#fff}button{display:none}section,.card{break-inside:avoid}}
 """
 
-_SCRIPT: Final = """
+SCRIPT: Final = """
 (function(){
  var body=document.body, asked=new URLSearchParams(location.search).get('lang');
  function show(lang){body.className=lang;document.documentElement.lang=lang==='zh'?'zh-CN':'en'}
@@ -84,16 +84,21 @@ def page(simulation: SimulationView, data: str, language: str = "en") -> str:
     """The page of a backtest. ``data`` is the JSON it was read from; ``language`` ("en", "zh") is what it opens in."""
     figures = simulation.figures
     body = _unfinished(simulation) if not isinstance(figures, FiguresView) else _finished(simulation, figures)
+    title = f"{simulation.name} · {simulation.since} – {simulation.until}"
+    return document(title, f"{_header(simulation)}{body}", data, language)
+
+
+def document(title: str, body: str, data: str, language: str) -> str:
+    """One HTML file of a ``body``, with the JSON that it was made of; it opens in ``language``."""
     safe = data.replace("<", "\\u003c")
-    title = escape(f"{simulation.name} · {simulation.since} – {simulation.until}")
     return (
         f'<!doctype html><html lang="{"zh-CN" if language == "zh" else "en"}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
         "script-src 'unsafe-inline'; img-src data:\">"
-        f'<link rel="icon" href="data:,"><title>{title}</title><style>{_STYLE}</style></head>'
-        f'<body class="{"zh" if language == "zh" else "en"}"><main>{_header(simulation)}{body}</main>'
-        f'<script type="application/json" id="figures">{safe}</script><script>{_SCRIPT}</script></body></html>\n'
+        f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{STYLE}</style></head>'
+        f'<body class="{"zh" if language == "zh" else "en"}"><main>{body}</main>'
+        f'<script type="application/json" id="figures">{safe}</script><script>{SCRIPT}</script></body></html>\n'
     )
 
 
@@ -105,8 +110,8 @@ def _header(simulation: SimulationView) -> str:
     head = Text(f"Backtest of “{simulation.name}”", f"规则回测：{simulation.name}")
     ids = f'<span class="id">{escape(simulation.rule_set)} · {escape(simulation.id)}</span>'
     return (
-        f"<header><div><h1>{_t(head)}</h1><p class=faint>{_t(days)}</p><p class='faint small'>{ids}</p></div>"
-        f'<button id="lang" type="button">{_t(Text("中文", "English"))}</button></header>'
+        f"<header><div><h1>{both(head)}</h1><p class=faint>{both(days)}</p><p class='faint small'>{ids}</p></div>"
+        f'<button id="lang" type="button">{both(Text("中文", "English"))}</button></header>'
     )
 
 
@@ -121,7 +126,7 @@ def _unfinished(simulation: SimulationView) -> str:
         f"{at.accounts_done:,} accounts done, {at.shards_done} of {at.shards} parts",
         f"已完成 {at.accounts_done:,} 个账户，{at.shards_done}/{at.shards} 个分片",
     )
-    return f'<section class="warn"><h2>{_t(words)}</h2><p>{_t(done)}</p></section>'
+    return f'<section class="warn"><h2>{both(words)}</h2><p>{both(done)}</p></section>'
 
 
 def _finished(simulation: SimulationView, figures: FiguresView) -> str:
@@ -149,13 +154,13 @@ def _cards(figures: FiguresView) -> str:
     change = figures.change_percent
     share = "–" if change is None else f"{change:+.1f} %"
     cards = [
-        _card(
+        card(
             Text("Points given", "发放积分"),
             f"{after:,}",
             Text(f"{before:,} before · {share}", f"原为 {before:,} · {share}"),
         ),
         _cost_card(figures),
-        _card(
+        card(
             Text("Members who win / lose", "受益 / 受损会员"),
             f"{figures.members_gaining:,} / {figures.members_losing:,}",
             Text(
@@ -163,7 +168,7 @@ def _cards(figures: FiguresView) -> str:
                 f"共 {figures.members:,} 人；{figures.members_unchanged:,} 人不变",
             ),
         ),
-        _card(
+        card(
             Text("Purchases that change", "受影响的购买"),
             f"{figures.purchases_affected:,}",
             Text(
@@ -178,9 +183,9 @@ def _cards(figures: FiguresView) -> str:
 def _cost_card(figures: FiguresView) -> str:
     name = Text("Cost of points", "积分成本")
     if figures.cost_before is None or figures.cost_after is None:
-        return _card(name, "–", Text("the rule set names no point_cost", "规则集未设置 point_cost"))
+        return card(name, "–", Text("the rule set names no point_cost", "规则集未设置 point_cost"))
     before, after, currency = figures.cost_before, figures.cost_after, figures.currency
-    return _card(
+    return card(
         name,
         _money(after, currency),
         Text(
@@ -190,10 +195,11 @@ def _cost_card(figures: FiguresView) -> str:
     )
 
 
-def _card(name: Text, number: str, below: Text) -> str:
+def card(name: Text, number: str, below: Text) -> str:
+    """One number, with what it is above it and what to hold it against below."""
     return (
-        f'<div class="card"><span class="faint small">{_t(name)}</span><b>{escape(number)}</b>'
-        f'<span class="faint small">{_t(below)}</span></div>'
+        f'<div class="card"><span class="faint small">{both(name)}</span><b>{escape(number)}</b>'
+        f'<span class="faint small">{both(below)}</span></div>'
     )
 
 
@@ -224,14 +230,14 @@ def _warnings(figures: FiguresView) -> str:
     ]
     if not found:
         return ""
-    return f'<section class="warn"><ul>{"".join(f"<li>{_t(one)}</li>" for one in found)}</ul></section>'
+    return f'<section class="warn"><ul>{"".join(f"<li>{both(one)}</li>" for one in found)}</ul></section>'
 
 
 def _days(simulation: SimulationView, figures: FiguresView) -> str:
     weekly = simulation.days > BY_DAY
     title = Text("Points by week", "每周积分") if weekly else Text("Points by day", "每日积分")
     picture = pictures.lines(_over_time(simulation, figures, 7 if weekly else 1), title)
-    return f"<section><h2>{_t(title)}</h2>{_legend()}{picture}</section>"
+    return f"<section><h2>{both(title)}</h2>{_legend()}{picture}</section>"
 
 
 def _over_time(simulation: SimulationView, figures: FiguresView, stride: int) -> list[Pair]:
@@ -262,11 +268,13 @@ def _rules(figures: FiguresView) -> str:
     silent = [one.rule for one in figures.rules if one not in active]
     tail = ""
     if len(active) > RULES:
-        tail += _p(Text(f"{len(active) - RULES} more rules give less.", f"另有 {len(active) - RULES} 条规则给分更少。"))
+        tail += faint(
+            Text(f"{len(active) - RULES} more rules give less.", f"另有 {len(active) - RULES} 条规则给分更少。")
+        )
     if silent:
         named = ", ".join(silent[:8]) + ("…" if len(silent) > 8 else "")
-        tail += _p(Text(f"Never came to bear: {named}", f"从未触发：{named}"))
-    return f"<section><h2>{_t(title)}</h2>{_legend()}{pictures.pairs(rows, title)}{tail}</section>"
+        tail += faint(Text(f"Never came to bear: {named}", f"从未触发：{named}"))
+    return f"<section><h2>{both(title)}</h2>{_legend()}{pictures.pairs(rows, title)}{tail}</section>"
 
 
 def _members(figures: FiguresView) -> str:
@@ -279,7 +287,7 @@ def _members(figures: FiguresView) -> str:
         f"共增加 {figures.points_gained:,} 分，减少 {figures.points_lost:,} 分。按积分变化统计人数：",
     )
     return (
-        f"<section><h2>{_t(title)}</h2><p class='faint small'>{_t(sums)}</p>{pictures.histogram(bars, title)}</section>"
+        f"<section><h2>{both(title)}</h2>{faint(sums)}{pictures.histogram(bars, title)}</section>"
         f'<div class="two">{_top(Text("Win most", "受益最多"), figures.most_gained)}'
         f"{_top(Text('Lose most', '受损最多'), figures.most_lost)}</div>"
     )
@@ -300,7 +308,7 @@ def _bar(least: object, most: object, members: int) -> Bar:
 
 def _top(title: Text, members: Sequence[MemberChange]) -> str:
     if not members:
-        return f"<section><h2>{_t(title)}</h2><p class=faint>{_t(Text('Nobody', '无'))}</p></section>"
+        return f"<section><h2>{both(title)}</h2><p class=faint>{both(Text('Nobody', '无'))}</p></section>"
     rows = "".join(
         f'<tr><td class="id">{escape(one.member or "–")}</td>'
         f"<td>{one.points_before:,}</td><td>{one.points_after:,}</td>"
@@ -308,7 +316,7 @@ def _top(title: Text, members: Sequence[MemberChange]) -> str:
         for one in members
     )
     head = (Text("Member", "会员"), Text("Before", "原来"), Text("After", "现在"), Text("Change", "变化"))
-    return f"<section><h2>{_t(title)}</h2>{_rows(head, rows)}</section>"
+    return f"<section><h2>{both(title)}</h2>{table(head, rows)}</section>"
 
 
 def _budgets(figures: FiguresView) -> str:
@@ -326,7 +334,7 @@ def _budgets(figures: FiguresView) -> str:
         Text("Paid", "支付"),
         Text("Dry on", "用尽日期"),
     )
-    return f"<section><h2>{_t(Text('Budgets, in points', '预算（积分）'))}</h2>{_rows(head, rows)}</section>"
+    return f"<section><h2>{both(Text('Budgets, in points', '预算（积分）'))}</h2>{table(head, rows)}</section>"
 
 
 def _table(title: Text, what: Text, groups: Sequence[GroupSums], currency: str) -> str:
@@ -341,17 +349,17 @@ def _table(title: Text, what: Text, groups: Sequence[GroupSums], currency: str) 
         Text("Change", "变化"),
         Text("%", "%"),
     )
-    first = _rows(head, "".join(_group(one, currency) for one in groups[:ROWS]))
+    first = table(head, "".join(_group(one, currency) for one in groups[:ROWS]))
     rest = ""
     if len(groups) > ROWS:
         more = Text(f"{len(groups) - ROWS} more", f"其余 {len(groups) - ROWS} 项")
-        further = _rows(head, "".join(_group(one, currency) for one in groups[ROWS:]))
-        rest = f"<details><summary>{_t(more)}</summary>{further}</details>"
-    return f"<section><h2>{_t(title)}</h2>{first}{rest}</section>"
+        further = table(head, "".join(_group(one, currency) for one in groups[ROWS:]))
+        rest = f"<details><summary>{both(more)}</summary>{further}</details>"
+    return f"<section><h2>{both(title)}</h2>{first}{rest}</section>"
 
 
 def _group(one: GroupSums, currency: str) -> str:
-    name = _t(_NONE) if not one.id else _t(_OTHERS) if one.id == "*" else escape(one.id)
+    name = both(_NONE) if not one.id else both(_OTHERS) if one.id == "*" else escape(one.id)
     change = one.points_after - one.points_before
     return (
         f"<tr><td>{name}</td><td>{one.purchases:,}</td><td>{_money(one.amount, currency, plain=True)}</td>"
@@ -384,35 +392,37 @@ def _notes(figures: FiguresView) -> str:
                 "预算按满额起算，用于削减总计、每日以及（按比例）各规则；无法得知哪位会员或哪家门店会晚到，故会员、等级、人群与门店按需求统计。",
             )
         )
-    listed = "".join(f"<li>{_t(note)}</li>" for note in notes)
+    listed = "".join(f"<li>{both(note)}</li>" for note in notes)
     title = Text("How to read this", "说明")
-    return f'<section><h2>{_t(title)}</h2><ul class="faint small">{listed}</ul></section>'
+    return f'<section><h2>{both(title)}</h2><ul class="faint small">{listed}</ul></section>'
 
 
 # ---- pieces
 
 
-def _t(text: Text) -> str:
+def both(text: Text) -> str:
     """Both languages, of which the page shows one."""
     if text.en == text.zh:
         return escape(text.en)
     return f'<span class="en" lang="en">{escape(text.en)}</span><span class="zh" lang="zh-CN">{escape(text.zh)}</span>'
 
 
-def _p(text: Text) -> str:
-    return f"<p class='faint small'>{_t(text)}</p>"
+def faint(text: Text) -> str:
+    """A line beside the matter."""
+    return f"<p class='faint small'>{both(text)}</p>"
 
 
 def _legend() -> str:
     before, after = Text("really given", "实际发放"), Text("under this rule set", "按此规则集")
     return (
-        f'<p class="faint small"><span class="key" style="background:var(--before)"></span>{_t(before)}'
-        f'<span class="key" style="background:var(--after)"></span>{_t(after)}</p>'
+        f'<p class="faint small"><span class="key" style="background:var(--before)"></span>{both(before)}'
+        f'<span class="key" style="background:var(--after)"></span>{both(after)}</p>'
     )
 
 
-def _rows(head: Sequence[Text], rows: str) -> str:
-    cells = "".join(f"<th>{_t(one)}</th>" for one in head)
+def table(head: Sequence[Text], rows: str) -> str:
+    """A table of ``rows`` in HTML."""
+    cells = "".join(f"<th>{both(one)}</th>" for one in head)
     return f"<table><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table>"
 
 

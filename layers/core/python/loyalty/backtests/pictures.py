@@ -12,9 +12,9 @@ BEFORE: Final = "#a3acb9"
 AFTER: Final = "#4356c9"
 GAIN: Final = "#1f8a63"
 LOSS: Final = "#c2483f"
-_GRID: Final = "#e6e9ef"
-_INK: Final = "#3b4252"
-_FAINT: Final = "#6b7280"
+GRID: Final = "#e6e9ef"
+INK: Final = "#3b4252"
+FAINT: Final = "#6b7280"
 _STEPS: Final = (1, 2, 5, 10)
 _LONGEST: Final = 34
 """Letters of a label that fit beside a bar; a Chinese character takes two."""
@@ -118,12 +118,12 @@ def lines(points: Sequence[Pair], title: Text) -> str:
         )
         if place % every == 0 and place + every / 2 < len(points):
             anchor = "start" if place == 0 else "end" if place == len(points) - 1 else "middle"
-            parts.append(_text(at, height - 12, point.label, anchor=anchor, color=_FAINT))
+            parts.append(lettering(at, height - 12, point.label, anchor=anchor, color=FAINT))
     if len(points) < 3:  # a line needs two ends to be seen
         for place, point in enumerate(points):
             for number, color in ((point.before, BEFORE), (point.after, AFTER)):
                 parts.append(f'<circle cx="{x.at(place)}" cy="{y.at(number)}" r="4" fill="{color}"/>')
-    return _picture(width, height, title, parts)
+    return picture(width, height, title, parts)
 
 
 def pairs(rows: Sequence[Pair], title: Text) -> str:
@@ -135,11 +135,11 @@ def pairs(rows: Sequence[Pair], title: Text) -> str:
     x = Scale(marks[0], marks[-1], left, width - right)
     parts = []
     for mark in marks:
-        parts.append(f'<line x1="{x.at(mark)}" x2="{x.at(mark)}" y1="4" y2="{height - 26}" stroke="{_GRID}"/>')
-        parts.append(_text(x.at(mark), height - 10, Text(short(mark), short(mark)), anchor="middle", color=_FAINT))
+        parts.append(f'<line x1="{x.at(mark)}" x2="{x.at(mark)}" y1="4" y2="{height - 26}" stroke="{GRID}"/>')
+        parts.append(lettering(x.at(mark), height - 10, Text(short(mark), short(mark)), anchor="middle", color=FAINT))
     for place, point in enumerate(rows):
         y = place * row + 8
-        parts.append(_text(left - 12, y + 17, _fitting(point.label), anchor="end", color=_INK))
+        parts.append(lettering(left - 12, y + 17, fitting(point.label), anchor="end", color=INK))
         for offset, number, color in ((0, point.before, BEFORE), (13, point.after, AFTER)):
             start, end = sorted((x.at(0), x.at(number)))
             parts.append(
@@ -147,8 +147,8 @@ def pairs(rows: Sequence[Pair], title: Text) -> str:
                 f'fill="{color}">{_pair_note(point)}</rect>'
             )
             at = max(end, x.at(0)) + 6
-            parts.append(_text(at, y + offset + 10, Text(f"{number:,}", f"{number:,}"), color=_FAINT, size=11))
-    return _picture(width, height, title, parts)
+            parts.append(lettering(at, y + offset + 10, Text(f"{number:,}", f"{number:,}"), color=FAINT, size=11))
+    return picture(width, height, title, parts)
 
 
 def histogram(bars: Sequence[Bar], title: Text) -> str:
@@ -170,12 +170,13 @@ def histogram(bars: Sequence[Bar], title: Text) -> str:
         )
         if bar.number:
             count = f"{bar.number:,}"
-            parts.append(_text(middle, high - 6, Text(count, count), anchor="middle", color=_INK))
-        parts.append(_text(middle, height - 26, bar.label, anchor="middle", color=_FAINT, size=11))
-    return _picture(width, height, title, parts)
+            parts.append(lettering(middle, high - 6, Text(count, count), anchor="middle", color=INK))
+        parts.append(lettering(middle, height - 26, bar.label, anchor="middle", color=FAINT, size=11))
+    return picture(width, height, title, parts)
 
 
-def _picture(width: int, height: int, title: Text, parts: Sequence[str]) -> str:
+def picture(width: int, height: int, title: Text, parts: Sequence[str]) -> str:
+    """The whole of one, with what it is called for those who do not see it."""
     label = escape(f"{title.en} / {title.zh}", quote=True)
     return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
 
@@ -183,14 +184,15 @@ def _picture(width: int, height: int, title: Text, parts: Sequence[str]) -> str:
 def _grid(marks: Sequence[int], y: Scale, left: int, right: int) -> str:
     parts = []
     for mark in marks:
-        color = _FAINT if mark == 0 else _GRID
+        color = FAINT if mark == 0 else GRID
         parts.append(f'<line x1="{left}" x2="{right}" y1="{y.at(mark)}" y2="{y.at(mark)}" stroke="{color}"/>')
         label = Text(short(mark), short(mark))
-        parts.append(_text(left - 8, y.at(mark) + 4, label, anchor="end", color=_FAINT))
+        parts.append(lettering(left - 8, y.at(mark) + 4, label, anchor="end", color=FAINT))
     return "".join(parts)
 
 
-def _text(x: float, y: float, text: Text, *, anchor: str = "start", color: str = _INK, size: int = 12) -> str:
+def lettering(x: float, y: float, text: Text, *, anchor: str = "start", color: str = INK, size: int = 12) -> str:
+    """A text that begins, ends or has its middle at ``x``; both languages, of which the page shows one."""
     start = f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{color}" font-size="{size}"'
     if text.en == text.zh:
         return f"{start}>{escape(text.en)}</text>"
@@ -202,7 +204,8 @@ def _pair_note(point: Pair) -> str:
     return f"<title>{escape(point.label.en)}: {point.before:,} → {point.after:,}</title>"
 
 
-def _fitting(label: Text) -> Text:
+def fitting(label: Text) -> Text:
+    """As much of a label as fits beside a bar."""
     return Text(_cut(label.en), _cut(label.zh))
 
 

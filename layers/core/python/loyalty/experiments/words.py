@@ -112,8 +112,8 @@ def verdict(report: Report) -> Text:
             f"{name.zh}：无论正负，效果都小于每人 {most}（{between.zh}）。",
         )
     return Text(
-        f"{name.en}: what was seen is {seen.en}, and that may be chance ({between.en}).",
-        f"{name.zh}：目前看到{seen.zh}，但可能只是偶然（{between.zh}）。",
+        f"{name.en}: so far {seen.en}, and that may be chance ({between.en}).",
+        f"{name.zh}：目前{seen.zh}，但可能只是偶然（{between.zh}）。",
     )
 
 
@@ -131,7 +131,7 @@ def certainty(found: Effect) -> list[Text]:
                 f"按目前的分组比例，再增加约 {about:,} 名会员，这样大小的差异在 10 次活动中有 8 次可以看出。",
             )
         )
-    elif found.distrust != "margin unknown":
+    elif found.distrust != "margin unknown" and found.low is not None:
         said.append(
             Text("So small a difference no number of members would show.", "差异太小，增加多少会员都看不出来。")
         )
@@ -175,18 +175,15 @@ def money(found: Return, currency: str) -> Text:
             f"It cost {cost} and brought {brought} of margin, as far as is seen.",
             f"花费 {cost}，目前看带来毛利 {brought}。",
         )
-    low, high = amount(round(found.low), currency), amount(round(found.high), currency)
+    least, most = amount(round(found.low), currency), amount(round(found.high), currency)
     careful = Text(" Do not rely on it yet.", "目前还不可依赖。") if found.distrust else Text("", "")
     back = Text("", "")
     if found.ratio is not None and found.ratio_low is not None and found.ratio_high is not None:
-        ends = f"{found.ratio_low:+.0%}", f"{found.ratio_high:+.0%}"
-        back = Text(
-            f" Return {found.ratio:+.0%} (between {ends[0]} and {ends[1]}).",
-            f"回报率 {found.ratio:+.0%}（介于 {ends[0]} 与 {ends[1]} 之间）。",
-        )
+        at, low, high = (f"{100 * end:+,.0f} %" for end in (found.ratio, found.ratio_low, found.ratio_high))
+        back = Text(f" Return {at} (between {low} and {high}).", f"回报率 {at}（介于 {low} 与 {high} 之间）。")
     return Text(
-        f"It cost {cost} and brought {brought} of margin (between {low} and {high}).{back.en}{careful.en}",
-        f"花费 {cost}，带来毛利 {brought}（介于 {low} 与 {high} 之间）。{back.zh}{careful.zh}",
+        f"It cost {cost} and brought {brought} of margin (between {least} and {most}).{back.en}{careful.en}",
+        f"花费 {cost}，带来毛利 {brought}（介于 {least} 与 {most} 之间）。{back.zh}{careful.zh}",
     )
 
 
