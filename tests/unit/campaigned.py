@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from loyalty.ledger.account import Figures, State
 from loyalty.members.member import Member
 from loyalty.rules import language
 from loyalty.rules.ruleset import Names
+from loyalty.rules.tree import Node
 from loyalty.segments.facts import Subject
 from loyalty.templates.template import Template, Variable
 
@@ -33,9 +35,15 @@ def template(name: str, *variables: Variable, channels: Iterable[str] = ("sms", 
     return Template(name, variables, {channel: {"en": {"text": name}} for channel in channels})
 
 
+@cache
+def condition(text: str) -> Node:
+    """A condition, checked."""
+    return language.parse(text, campaign().layout, "order", 2, None).node
+
+
 def step(name: str, day: int, when: str = "", **further: Any) -> Step:
     """A step that says its own name, unless it says something else."""
-    tree = language.parse(when, campaign().layout, "order", 2, None).node if when else None
+    tree = condition(when) if when else None
     said = further.pop("templates", {"": name})
     return Step(name, day, tree, when, templates=said, **further)
 

@@ -1,4 +1,4 @@
-"""Who takes part in which group: the same member always in the same, and no campaign's draw says anything of another's."""
+"""Who takes part in which group: a member always in the same, and no campaign's draw says anything of another's."""
 
 import pytest
 

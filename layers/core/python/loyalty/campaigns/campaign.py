@@ -249,6 +249,11 @@ class Campaign(Struct, frozen=True, dict=True):
     def layout(self) -> Layout:
         return layout(self.attributes, self.categories)
 
+    @cached_property
+    def first_layout(self) -> Layout:
+        """The part of it that segments have, too."""
+        return segments.layout(self.attributes, self.categories)
+
     @property
     def days(self) -> int:
         """The day of the last step."""

@@ -26,7 +26,6 @@ from loyalty.ledger.account import Figures, State
 from loyalty.rules.reading import Reader
 from loyalty.rules.schema import Layout, field
 from loyalty.rules.yaml_text import Node
-from loyalty.segments import facts
 from loyalty.values import exponent
 
 MAX_CASES: Final = 300
@@ -196,7 +195,7 @@ def _shown(got: Got) -> str:
 
 
 def _somebody(campaign: Campaign, case: Case) -> Described:
-    at = facts.layout(campaign.attributes, campaign.categories)
+    at = campaign.first_layout
 
     def value(name: str) -> Any:
         return case.facts[at.places[name].index]
@@ -242,7 +241,7 @@ def _case(reader: Reader, item: Node, campaigns: Mapping[str, Campaign]) -> Case
     if variant is not None and variant.value not in variants:
         reader.unknown(variant, "CAMPAIGN_VARIANT_UNKNOWN", f"there is no variant {variant.value}", variants)
     on = reader.day(given.get("on"), "on") or campaign.calendar.first or SOMEDAY
-    at, places = facts.layout(campaign.attributes, campaign.categories), exponent(campaign.currency)
+    at, places = campaign.first_layout, exponent(campaign.currency)
     gets, out = _gets(reader, given.get("gets"), campaign)
     return Case(
         name=reader.text(given.get("case"), "case"),

@@ -58,16 +58,12 @@ def values(
     """Every fact on a day, in the order of the campaign's layout. Before a way has begun, nothing has happened on it.
     ``opened`` and ``clicked`` are the steps whose messages were.
     """
-    first = _first(campaign)
+    first = campaign.first_layout
     if isinstance(subject, Described):
         found = subject.values(first, day)
     else:
         found = facts.values(first, subject, day, campaign.mentioned)
     return [*found, *_of_journey(subject.state, day, journey, opened, clicked), *_of_entry(told)]
-
-
-def _first(campaign: Campaign) -> Layout:
-    return facts.layout(campaign.attributes, campaign.categories)
 
 
 def _of_journey(
