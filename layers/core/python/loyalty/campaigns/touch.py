@@ -176,7 +176,7 @@ def actions(plan: Plan, verdicts: Iterable[Verdict]) -> tuple[Action, ...]:
     found = []
     for verdict in verdicts:
         proposal = known.get(_named(verdict.candidate))
-        if proposal is not None and (verdict.offer or not verdict.blocked):
+        if proposal is not None and (_gives(proposal, verdict) or not verdict.blocked):
             found.append(_action(proposal, verdict))
     return tuple(found)
 
@@ -185,9 +185,9 @@ def remaining(plan: Plan, verdicts: Iterable[Verdict], refused: Collection[Occas
     """What to decide on once more when an offer was refused: that which went, without it. Nothing that was held back
     comes in for it, so whatever was given already still goes.
     """
-    went = {_named(one.candidate) for one in verdicts if one.offer or not one.blocked}
+    went = {one.way for one in actions(plan, verdicts)}
     return tuple(
-        one.candidate for one in plan.proposals if _named(one.candidate) in went and one.way.occasion not in refused
+        one.candidate for one in plan.proposals if one.way.occasion in went and one.way.occasion not in refused
     )
 
 
@@ -306,6 +306,10 @@ def _moment(day: int, hour: int, timezone: str) -> int:
     return int(datetime(at.year, at.month, at.day, hour, tzinfo=ZoneInfo(timezone)).timestamp())
 
 
+def _gives(proposal: Proposal, verdict: Verdict) -> bool:
+    return verdict.offer and proposal.step.offer is not None
+
+
 def _quiet(proposal: Proposal, verdict: Verdict) -> bool:
     """Whether all went as it was meant to: a step without words has no channel."""
     return not verdict.blocked or (not proposal.template and verdict.offer)
@@ -338,7 +342,7 @@ def _action(proposal: Proposal, verdict: Verdict) -> Action:
 
 def _decided(proposal: Proposal, verdict: Verdict, day: int) -> Journey:
     way, step = proposal.way, proposal.step
-    gave = verdict.offer and step.offer is not None
+    gave = _gives(proposal, verdict)
     if not verdict.blocked:
         noted = Noted(step.id, day, "sent", "", verdict.channel, offered=gave)
     elif gave:
