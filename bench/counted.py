@@ -9,9 +9,16 @@ from bench import fullest
 from bench.history import long_history
 from bench.metering import Used
 from bench.report import Row
-from bench.shop import MINUTE, Call, Shop
+from bench.shop import MINUTE, POLICY, PROGRAM, Call, Shop
+from loyalty.earning.offers import budget_name, reference
 from loyalty.ledger.account import MAX_RECENT
 from loyalty.ledger.chain import Chain
+from loyalty.programs.policy import check
+from loyalty.programs.terms import Program
+from loyalty.rules.budgets import Budget
+from loyalty.rules.leases import item_of
+from loyalty.runtime import wiring
+from loyalty.values import Rate
 
 LONG: Final = 100_000
 STAGES: Final = {"redeem": 2, "hold": 2, "capture": 2, "release": 2, "event": 2, "purchase of 5 lines": 3}
@@ -19,6 +26,8 @@ BUSY_STAGES: Final = 3
 WRITE_UNITS: Final = {"redeem": 2, "hold": 2, "capture": 2, "release": 2, "event": 2, "purchase of 5 lines": 4}
 READ_UNITS: Final = 2
 LOGGED_BYTES: Final = 450
+OFFERED: Final = ((4, 3), (2, 2), (1, 0), (2, 2), (3, 4))
+"""Round trips and write units of what campaigns give, and of a purchase then."""
 
 Prepare = Callable[[Shop, Chain], Call]
 
@@ -102,9 +111,58 @@ def measure(shop: Shop) -> list[Row]:
             for name, prepare in OPERATIONS.items()
         ]
         rows.append(Row("largest entry with 24 monthly lots", _largest(shop, accounts[long]), "bytes", 1024))
+        rows += _offers(shop)
     full = "entry with 24 monthly lots, figures of 12 months, two counters, a remainder, a tier and a timer"
     rows.append(Row(full, fullest.size(fullest.entry()), "bytes", 1024))
+    rows += [
+        Row(
+            f"the same, and {offers} of campaigns, one of which holds",
+            fullest.size(fullest.entry(offers=number)),
+            "bytes",
+            2048,
+        )
+        for number, offers in enumerate(("a multiplier", "two multipliers", "three multipliers"), 1)
+    ]
     return rows
+
+
+def _offers(shop: Shop) -> list[Row]:
+    """What campaigns give, and a purchase while a multiplier holds."""
+    chain, today = shop.new_account(40), Program.of(check(POLICY), 1).day(shop.now)
+    offers = wiring.offers()
+    silently(shop.purchase(chain))
+    shop.table.put(item_of(PROGRAM, budget_name("spring"), Budget(10**6)))
+    acts: dict[str, Callable[[], object]] = {
+        "points offered, a block leased": lambda: _give(shop, chain, "1"),
+        "points offered": lambda: _give(shop, chain, "2"),
+        "points offered, again": lambda: _give(shop, chain, "2"),
+        "multiplier offered": lambda: offers.grant_multiplier(
+            PROGRAM, chain.account, reference("spring", "1", "3"), "spring", Rate(3, 2), today, today, shop.now
+        ),
+    }
+    used: dict[str, Used] = {}
+    for name, act in acts.items():
+        shop.later()
+        with shop.meter.metering() as metered:
+            act()
+        used[name] = metered()
+    used["purchase of 5 lines while a multiplier holds"] = _used(shop, chain, Shop.purchase)
+    bounds = dict(zip(used, OFFERED, strict=True))
+    return [
+        Row(f"{kind}, {name}", figure(one), unit, bounds[name][place])
+        for place, (kind, unit, figure) in enumerate(
+            (
+                ("sequential round trips", "round trips", _stages),
+                ("write units, index included", "units", _write_units),
+            )
+        )
+        for name, one in used.items()
+    ]
+
+
+def _give(shop: Shop, chain: Chain, step: str) -> object:
+    ref, budget = reference("spring", "1", step), budget_name("spring")
+    return wiring.offers().grant_points(PROGRAM, chain.account, ref, "spring", 100, 30, budget, shop.now)
 
 
 def _stages(used: Used) -> float:

@@ -5,8 +5,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from bench.shop import CLIENT, NOW, POLICY, PROGRAM
+from loyalty.earning.offers import rule_of
 from loyalty.ledger import commands
-from loyalty.ledger.account import Draft, Figures, State, month_of
+from loyalty.ledger.account import Draft, Figures, Multiplier, State, month_of
 from loyalty.ledger.chain import Cause, Chain, Entry, fingerprint, seal
 from loyalty.ledger.commands import Award
 from loyalty.ledger.store import item_of
@@ -24,9 +25,10 @@ def size(entry: Entry) -> int:
     return sum(len(name) + len(str(value).encode()) for name, value in item_of(entry).items())
 
 
-def entry(*, months: int = 12, monthly: Figures = MONTHLY, tier: bool = True) -> Entry:
+def entry(*, months: int = 12, monthly: Figures = MONTHLY, tier: bool = True, offers: int = 0) -> Entry:
     """The purchase of somebody with a lot for each of 24 months and figures of ``months``, after many others: base
-    points and a rule's, which counts against two caps; with ``tier`` the account has one, and the entry arms a timer.
+    points and a rule's, which counts against two caps; with ``tier`` the account has one, and the entry arms a timer;
+    of so many ``offers`` of a multiplier the first holds, and its award leaves a remainder.
     """
     program = Program.of(check(POLICY), 1)
     day = program.day(NOW)
@@ -49,6 +51,10 @@ def entry(*, months: int = 12, monthly: Figures = MONTHLY, tier: bool = True) ->
     )
     if tier:
         state = replace(state, tier="gold", tier_since=day - 120)
+    multipliers = [
+        Multiplier(day - 3 + 7 * each, day + 3 + 7 * each, f"campaign-{each}", 3, 2) for each in range(offers)
+    ]
+    state = replace(state, multipliers=tuple(multipliers))
     chain = Chain(PROGRAM, f"mem_{2:026d}", "points")
     before = seal(chain, None, Draft(replace(state, number=99_999), NOW - 600), Cause("k#", "", "", NOW))
     draft = Draft(state, NOW)
@@ -57,6 +63,8 @@ def entry(*, months: int = 12, monthly: Figures = MONTHLY, tier: bool = True) ->
         Award("base", Rate(1_999, 100), terms.expiry),
         Award("lunch", Rate(20, 1), terms.expiry, 0, False, (("lunch:pm", end), ("lunch:tm", end))),
     ]
+    if offers:
+        awards.append(Award(rule_of("campaign-0"), Rate(1_999, 200), terms.expiry))
     commands.earn_awards(draft, awards, day, True, 1_999)
     draft.detail |= {"source": "till-0007", "order": "2026-00000005", "amount": 1_999, "rules": 12}
     cause = Cause(f"k#{CLIENT}#a1b2c3d4-e5f6-4a7b-8c9d-000000000005", fingerprint(5), CLIENT, NOW - 5)
