@@ -90,20 +90,19 @@ class Record(Struct, frozen=True):
         return replace(self, left_out=(*self.left_out, left_out)[-KEPT_LEFT_OUT:])
 
     def by(self, day: int) -> "Record":
-        """What is still asked for on ``day``. Beyond ``KEPT_OFFERS`` the oldest offers are added up on the later day of
-        the two, so that they count longer rather than shorter.
-        """
-        sent = [one for one in self.sent if one.day > day - KEPT_DAYS]
+        """What is still asked for on ``day``. Beyond ``KEPT_OFFERS`` those of a day are added up: no guard minds."""
         kept: list[Sent] = []
         seen: dict[str, int] = {}
-        for one in reversed(sent):
-            seen[one.channel] = seen.get(one.channel, 0) + 1
-            if seen[one.channel] <= KEPT_OF_A_CHANNEL:
-                kept.append(one)
+        for message in reversed(self.sent):
+            seen[message.channel] = seen.get(message.channel, 0) + 1
+            if message.day > day - KEPT_DAYS and seen[message.channel] <= KEPT_OF_A_CHANNEL:
+                kept.append(message)
         offers = [one for one in self.offers if one.day > day - KEPT_OFFER_DAYS]
-        while len(offers) > KEPT_OFFERS:
-            first, second = offers[:2]
-            offers[:2] = [Offered(max(first.day, second.day), first.points + second.points, second.campaign)]
+        if len(offers) > KEPT_OFFERS:
+            points: dict[int, int] = {}
+            for one in offers:
+                points[one.day] = points.get(one.day, 0) + one.points
+            offers = [Offered(each, points[each], "") for each in sorted(points)]
         left_out = tuple(one for one in self.left_out if one.day > day - KEPT_DAYS)
         return replace(self, sent=tuple(reversed(kept)), offers=tuple(offers), left_out=left_out)
 
