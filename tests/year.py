@@ -18,8 +18,12 @@ from loyalty.churn.parameters import Parameters, Quality
 PROGRAM: Final = "sandbox-year"
 ZONE: Final = ZoneInfo("America/New_York")
 LASTS_MONTHS, REMINDERS = 3, (30, 7)
+AGAIN_DAYS, LATE_DAYS = 7, 7
+DECAY_MONTHS, DECAY_PERCENT, DECAY_NOTICE = 2, 10, 14
+RENEWAL_DAYS, RENEWAL_MONTHS, RENEWAL_PERCENT = 10, 3, 10
 SILVER, WINDOW_MONTHS, GRACE_DAYS, WARN_DAYS = 500, 3, 10, 14
 ONBOARDING_DAYS: Final = 45
+FRESH_DAYS, MUCH = 20, 400
 R, ALPHA, A, B = 0.243, 4.414, 0.793, 2.426
 """Of the CDNOW sample (Fader, Hardie and Lee 2005), in weeks."""
 PARAMETERS: Final = Parameters(1, 0, 1, 100, Purchasing(R, ALPHA, A, B), None, Quality(91, 100, -1.0, 100, 100.0))
@@ -29,8 +33,10 @@ POLICY: Final[dict[str, Any]] = {
     "name": "Year",
     "currency": "USD",
     "timezone": ZONE.key,
-    "expiry": {"kind": "rolling", "months": LASTS_MONTHS, "rounding": "day"},
+    "expiry": {"kind": "rolling", "months": LASTS_MONTHS, "rounding": "day", "require_notice": True},
     "reminders": {"days": list(REMINDERS)},
+    "decay": {"months": DECAY_MONTHS, "percent": DECAY_PERCENT, "notice_days": DECAY_NOTICE},
+    "renewal": {"months": RENEWAL_MONTHS, "price_percent": RENEWAL_PERCENT},
     "tiers": {
         "levels": [{"id": "silver", "name": {"en": "Silver"}, "spend": 100 * SILVER}],
         "window": {"kind": "rolling_months", "months": WINDOW_MONTHS},
@@ -40,16 +46,61 @@ POLICY: Final[dict[str, Any]] = {
     },
     "churn": {"threshold": "0.5", "by": "alive", "onboarding_days": ONBOARDING_DAYS},
 }
+SEGMENTS: Final = f"""\
+program: {PROGRAM}
+segments:
+  fresh: {{name: {{en: Fresh, zh: 新近}}, when: member.days_since_purchase < {FRESH_DAYS}}}
+  much: {{name: {{en: Spent much, zh: 多}}, when: member.spend_6_months >= {MUCH}}}
+"""
+NAMES: Final = ("fresh", "much")
 
 Told = Counter[tuple[date, str]]
 """How often what happened on which day."""
+EVENTS: Final = {
+    "expired": "points.expired",
+    "decayed": "points.expired",
+    "reminded": "points.expiring",
+    "alerted": "churn.risk_detected",
+    "tier silver": "tier.upgraded",
+    "tier lost": "tier.downgraded",
+    "tier warned": "tier.downgrade_warned",
+}
+"""What the bus is told of it."""
 
 
 @dataclass
 class Buyer:
-    """One member: dollars by day, one purchase on a day at the most."""
+    """One member: dollars by day, one purchase on a day at the most. ``answers`` says what comes of a notice: it is
+    delivered, it is known that nobody can be reached, or it is delivered ``late``, when it comes for the second time
+    after the end. A member renews so many times, a week before the end.
+    """
 
     purchases: dict[date, int] = field(default_factory=dict)
+    answers: str = "delivered"
+    renewals: int = 0
+
+
+Act = tuple[str, Any]
+"""What is done at noon: ``notice`` (ends by, outcome), ``renewal`` (price), ``purchase`` (dollars)."""
+
+
+@dataclass
+class Life:
+    """What falls on which day, what is done on which, and the points that are left."""
+
+    told: Told = field(default_factory=Counter)
+    acts: dict[date, list[Act]] = field(default_factory=dict)
+    moves: Told = field(default_factory=Counter)
+    """Segments entered and left."""
+    balance: int = 0
+
+    @property
+    def heard(self) -> Told:
+        """What the bus is told."""
+        found = Counter(self.moves)
+        for (day, what), times in self.told.items():
+            found[day, EVENTS[what.rstrip("0123456789 ")]] += times
+        return found
 
 
 def first_day(now: datetime) -> date:
@@ -62,8 +113,9 @@ def buyers(seed: int, first: date, count: int) -> list[Buyer]:
     chance = random.Random(seed)
     found = []
     for number in range(count):
-        buyer, day = Buyer(), first + timedelta(days=chance.randrange(40))
-        for _ in range(1 if number == 0 else chance.randrange(2, 9)):
+        answers = ("delivered", "late", "unreachable")[number % 3]
+        buyer, day = Buyer({}, answers, number // 2 % 3), first + timedelta(days=chance.randrange(40))
+        for _ in range(1 if number == 0 else chance.randrange(2, 7)):
             buyer.purchases[day] = chance.randrange(20, 400)
             day += timedelta(days=chance.choice([3, 7, 12, 20, 33, 61, 95]))
             if day >= first + timedelta(days=330):
@@ -81,41 +133,144 @@ def noon(day: date) -> datetime:
     return datetime.combine(day, time(12), ZONE).astimezone(UTC)
 
 
-def purchase(member: str, day: date, dollars: int) -> dict[str, Any]:
-    """The body of a purchase at noon."""
-    return {
+def request(member: str, day: date, act: Act) -> tuple[str, dict[str, Any]]:
+    """(route, body) of what is done at noon."""
+    kind, what = act
+    if kind == "notice":
+        ends_by, outcome = what
+        return "POST /v1/members/{id}/notices", {"ends_by": morning(ends_by).isoformat(), "outcome": outcome}
+    if kind == "renewal":
+        return "POST /v1/members/{id}/renewals", {"within_days": RENEWAL_DAYS}
+    return "POST /v1/purchases", {
         "source": "pos",
         "order_id": f"{member[-6:]}-{day}",
         "member": member,
         "occurred_at": noon(day).isoformat(),
         "currency": "USD",
-        "lines": [{"amount": f"{dollars}.00"}],
+        "lines": [{"amount": f"{what}.00"}],
     }
 
 
-def expected(buyer: Buyer, last: date) -> Told:
-    """Everything that falls on a day up to ``last``."""
-    told: Told = Counter()
-    ends: Counter[date] = Counter()
-    for day, dollars in buyer.purchases.items():
-        ends[_months_on(day, LASTS_MONTHS) + timedelta(days=1)] += dollars
-    for end, points in ends.items():
-        told[end, f"expired {points}"] += 1
-        for days in REMINDERS:
-            told[end - timedelta(days=days), "reminded"] = 1
-    told += Counter((day, "alerted") for day in _alerts(buyer))
-    told += Counter(_tiers(buyer, last))
-    return Counter({key: times for key, times in told.items() if key[0] <= last})
+def lived(buyer: Buyer, last: date) -> Life:
+    """Everything that falls on a day up to ``last``, and is done on one."""
+    life = _Points(buyer).through(last)
+    told = Counter((day, "alerted") for day in _alerts(buyer)) + Counter(_tiers(buyer, last))
+    life.told += Counter({key: times for key, times in told.items() if key[0] <= last})
+    life.moves = Counter(dict(_segments(buyer, last)))
+    return life
+
+
+class _Points:
+    """A member's points, by the day on which they end, day by day: first the night, then noon."""
+
+    def __init__(self, buyer: Buyer) -> None:
+        self.buyer = buyer
+        self.life = Life()
+        self.lots: dict[date, int] = {}
+        self.noticed = self.bought = self.decayed = self.decays = date.min
+        self.renewals = buyer.renewals
+
+    def through(self, last: date) -> Life:
+        day = min(self.buyer.purchases)
+        while day <= last:
+            self._end(day)
+            self._decay(day)
+            self._noon(day, self._remind(day))
+            day += timedelta(days=1)
+        self.life.balance = sum(self.lots.values())
+        return self.life
+
+    def _end(self, day: date) -> None:
+        ended = [end for end in self.lots if end <= min(day, self.noticed)]
+        if ended:
+            self.life.told[day, f"expired {sum(self.lots.pop(end) for end in ended)}"] += 1
+
+    def _decay(self, day: date) -> None:
+        since = max(self.bought, self.decayed)
+        if since == date.min or not self.lots:
+            return
+        points = sum(self.lots.values()) * DECAY_PERCENT // 100
+        on = _months_on(since, DECAY_MONTHS)
+        if self.decays <= since:
+            if day == on - timedelta(days=DECAY_NOTICE) and points:
+                self.life.told[day, "reminded"] += 1
+                self.decays = on
+        elif day == max(on, self.decays) and points:
+            self._take(points)
+            self.life.told[day, f"decayed {points}"] += 1
+            self.decayed = day
+
+    def _take(self, points: int) -> None:
+        for end in sorted(self.lots):
+            taken = min(points, self.lots[end])
+            self.lots[end] -= taken
+            points -= taken
+        self.lots = {end: left for end, left in self.lots.items() if left}
+
+    def _remind(self, day: date) -> list[date]:
+        """The ends that are told of on a day."""
+        told = [
+            end
+            for end in self.lots
+            if (end - day).days in REMINDERS
+            or (end > self.noticed and day >= end and (day - end).days % AGAIN_DAYS == 0)
+        ]
+        if told:
+            self.life.told[day, "reminded"] += 1
+        return told
+
+    def _noon(self, day: date, told: list[date]) -> None:
+        acts: list[Act] = []
+        late = self.buyer.answers == "late"
+        if self.renewals and any((end - day).days == min(REMINDERS) for end in told):
+            self.renewals -= 1
+            acts.append(("renewal", self._renew(day)))
+        elif told and (not late or any((day - end).days >= AGAIN_DAYS for end in told)):
+            acts.append(("notice", (max(told), "unreachable" if self.buyer.answers == "unreachable" else "delivered")))
+            self._hear(day, max(told), self.buyer.answers != "unreachable")
+        if dollars := self.buyer.purchases.get(day):
+            acts.append(("purchase", dollars))
+            self._add(_months_on(day, LASTS_MONTHS) + timedelta(days=1), dollars)
+            self.bought = day
+        if acts:
+            self.life.acts[day] = acts
+
+    def _hear(self, day: date, upto: date, reached: bool) -> None:
+        over = [end for end in self.lots if end <= min(day, upto)]
+        later = day + timedelta(days=LATE_DAYS)
+        if over and reached:
+            # Whatever else ends by then and was not told of waits on, from the day after.
+            for end in [end for end in self.lots if max(upto, self.noticed) < end <= later]:
+                self._add(later + timedelta(days=1), self.lots.pop(end))
+            for end in over:
+                self._add(later, self.lots.pop(end))
+            upto = max(upto, later)
+        self.noticed = max(self.noticed, upto)
+
+    def _renew(self, day: date) -> int:
+        soon = [end for end in self.lots if end <= day + timedelta(days=RENEWAL_DAYS)]
+        price = -(-sum(self.lots[end] for end in soon) * RENEWAL_PERCENT // 100)
+        self._take(price)
+        for end in soon:
+            self._add(_months_on(day, RENEWAL_MONTHS) + timedelta(days=1), self.lots.pop(end, 0))
+        return price
+
+    def _add(self, end: date, points: int) -> None:
+        if points:
+            self.lots[end] = self.lots.get(end, 0) + points
 
 
 def found(entries: list[dict[str, Any]]) -> Told:
-    """The same, from the entries of a wallet."""
+    """What fell on which day, from the entries of a wallet."""
     told: Told = Counter()
     for entry in entries:
         day = datetime.fromisoformat(entry["recorded_at"]).astimezone(ZONE).date()
-        if ended := -sum(one["points"] for one in entry["movements"] if one["why"] == "expired"):
-            told[day, f"expired {ended}"] += 1
-        if entry["kind"] in ("reminded", "alerted"):
+        for why in ("expired", "decayed"):
+            if gone := -sum(one["points"] for one in entry["movements"] if one["why"] == why):
+                told[day, f"{why} {gone}"] += 1
+        if entry["kind"] == "reminded":
+            told[day, "reminded"] += 1
+        if entry["kind"] == "alerted":
             told[day, entry["kind"]] += 1
         tier = entry.get("tier", {})
         was, now = tier.get("was", ""), tier.get("now", "")
@@ -124,6 +279,27 @@ def found(entries: list[dict[str, Any]]) -> Told:
         elif tier and entry["kind"] == "tiered":
             told[day, "tier warned"] += 1
     return told
+
+
+def _segments(buyer: Buyer, last: date) -> Iterator[tuple[tuple[date, str], int]]:
+    """Segments entered and left, looked at in the morning and after a purchase."""
+    spent: Counter[int] = Counter()
+    bought: date | None = None
+    inside: set[str] = set()
+    day = min(buyer.purchases)
+    while day <= last:
+        for dollars in (0, buyer.purchases.get(day, 0)):
+            if dollars:
+                bought, spent[_month(day)] = day, spent[_month(day)] + dollars
+            now = set()
+            if bought is not None and (day - bought).days < FRESH_DAYS:
+                now.add("fresh")
+            if sum(spent[_month(day) - back] for back in range(7)) >= MUCH:
+                now.add("much")
+            yield from (((day, f"segment.entered {name}"), 1) for name in sorted(now - inside))
+            yield from (((day, f"segment.left {name}"), 1) for name in sorted(inside - now))
+            inside = now
+        day += timedelta(days=1)
 
 
 def _months_on(day: date, months: int) -> date:

@@ -12,7 +12,7 @@ from loyalty.errors import Unavailable
 from loyalty.ledger import commands
 from loyalty.ledger.account import WAITING, Balance, Draft
 from loyalty.ledger.events import events_of
-from loyalty.timers.ends import decay, remind
+from loyalty.timers.ends import confirm, decay, remind
 from loyalty.timers.events import Worth, expiring_of
 from loyalty.timers.service import Drain
 from loyalty.timers.timer import ORDER, REARM, Timer
@@ -405,3 +405,25 @@ def test_who_is_told_of_points_that_end_learns_what_they_are_worth() -> None:
     nights.acts = ACTS
     nights.pass_days(20)
     assert expiring_of(nights.entries()[-1])[0][1].worth is UNSET, "nobody says what a point is worth any more"
+
+
+def test_late_notice_of_some_points_is_no_notice_of_those_that_end_soon_after() -> None:
+    nights = Nights(expiry={**YEARLY, "require_notice": True})
+    nights.give(1, 100, days=3)
+    nights.give(1, 30, days=8)
+    nights.stream()
+    nights.pass_days(5)
+    assert nights.state().balance().available == 130, "nobody was told"
+    first = min(expiry for expiry, _ in nights.state().lots)
+    nights.post(1, lambda draft: confirm(draft, nights.program, first, "delivered"))
+    nights.stream()
+    nights.pass_days(5)
+    assert nights.state().balance().available == 130, "a week to spend what should have ended"
+    nights.pass_days(20)
+    assert nights.state().balance().available == 30, "of these nobody was told"
+    second = min(expiry for expiry, _ in nights.state().lots)
+    nights.post(1, lambda draft: confirm(draft, nights.program, second, "unreachable"))
+    nights.stream()
+    nights.pass_days(1)
+    assert nights.state().balance().available == 0
+    nights.sound(1)

@@ -2,8 +2,9 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from itertools import count
 from typing import Any
@@ -19,6 +20,7 @@ from tests.unit.running import Running, forget
 
 DAYS = 365
 EVER = "9999-12-31"
+HEARD = {*year.EVENTS.values(), *(f"segment.{moved} {name}" for moved in ("entered", "left") for name in year.NAMES)}
 
 
 class Killed(BaseException):
@@ -39,6 +41,7 @@ class Living:
         self._delivered: dict[str, int] = {}
         self._numbers = count()
         self.token = running.key("operator", year.PROGRAM)
+        self.heard: dict[str, dict[str, tuple[date, str]]] = {}
         perform = running.engine.perform
 
         def dying(*arguments: Any, **named: Any) -> Any:
@@ -113,6 +116,14 @@ class Living:
         with self.running.guard.turn(function):
             return import_module(f"functions.{function}.handler").lambda_handler(event, None)
 
+    def hear(self, events: list[tuple[str, str]]) -> None:
+        """What the bus is told, once for each id, by member."""
+        for kind, text in events:
+            detail = json.loads(text)
+            at = datetime.fromisoformat(detail.get("recorded_at") or detail.get("occurred_at", "2000-01-01T00:00:00Z"))
+            named = f"{kind} {detail['segment']}" if "segment" in detail else kind
+            self.heard.setdefault(detail["member"], {})[detail["id"]] = (at.astimezone(year.ZONE).date(), named)
+
     def entries(self, member: str) -> list[dict[str, Any]]:
         page = self.ask("GET /v1/members/{id}/entries", id=member, limit="100")
         assert "next" not in page
@@ -128,20 +139,24 @@ def _follows(trigger: FromStream, record: dict[str, Any]) -> bool:
 def living(running: Running, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Living]:
     kinds = {kind: one.name for one in CATALOGUE if isinstance(one.trigger, FromNight) for kind in one.trigger.kinds}
     monkeypatch.setenv("NIGHT_FUNCTIONS", json.dumps(kinds))
-    monkeypatch.setattr("functions.publish.handler.publish", lambda events: None)
     config.cache_clear()
     running.establish(**year.POLICY)
     ChurnStore(running.table).publish(year.PROGRAM, year.PARAMETERS)
-    yield Living(running, request.param, one_in=150)
+    living = Living(running, request.param, one_in=150)
+    monkeypatch.setattr("functions.publish.handler.publish", living.hear)
+    yield living
     config.cache_clear()
 
 
 @pytest.mark.parametrize("living", [1, 2, 3], indirect=True)
 def test_everything_falls_on_its_day_once_though_machines_die(living: Living) -> None:
     first = year.first_day(datetime.now(UTC))
+    last = first + timedelta(days=DAYS - 1)
     buyers = year.buyers(living.chance.randrange(1000), first, 6)
+    lives = [year.lived(buyer, last) for buyer in buyers]
     living.go(year.morning(first))
     members = [living.ask("POST /v1/members", {"identities": [f"card:{n}"]})["id"] for n in range(len(buyers))]
+    living.ask("POST /v1/segments", {"source": year.SEGMENTS})
     for number in range(DAYS):
         day = first + timedelta(days=number)
         if number:
@@ -151,12 +166,19 @@ def test_everything_falls_on_its_day_once_though_machines_die(living: Living) ->
         living.stream()
         if living.drained and number % 10 == 0:
             assert living.again() == 0, "a batch that is done writes nothing"
-        for member, buyer in zip(members, buyers, strict=True):
-            if day in buyer.purchases:
+        for member, life in zip(members, lives, strict=True):
+            for act in life.acts.get(day, ()):
                 living.go(year.noon(day))
-                living.ask("POST /v1/purchases", year.purchase(member, day, buyer.purchases[day]))
-    last = first + timedelta(days=DAYS - 1)
-    for member, buyer in zip(members, buyers, strict=True):
-        assert year.found(living.entries(member)) == year.expected(buyer, last)
+                route, body = year.request(member, day, act)
+                answer = living.ask(route, body, **({"id": member} if "{id}" in route else {}))
+                assert act[0] != "renewal" or answer["points"] == act[1]
+        living.stream()
+    for member, life in zip(members, lives, strict=True):
+        assert year.found(living.entries(member)) == life.told
+        heard = Counter(what for what in living.heard[member].values() if what[1] in HEARD)
+        assert heard == life.heard
+        assert living.ask("GET /v1/members/{id}/balance", id=member)["balance"]["available"] == life.balance
         assert living.ask("GET /v1/members/{id}/verification", id=member)["ok"]
+    whole = Counter(what.rstrip("0123456789 ") for life in lives for _, what in life.told)
+    assert set(whole) == set(year.EVENTS), "the year leaves something out"
     assert living.deaths > 20

@@ -457,13 +457,19 @@ def notice(draft: Draft, upto: int, late: int = 0) -> list[Part]:
     """
     begin(draft, "noticed")
     state = draft.state
+    lots = sorted(state.lots.items())
+    over = any(0 < expiry <= min(upto, draft.now) for (expiry, _), _ in lots)
+    noticed = max(upto, late) if over else upto
     due: dict[int, int] = {}
-    for (expiry, start), points in sorted(state.lots.items()):
+    for (expiry, start), points in reversed(lots):
+        if upto < expiry <= noticed and state.waits_for_notice(expiry):
+            # Nobody was told of these: behind the mark they go on waiting, and are not taken for those before it.
+            draft.move("extended", "x", expiry, noticed + 1, start, points)
         if 0 < expiry <= upto:
             due[expiry] = due.get(expiry, 0) + points
             if expiry <= draft.now < late:
                 draft.move("extended", "x", expiry, late, start, points)
-    noticed = max(upto, late) if any(expiry <= draft.now for expiry in due) else upto
+    due = dict(sorted(due.items()))
     if due and noticed > state.noticed:
         draft.move("noticed", "q", noticed, state.promised)
     if due:
