@@ -1,7 +1,9 @@
 """One account's replay: from whichever entry it begins, and under other rules."""
 
 import random
+import time
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 
@@ -17,6 +19,8 @@ from loyalty.rules.document import check
 from loyalty.rules.evaluation import Evaluation, Facts, Failure
 from loyalty.rules.interpret import Interpreter
 from loyalty.rules.ruleset import RuleSet
+from loyalty.runtime import wiring
+from loyalty.values import Rate
 from tests.stack.confined import Confined
 from tests.unit.backtested import BASE, DOUBLE, LIVELY, Shop, live
 from tests.unit.running import PROGRAM
@@ -170,3 +174,31 @@ def test_a_rule_that_fails_is_counted_and_gives_nothing(shop: Shop, monkeypatch:
     figures = Replay(Interpreter(rules), policy, *EVER).account(member, [history], orders, None)
     assert figures.failures == {"double": 1}
     assert figures.total.after == 10
+
+
+@pytest.mark.parametrize("source", [BASE, LIVELY, ""], ids=["base", "lively", "none published"])
+def test_what_campaigns_offered_is_followed_and_no_rule_has_a_say_in_it(shop: Shop, source: str) -> None:
+    (member,) = shop.enrol(1)
+    if source:
+        shop.publish(source)
+    now = int(time.time())
+    today = wiring.policy(PROGRAM).day(now)
+    days = [date.fromordinal(today - ago).isoformat() for ago in (3, 2, 1)]
+    shop.buy(member, "a", ["10.50"], days[0])
+    offers = wiring.offers()
+    offers.grant_points(PROGRAM, member, "c#spring#1#1", "spring", 200, None, "", now)
+    offers.grant_multiplier(PROGRAM, member, "c#spring#1#2", "spring", Rate(3, 2), today - 2, today - 1, now)
+    shop.buy(member, "b", ["10.50", "3.33"], days[1])
+    shop.buy(member, "c", ["5.00"], days[2])
+    shop.bring_back("b", days[2], amount="4.00")
+    entries = entries_of(shop, member)
+    if source:
+        for begins in range(len(entries)):
+            figures = replayed(shop, source, member, entries, begins)
+            assert [rule for rule, sums in figures.rules.items() if sums.before != sums.after] == [], begins
+    figures = replayed(shop, DOUBLE, member, entries)
+    given = figures.rules["campaign:spring"].after
+    assert given == 7  # half of 13.83 and of 5.00, less half of 4.00: what is left over is carried
+    if source != LIVELY:
+        assert figures.rules["campaign:spring"].before == given
+        assert (figures.total.before, figures.total.after) == (25 + given, 50 + given)
