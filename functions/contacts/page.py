@@ -17,7 +17,7 @@ _STYLE: Final = """
 body{margin:0;min-height:100vh;display:flex;align-items:center;justify-content:center;background:#f4f5f7;color:#1d2330;
 font:1.05rem/1.6 system-ui,-apple-system,"Segoe UI","PingFang SC","Hiragino Sans GB","Microsoft YaHei",sans-serif}
 main{background:#fff;border-radius:14px;box-shadow:0 1px 3px #0002,0 8px 30px #0001;padding:2.2rem 2.4rem;margin:1rem;
-max-width:30rem}
+width:30rem}
 h1{font-size:1.35rem;line-height:1.35;margin:0 0 .7rem}
 p{margin:.6rem 0}
 small{color:#5c6474;display:block;margin-top:1.2rem}
@@ -38,14 +38,14 @@ _HEADERS: Final = {
 }
 _CHANNELS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
-        "all": "any channel",
-        "inbox": "the inbox of the app",
-        "email": "e-mail",
-        "sms": "text message",
-        "push": "push message",
-        "wechat": "WeChat",
-        "wecom": "WeCom",
-        "webhook": "other services",
+        "all": "on any channel",
+        "inbox": "in the app",
+        "email": "by e-mail",
+        "sms": "by text message",
+        "push": "by push message",
+        "wechat": "on WeChat",
+        "wecom": "on WeCom",
+        "webhook": "through other services",
     },
     "zh": {
         "all": "任何渠道",
@@ -62,10 +62,10 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
         "lang": "en",
         "ask": "No more advertising from {name}?",
-        "asked": "You will be told nothing more by {channel}, from now on.",
+        "asked": "You will get none {channel}, from now on.",
         "button": "Unsubscribe",
         "done": "Done",
-        "gone": "{name} sends you no more advertising by {channel}.",
+        "gone": "{name} sends you no more advertising {channel}.",
         "kept": "What you are owed still reaches you, such as notice before points end.",
         "unknown": "This link does not work",
         "help": "It may be cut off, or very old. Open the newest message, or ask the shop.",
