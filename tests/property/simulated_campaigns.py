@@ -158,10 +158,11 @@ class Campaign:
 
 
 def _arm(spent: Whole, bought: Whole) -> ArmSums:
-    return ArmSums(members=len(spent), purchases=_sums(bought), spend=_sums(spent))
+    return ArmSums(members=len(spent), purchases=sums(bought), spend=sums(spent))
 
 
-def _sums(values: Whole) -> Sums:
+def sums(values: Whole) -> Sums:
+    """Of members' numbers; the cubes only as exactly as a float."""
     if not len(values):
         return Sums()
     exact = values.astype(np.float64)
