@@ -6,6 +6,7 @@ reads and writes only the partitions named here: the conditions on its role are 
 
 from dataclasses import dataclass
 
+from loyalty.notifications.feedback import SES_EVENTS
 from loyalty.table import keys
 
 # Partition keys with any programme and any rest, as patterns for `dynamodb:LeadingKeys`. Values never contain "#"
@@ -40,6 +41,8 @@ CONTACT_POLICIES = _pattern(keys.contact_policy("p")[0])
 SEGMENTS = _pattern(keys.segments_partition("p"))
 PROFILES = _pattern(keys.profile("p", "a")[0])
 SEGMENT_MEMBERS = _pattern(keys.segment_partition("p", "s", 0))
+OUTGOING = _pattern(keys.outgoing_partition("p", 0))
+CHANNEL_TOKENS = _pattern(keys.channel_token("p", "c")[0])
 
 GET = "dynamodb:GetItem"
 QUERY = "dynamodb:Query"
@@ -142,6 +145,8 @@ class Function:
     """Reads how providers are reached, and sends mail, text messages and push messages."""
     sends_to: str = ""
     """Puts messages on the queue of that name."""
+    knows_its_address: bool = False
+    """Writes links that lead to the API."""
     gives_up_to_dead_letters: bool = False
     """Puts a message that can never be processed on the ingest queue's dead-letter queue, with the reason."""
     runs_campaigns: bool = False
@@ -171,6 +176,9 @@ _RULES = Access((QUERY, GET), (RULES,))
 
 _DUE = (Access((QUERY, GET, PUT), (TIMERS,)), Access((PUT,), (NIGHTS,)))
 """What is due is read, armed anew, or set aside with its reason."""
+
+_NOTICES = (_LEDGER, _ACCOUNT, _ALERT, Access((GET, PUT), (JOURNEYS, CONTACT_POLICIES)))
+"""Messages as they come along, what their channels bring, and the ledger, which hears of what the member was told."""
 
 _IN_SEGMENTS = Access((GET,), (PROFILES,))
 """The segments that a member is in, for rules that ask."""
@@ -378,6 +386,53 @@ CATALOGUE: tuple[Function, ...] = (
             Access((GET,), (MEMBERS, POLICIES)),
         ),
     ),
+    Function(
+        "notify",
+        "Messages to members, each sent at most once",
+        # Ten messages one after the other, of ten seconds each where a provider is slow.
+        FromQueue("notify", batch_size=10, max_concurrency=20),
+        memory_mb=512,
+        timeout_s=120,
+        table=(
+            *_NOTICES,
+            Access((GET, PUT, DELETE), (OUTGOING,)),
+            Access((GET,), (ADDRESSES,)),
+            Access((GET, PUT), (CHANNEL_TOKENS,)),
+        ),
+        signs=True,
+        sends_messages=True,
+        knows_its_address=True,
+    ),
+    Function(
+        "dispatch",
+        "Messages whose time has come, onto the queue",
+        Scheduled("rate(5 minutes)"),
+        memory_mb=512,
+        timeout_s=300,
+        table=(
+            Access((QUERY, GET, PUT), (OUTGOING,)),
+            Access((QUERY,), (NIGHT_PROGRAMS,)),
+            Access((GET,), (POLICIES,)),
+        ),
+        sends_to="notify",
+    ),
+    Function(
+        "delivery",
+        "What comes back of messages",
+        FromQueue("delivery", batch_size=10, max_concurrency=5, events=tuple(SES_EVENTS), source="aws.ses"),
+        memory_mb=512,
+        timeout_s=60,
+        table=_NOTICES,
+    ),
+    Function(
+        "inbox",
+        "Messages: read, followed, tried anew",
+        Http(),
+        table=(*_NOTICES, Access((QUERY,), (JOURNEYS,)), Access((QUERY, GET, PUT, DELETE), (OUTGOING,))),
+        signs=True,
+        sends_to="notify",
+        knows_its_address=True,
+    ),
     Function("submit", "Batches of tills that were offline, onto the ingest queue", Http(), sends_to="ingest"),
     Function(
         "docs",
@@ -421,7 +476,13 @@ CATALOGUE: tuple[Function, ...] = (
     Function(
         "publish",
         "New entries and members to the event bus, heads of chains beside them",
-        FromStream((keys.type_entry, keys.type_member, keys.type_audience), batch_size=100, window_s=0, retries=20),
+        FromStream(
+            (keys.type_entry, keys.type_member, keys.type_audience, keys.type_message, keys.type_budget),
+            batch_size=100,
+            window_s=0,
+            retries=20,
+            changed=True,
+        ),
         memory_mb=512,
         timeout_s=60,
         table=(Access((PUT,), (HEADS,)),),

@@ -17,7 +17,10 @@ from msgspec import Meta, Struct
 from loyalty.churn.events import RISK_DETECTED, RiskEvent
 from loyalty.errors import CODES
 from loyalty.ledger.events import ENROLLED, PENDING, TYPES, MemberEvent, PointsEvent
+from loyalty.notifications.events import TYPES as MESSAGE_TYPES
+from loyalty.notifications.events import MessageEvent
 from loyalty.routes import ROUTES, Route
+from loyalty.rules.events import EXHAUSTED, ExhaustedEvent
 from loyalty.runtime.http import Operation
 from loyalty.segments.events import ENTERED, LEFT, SegmentEvent
 from loyalty.shapes import MemberId, OrderId, Source
@@ -28,6 +31,7 @@ from loyalty.timers.events import EXPIRING, ExpiringEvent
 VERSION: Final = "0.1.0"
 _ULID: Final = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 _LOCATED: Final = f"_{_ULID}-[a-z][a-z0-9]{{0,15}}-[1-9][0-9]{{0,11}}$"
+_MESSAGE: Final = Annotated[str, Meta(pattern=f"^msg_{_ULID}-[A-Za-z0-9_.-]{{3,160}}$", description="A message's id")]
 _PARAMETERS: Final[dict[str, Any]] = {
     "members": MemberId,
     "holds": Annotated[str, Meta(pattern=f"^hld{_LOCATED}", description="A hold's id")],
@@ -40,6 +44,9 @@ _PARAMETERS: Final[dict[str, Any]] = {
     ],
     "simulations": Annotated[str, Meta(pattern=f"^sim_{_ULID}$", description="A simulation's id")],
     "segments": Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,31}$", description="A segment's id")],
+    "messages": _MESSAGE,
+    "message": _MESSAGE,
+    "token": Annotated[str, Meta(max_length=2048, description="A token out of a link of ours")],
     "source": Source,
     "order_id": OrderId,
 }
@@ -206,8 +213,9 @@ def event_schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema of each event's detail, by the event's type."""
     schemas: dict[str, dict[str, Any]] = {}
     shapes: dict[str, type[Struct]] = dict.fromkeys({*TYPES.values(), PENDING}, PointsEvent)
-    shapes |= {ENROLLED: MemberEvent, RISK_DETECTED: RiskEvent, EXPIRING: ExpiringEvent}
+    shapes |= {ENROLLED: MemberEvent, RISK_DETECTED: RiskEvent, EXPIRING: ExpiringEvent, EXHAUSTED: ExhaustedEvent}
     shapes |= {ENTERED: SegmentEvent, LEFT: SegmentEvent, **dict.fromkeys(TIER_TYPES.values(), TierEvent)}
+    shapes |= dict.fromkeys(MESSAGE_TYPES, MessageEvent)
     for kind, shape in sorted(shapes.items()):
         schema = msgspec.json.schema(shape)
         schemas[kind] = {

@@ -112,6 +112,10 @@ class LoyaltyStack(Stack):
             authorize=functions[next(one.name for one in CATALOGUE if isinstance(one.trigger, Authorizer))],
         )
 
+        for one in CATALOGUE:
+            if one.knows_its_address:
+                functions[one.name].add_environment("PUBLIC_URL", api.url)
+
         alarms = Alarms(self, "Alarms", stage=stage, prefix=prefix, key=known_key)
         for one in CATALOGUE:
             alarms.function(

@@ -1,10 +1,11 @@
 """Tell the rest of the world what the ledger has done (outbox), and note how far it has told.
 
-Trigger: the table's stream, new entries, new members and moves between segments only. Output: events on the bus, the
-published head of each chain. Failure: the batch is delivered again; an event's id follows from its entry, so whoever
-gets it twice knows it.
+Trigger: the table's stream: new entries and members, moves between segments, how messages fare, budgets. Output: events
+on the bus, the published head of each chain. Failure: the batch is delivered again; an event's id follows from its
+entry, so whoever gets it twice knows it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +14,10 @@ from loyalty.churn.events import risks_of
 from loyalty.ledger.events import ENROLLED, MemberEvent, events_of
 from loyalty.ledger.store import entry_of_item
 from loyalty.members.store import member_of_item
+from loyalty.notifications import events as messages
+from loyalty.notifications.store import news_of_item
+from loyalty.rules.events import exhausted
+from loyalty.rules.leases import budget_of_item
 from loyalty.runtime.batch import serve_stream
 from loyalty.runtime.outbound import publish
 from loyalty.runtime.wiring import heads
@@ -31,17 +36,28 @@ def tell(items: list[dict[str, Any]], now: int) -> dict[str, int]:
         if item[keys.TYPE] == keys.type_entry:
             entry = entry_of_item(item)
             newest[entry.chain] = entry
-            told = [*events_of(entry), *expiring_of(entry), *risks_of(entry), *tier_events(entry)]
-            events += [(kind, msgspec.json.encode(detail).decode()) for kind, detail in told]
-        elif item[keys.TYPE] == keys.type_member and item["version"] == 1:
-            events.append((ENROLLED, msgspec.json.encode(_enrolled(item)).decode()))
-        elif item[keys.TYPE] == keys.type_audience:
-            moved = audience.events_of(*moves_of_item(item))
-            events += [(kind, msgspec.json.encode(detail).decode()) for kind, detail in moved]
+        events += [(kind, msgspec.json.encode(detail).decode()) for kind, detail in _told(item)]
     publish(events)
     for entry in newest.values():
         heads().publish(entry)
     return {"events": len(events), "chains": len(newest)}
+
+
+def _told(item: dict[str, Any]) -> Sequence[tuple[str, msgspec.Struct]]:
+    """(type, detail) of what an item is news of."""
+    kind = item[keys.TYPE]
+    if kind == keys.type_entry:
+        entry = entry_of_item(item)
+        return [*events_of(entry), *expiring_of(entry), *risks_of(entry), *tier_events(entry)]
+    if kind == keys.type_member and item["version"] == 1:
+        return [(ENROLLED, _enrolled(item))]
+    if kind == keys.type_audience:
+        return audience.events_of(*moves_of_item(item))
+    if kind == keys.type_message:
+        return messages.events_of(*news_of_item(item))
+    if kind == keys.type_budget:
+        return exhausted(item[keys.PK].split("#", 1)[0], item[keys.SK], budget_of_item(item))
+    return []
 
 
 def _enrolled(item: dict[str, Any]) -> MemberEvent:

@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from loyalty.notifications.message import Content, Message, link_placeholder, name_of
+from loyalty.notifications.store import MessageStore
 from loyalty.routes import ROUTES
 from tests.e2e.calls import FRESH, Answer, Api
 from tests.e2e.stack import STORE, Stack
@@ -82,6 +84,11 @@ EXPECTED: Final[dict[str, tuple[int, ...]]] = {
     "GET /v1/members/{id}/contacts": (403, 200, 200, 403, 200, 200, 404),
     "GET /v1/unsubscribe/{token}": (200,) * 7,
     "POST /v1/unsubscribe/{token}": (200,) * 7,
+    "GET /v1/members/{id}/inbox": (403, 200, 200, 403, 200, 200, 404),
+    "POST /v1/members/{id}/inbox/{message}/read": (403, 200, 200, 403, 403, 200, 404),
+    "GET /v1/messages/{id}": (403, 403, 200, 403, 200, 403, 404),
+    "POST /v1/messages/redrive": (403, 403, 200, 403, 403, 403, 200),  # the foreign operator looks at its own
+    "GET /v1/l/{token}": (302,) * 7,
     "GET /docs": (200,) * 7,
     "GET /docs/{asset}": (200,) * 7,
     "GET /openapi.json": (200,) * 7,
@@ -108,6 +115,8 @@ def expected(route: str, kind: str) -> int:
         "POST /v1/unsubscribe/{token}",
     }:
         return 200
+    if route == "GET /v1/l/{token}":
+        return 302
     if kind == "none":
         return 401
     if kind in {"forged", "revoked"}:
@@ -190,6 +199,22 @@ class World:
     def link(self) -> str:
         """The member's own, to have no more of it."""
         return str(self.operator.get(f"/v1/members/{self.member}/contact").expect(200)["unsubscribe"])
+
+    def message(self) -> Message:
+        """One in the inbox, which has a link."""
+        names = {"campaign": "hello", "occasion": secrets.token_hex(4), "step": "a", "name": ""}
+        names["name"] = name_of(names["campaign"], names["occasion"], names["step"])
+        links = ("https://shop.example/points",)
+        now = int(time.time())
+        made = Message(program="alpha", account=self.member, channel="inbox", at=now, links=links, **names)
+        MessageStore(self.stack.table).put_new(made, Content("Hello", link_placeholder(0)), now)
+        return made
+
+    def clickable(self) -> str:
+        made = self.message()
+        lying = self.operator.get(f"/v1/members/{self.member}/inbox").expect(200)
+        text = next(one["text"] for one in lying["messages"] if one["id"] == made.id)
+        return str(text[text.index("/v1/l/") :])
 
     def draft(self) -> str:
         return str(self.operator.post("/v1/rule-sets", self.rules(), key=None).expect(201)["id"])
@@ -295,6 +320,11 @@ ASKS: Final[dict[str, Callable[[World], Ask]]] = {
     "GET /v1/members/{id}/contacts": lambda w: Ask(f"/v1/members/{w.member}/contacts"),
     "GET /v1/unsubscribe/{token}": lambda w: Ask(w.link()),
     "POST /v1/unsubscribe/{token}": lambda w: Ask(w.link()),
+    "GET /v1/members/{id}/inbox": lambda w: Ask(f"/v1/members/{w.member}/inbox"),
+    "POST /v1/members/{id}/inbox/{message}/read": lambda w: Ask(f"/v1/members/{w.member}/inbox/{w.message().id}/read"),
+    "GET /v1/messages/{id}": lambda w: Ask(f"/v1/messages/{w.message().id}"),
+    "POST /v1/messages/redrive": lambda w: Ask("/v1/messages/redrive", {"dry_run": True}),
+    "GET /v1/l/{token}": lambda w: Ask(w.clickable()),
     "GET /docs": lambda w: Ask("/docs"),
     "GET /docs/{asset}": lambda w: Ask("/docs/page.js"),
     "GET /openapi.json": lambda w: Ask("/openapi.json"),
@@ -333,7 +363,7 @@ def send(caller: Api, method: str, ask: Ask) -> Answer:
 def test_the_table_names_every_route() -> None:
     assert set(EXPECTED) == set(ASKS) == {route.key for route in ROUTES}
     assert {route.key for route in ROUTES if route.scope is None} == {
-        route for route in EXPECTED if all(expected(route, kind) == 200 for kind in KINDS)
+        route for route in EXPECTED if expected(route, "none") in {200, 302}
     }
 
 

@@ -12,6 +12,7 @@ PUBLIC = {
     "GET /openapi.json",
     "GET /v1/unsubscribe/{token}",
     "POST /v1/unsubscribe/{token}",
+    "GET /v1/l/{token}",
 }
 
 

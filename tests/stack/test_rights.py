@@ -168,6 +168,7 @@ def test_a_function_is_told_of_nothing_that_it_has_no_use_for(function: Function
     expected |= {"SIGNING_SECRET_ID"} if function.signs else set()
     expected |= {"IDENTITY_SECRET_ID"} if function.finds_members else set()
     expected |= {"ARTIFACT_SECRET_ID"} if function.seals_rules else set()
+    expected |= {"PUBLIC_URL"} if function.knows_its_address else set()
     expected |= {"EVENT_BUS_NAME"} if function.publishes else set()
     expected |= {f"{function.sends_to.upper()}_QUEUE_URL"} if function.sends_to else set()
     expected |= {"NIGHT_FUNCTIONS"} if function.trigger == FromNight() else set()

@@ -37,7 +37,7 @@ def test_a_route_is_served_by_a_function_that_exists(route: Route) -> None:
 
 def test_only_the_documentation_and_links_that_are_signed_themselves_are_public() -> None:
     public = {route.key for route in ROUTES if route.scope is None}
-    signed = {"GET /v1/unsubscribe/{token}", "POST /v1/unsubscribe/{token}"}
+    signed = {"GET /v1/unsubscribe/{token}", "POST /v1/unsubscribe/{token}", "GET /v1/l/{token}"}
     assert public == {"GET /docs", "GET /docs/{asset}", "GET /openapi.json"} | signed
     assert all(route.path.startswith("/v1/") for route in ROUTES if route.scope is not None)
 
@@ -67,6 +67,8 @@ def test_every_route_that_moves_points_is_a_post_and_asks_for_a_key() -> None:
         "POST /v1/clock",
         "POST /v1/tiers/simulate",
         "POST /v1/segments",
+        "POST /v1/members/{id}/inbox/{message}/read",
+        "POST /v1/messages/redrive",
         "POST /v1/unsubscribe/{token}",
     } | {route.key for route in ROUTES if route.method == "POST" and route.path.startswith("/v1/rule-sets")}
 

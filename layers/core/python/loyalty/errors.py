@@ -86,6 +86,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "SEGMENTS_VERSION_CONFLICT": (412, "The segments were changed meanwhile"),
     "CONTACT_POLICY_VERSION_CONFLICT": (412, "The contact policy was changed meanwhile"),
     "CONTACT_VERSION_CONFLICT": (412, "The member's contact was changed meanwhile"),
+    "MESSAGE_NOT_FOUND": (404, "There is no such message"),
     "STORAGE_UNAVAILABLE": (503, "The storage did not answer; send the same request again"),
     "INTERNAL_ERROR": (500, "Something went wrong on our side"),
 }

@@ -103,6 +103,11 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/segments", "segments", "segments:write", "Hand in the programme's segments"),
     Route("GET", "/v1/segments", "segments", "segments:read", "Segments, and how many members each has"),
     Route("GET", "/v1/segments/{id}/members", "segments", "segments:read", "Who is in a segment, and since when"),
+    Route("GET", "/v1/members/{id}/inbox", "inbox", "inbox:read", "What lies in a member's inbox, and how much is unread"),
+    Route("POST", "/v1/members/{id}/inbox/{message}/read", "inbox", "inbox:write", "The member has read a message"),
+    Route("GET", "/v1/messages/{id}", "inbox", "messages:read", "Where one message stands"),
+    Route("POST", "/v1/messages/redrive", "inbox", "messages:write", "Try anew messages that could not be sent"),
+    Route("GET", "/v1/l/{token}", "inbox", None, "Where a link of a message leads"),
     Route(
         "POST", "/v1/batches", "submit", "purchases:write", "Hand in purchases and returns of a till that was offline"
     ),

@@ -27,6 +27,10 @@ clients:write                     x
 program:read                      x         x         x
 program:write                     x
 clock:write                       x
+inbox:read                  x     x                   x        x
+inbox:write                 x     x                            x
+messages:read                     x                   x
+messages:write                    x
 rules:read                        x         x         x
 rules:write                       x         x
 rules:publish                     x         x
@@ -69,7 +73,14 @@ _TILL: Final = frozenset(
         "quotes:read",
     }
 )
-_SHOP: Final = _TILL | {"tokens:write", WRITE_IDENTITIES, "contacts:read", "contacts:write"}
+_SHOP: Final = _TILL | {
+    "tokens:write",
+    "inbox:read",
+    "inbox:write",
+    WRITE_IDENTITIES,
+    "contacts:read",
+    "contacts:write",
+}
 _AUDITOR: Final = frozenset(
     {
         "members:read",
@@ -78,6 +89,8 @@ _AUDITOR: Final = frozenset(
         "ledger:verify",
         "value:read",
         "clients:read",
+        "inbox:read",
+        "messages:read",
         "program:read",
         "rules:read",
         "segments:read",
@@ -101,6 +114,7 @@ _OPERATOR: Final = (
         "clients:write",
         "program:write",
         "clock:write",
+        "messages:write",
         WRITE_STANDING,
     }
 )
@@ -113,6 +127,8 @@ ROLES: Final[dict[str, frozenset[str]]] = {
 }
 MEMBER_ROLE: Final = "member"
 MEMBER_SCOPES: Final = frozenset({"members:read", "balance:read", "redemptions:write", "quotes:read"}) | {
+    "inbox:read",
+    "inbox:write",
     "contacts:read",
     "contacts:write",
 }

@@ -46,10 +46,9 @@ class Report(Struct, frozen=True):
 
 def tags_of(message: Message) -> dict[str, str]:
     """Tags that come back with feedback. Their values have letters, digits, ``-`` and ``_`` alone, as SES asks."""
-    return {
-        PROGRAM_TAG: message.program,
-        MESSAGE_TAG: urlsafe_b64encode(message.id.encode()).decode().rstrip("="),
-    }
+    message_tag = urlsafe_b64encode(message.id.encode()).decode().rstrip("=")
+    found = {PROGRAM_TAG: message.program, MESSAGE_TAG: message_tag}
+    return found | ({"service": "yes"} if message.service else {})
 
 
 def report_of(body: str, wall: int) -> Report | None:

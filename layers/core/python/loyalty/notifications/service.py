@@ -41,6 +41,8 @@ from loyalty.table import keys
 
 BATCH: Final = 10
 """What one call of the queue takes."""
+SLACK_S: Final = 60
+"""What was due so shortly before is looked at once more: somebody may be writing it down at this moment."""
 _PAGE: Final = 200
 _FIRST_PAGE: Final = 2 * BATCH
 _BOUNCES: Final[Mapping[str, str]] = {"bounced": "bounced", "complained": "complaint"}
@@ -269,6 +271,10 @@ class Notifications:
                 shard += 1
         return found, shard, after
 
+    def failed_one(self, program: str, account: str, name: str) -> Outgoing | None:
+        """The same of one message."""
+        return self._store.dead_one(program, account, name)
+
     def redrive(self, program: str, account: str, name: str, now: int) -> str:
         """Have one of those tried anew: ``waiting``; ``refused`` when it is too late for it; ``gone`` when there is no
         such message any more.
@@ -339,6 +345,7 @@ class Dispatch:
                 upto = keys.outgoing(*batch[-1])[1]
         if not more:
             at_end = at_end or wall
+            upto = min(upto, f"{now - SLACK_S:010d}")
         return count + self._noted(program, shard, known, Handing(upto, at_end) if upto else Handing())
 
     def _noted(self, program: str, shard: int, known: Handing, now: Handing) -> int:

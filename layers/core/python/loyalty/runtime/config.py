@@ -19,6 +19,8 @@ class Config(NamedTuple):
     artifact_secret: str
     night_functions: str
     channels_secret: str
+    notify_queue: str
+    public_url: str
     mail_configuration_set: str
 
 
@@ -38,5 +40,7 @@ def config() -> Config:
         artifact_secret=environment.get("ARTIFACT_SECRET_ID", ""),
         night_functions=environment.get("NIGHT_FUNCTIONS", ""),
         channels_secret=environment.get("CHANNELS_SECRET_ID", ""),
+        notify_queue=environment.get("NOTIFY_QUEUE_URL", ""),
+        public_url=environment.get("PUBLIC_URL", ""),
         mail_configuration_set=environment.get("MAIL_CONFIGURATION_SET", ""),
     )

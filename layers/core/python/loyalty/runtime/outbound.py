@@ -39,6 +39,23 @@ def send(queue: str, message: dict[str, Any], attributes: dict[str, str] | None 
         raise Unavailable("STORAGE_UNAVAILABLE", "Send the same request again", retry_after=1) from error
 
 
+def send_batch(queue: str, messages: list[dict[str, Any]]) -> list[int]:
+    """Put up to ten JSON messages on a queue; the positions of those that it did not take, all of them when it does not
+    answer.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    entries = [
+        {"Id": str(position), "MessageBody": json.dumps(message, ensure_ascii=False)}
+        for position, message in enumerate(messages)
+    ]
+    try:
+        answer = _client("sqs").send_message_batch(QueueUrl=queue, Entries=entries)
+    except (BotoCoreError, ClientError):
+        return [*range(len(messages))]
+    return sorted(int(entry["Id"]) for entry in answer.get("Failed", []))
+
+
 def set_aside(message: dict[str, Any], problem: Problem) -> None:
     """Put what can never be carried out on the dead-letter queue, alone and with its reason, for people to mend and
     redrive.

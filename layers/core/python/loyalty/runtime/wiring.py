@@ -35,17 +35,21 @@ if TYPE_CHECKING:
     from loyalty.clients.service import Clients
     from loyalty.contacts.policy import ContactPolicy
     from loyalty.contacts.service import Contacts
-    from loyalty.earning.intake import Intake
     from loyalty.earning.granting import Offers
+    from loyalty.earning.intake import Intake
     from loyalty.explanations.service import Explanations
     from loyalty.members.member import Member
     from loyalty.members.service import Members
     from loyalty.members.store import MemberStore
     from loyalty.members.tokens import Tokens
+    from loyalty.notifications.message import Handed
+    from loyalty.notifications.service import Dispatch, Notifications
+    from loyalty.notifications.store import MessageStore
     from loyalty.rules.evaluation import Loaded
     from loyalty.rules.leases import Leases
     from loyalty.rules.ruleset import RuleSet
     from loyalty.rules.service import RuleSets
+    from loyalty.runtime.messages import Mail
     from loyalty.runtime.rules import Loader
     from loyalty.segments.service import Audiences
     from loyalty.tiers.service import Tiers
@@ -327,6 +331,43 @@ def audiences() -> "Audiences":
         SegmentStore(table()),
         Sources(ledger().store.head, member_store().get, member_store().page, policy, arm, alive),
     )
+
+
+@cache
+def message_store() -> "MessageStore":
+    from loyalty.notifications.store import MessageStore
+
+    return MessageStore(table())
+
+
+@cache
+def notifications() -> "Notifications":
+    from loyalty.notifications.service import Notifications
+
+    return Notifications(message_store(), mail().ports())
+
+
+@cache
+def mail() -> "Mail":
+    from loyalty.runtime.messages import Mail
+
+    return Mail(contacts(), ledger(), policy)
+
+
+@cache
+def dispatch() -> "Dispatch":
+    from loyalty.notifications.service import Dispatch
+    from loyalty.runtime.messages import put_on_queue
+
+    return Dispatch(message_store(), put_on_queue)
+
+
+def hand_on(due: "list[Handed]") -> int:
+    """Put messages that are due on the queue at once; how many it took. Those that it did not are found later."""
+    from loyalty.notifications.service import hand_on
+    from loyalty.runtime.messages import put_on_queue
+
+    return hand_on(put_on_queue, due)
 
 
 @cache

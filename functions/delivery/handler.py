@@ -1,0 +1,38 @@
+"""What comes back of messages: delivered, opened, clicked, bounced, called unwanted.
+
+Trigger: the queue that events of SES are put on, and reports of other providers. Output: the message's state; a channel
+that reaches nobody any more is noted with the member, and the ledger hears of a notice that arrived. Failure: the
+report comes again; heard twice, it is heard once. What is about no message of ours is left alone.
+"""
+
+import time
+from typing import Any
+
+from loyalty.notifications.feedback import report_of
+from loyalty.runtime import observability
+from loyalty.runtime.batch import serve_queue
+from loyalty.runtime.wiring import moment, notifications
+
+
+def hear(body: str, wall: int) -> dict[str, int]:
+    report = report_of(body, wall)
+    if report is None:
+        return {"strange": 1}
+    # A sandbox's clock is ahead: what happened a minute ago happened a minute ago there, too.
+    now = moment(report.program, wall)
+    told = report.__class__(
+        report.program, report.account, report.name, report.fact, report.at + now - wall, report.code
+    )
+    return {notifications().hear(told, now): 1}
+
+
+_serve = serve_queue("delivery", hear)
+
+
+def lambda_handler(event: dict[str, Any], context: object) -> Any:
+    answer = _serve(event, context)
+    try:
+        notifications().note_returns(len(event["Records"]) + int(time.time()))
+    except Exception as error:  # noqa: BLE001 - figures about channels are no reason to hear anything again
+        observability.failure("delivery", error)
+    return answer

@@ -1,0 +1,73 @@
+"""Messages: a member's inbox, where one message stands, links that are followed, and trying anew what has failed.
+
+Trigger: GET /v1/members/{id}/inbox, POST /v1/members/{id}/inbox/{message}/read, GET /v1/messages/{id},
+POST /v1/messages/redrive, GET /v1/l/{token}. Output: the messages; where the link leads, 302. Failure: a problem; safe
+to send again.
+"""
+
+import time
+
+from functions.inbox import redrive
+from functions.inbox.requests import Cursor, Limit, RedriveRequest
+from loyalty.errors import NotFound
+from loyalty.notifications.views import (
+    InboxMessage,
+    InboxView,
+    MessageView,
+    RedriveView,
+    inbox_message,
+    inbox_view,
+    message_view,
+)
+from loyalty.runtime import observability
+from loyalty.runtime.http import Answer, Operation, Request, serve
+from loyalty.runtime.messages import link_of
+from loyalty.runtime.wiring import mail, member_store, moment, notifications
+
+
+def inbox(request: Request) -> Answer:
+    program, account = request.caller.program, request.member()
+    if member_store().get(program, account) is None:
+        raise NotFound("MEMBER_NOT_FOUND", "There is no such member in this programme")
+    lying = notifications().inbox(program, account, request.now)
+    return Answer(200, inbox_view(lying, request.limit(50, 100), request.query.get("cursor", ""), mail().addresses_of))
+
+
+def read(request: Request) -> Answer:
+    found = notifications().read(
+        request.caller.program, request.member(), request.params.get("message", ""), request.now
+    )
+    return Answer(200, inbox_message(found, mail().addresses_of))
+
+
+def message(request: Request) -> Answer:
+    return Answer(200, message_view(notifications().message(request.caller.program, request.params.get("id", ""))))
+
+
+def follow(request: Request) -> Answer:
+    link = link_of(request.params.get("token", ""))
+    target = ""
+    if link is not None:
+        now = moment(link.program, request.wall)
+        target = notifications().click(link.program, link.account, link.name, link.number, now)
+    if not target:
+        raise NotFound("MESSAGE_NOT_FOUND", "This link leads nowhere")
+    try:
+        notifications().note_returns(int(time.time()))
+    except Exception as error:  # noqa: BLE001 - who follows a link is not to wait for figures about channels
+        observability.failure("inbox", error)
+    return Answer(302, None, {"location": target, "referrer-policy": "no-referrer"})
+
+
+_NOT_FOUND = ("MEMBER_NOT_FOUND", "MESSAGE_NOT_FOUND")
+OPERATIONS = {
+    "GET /v1/members/{id}/inbox": Operation(
+        inbox, InboxView, problems=("MEMBER_NOT_FOUND",), query={"limit": Limit, "cursor": Cursor}
+    ),
+    "POST /v1/members/{id}/inbox/{message}/read": Operation(read, InboxMessage, problems=_NOT_FOUND),
+    "GET /v1/messages/{id}": Operation(message, MessageView, problems=("MESSAGE_NOT_FOUND",)),
+    "POST /v1/messages/redrive": Operation(redrive.redrive, RedriveView, RedriveRequest),
+    "GET /v1/l/{token}": Operation(follow, None, status=302, problems=("MESSAGE_NOT_FOUND",)),
+}
+
+lambda_handler = serve("inbox", OPERATIONS)

@@ -1,0 +1,90 @@
+"""Messages put together: what sending needs of contacts, of the ledger, of providers, and this stack's own address."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from loyalty.errors import Refused
+from loyalty.ledger.chain import Cause, Chain, fingerprint
+from loyalty.ledger.service import Ledger
+from loyalty.notifications.links import Link, read, token
+from loyalty.notifications.message import Handed, Message, Notice
+from loyalty.notifications.service import Ports, Reach
+from loyalty.runtime import observability, secrets
+from loyalty.runtime.config import config
+from loyalty.runtime.outbound import send_batch
+
+if TYPE_CHECKING:
+    from loyalty.contacts.service import Contacts
+    from loyalty.programs.terms import Program
+
+ACTOR = "messages"
+
+
+def handed_of(body: str) -> Handed:
+    """Which message a body of the queue means. ValueError, KeyError for what we have not put there."""
+    data: dict[str, Any] = json.loads(body)
+    return Handed(str(data["program"]), str(data["account"]), int(data["due"]), str(data["name"]))
+
+
+def put_on_queue(batch: list[Handed]) -> list[Handed]:
+    """Put up to ten on the queue; those that it did not take."""
+    failed = send_batch(config().notify_queue, [one._asdict() for one in batch])
+    return [batch[position] for position in failed]
+
+
+class Mail:
+    """What sending needs of others: ``policy`` gives the terms of a programme."""
+
+    def __init__(self, contacts: "Contacts", ledger: Ledger, policy: Callable[[str], "Program"]) -> None:
+        self._contacts = contacts
+        self._ledger = ledger
+        self._policy = policy
+
+    def ports(self) -> Ports:
+        from loyalty.runtime import senders
+
+        contacts = self._contacts
+        return Ports(
+            channels=lambda program: senders.channels(program),
+            reach=lambda *whom: Reach(*contacts.reach(*whom)),
+            dead=contacts.dead,
+            alive=contacts.alive,
+            confirm=self._confirm,
+            addresses=self.addresses_of,
+            tell=_tell,
+        )
+
+    def addresses_of(self, message: Message) -> tuple[tuple[str, ...], str]:
+        """Addresses of a message's links, and the one that ends messages of its channel in one step."""
+        base = config().public_url
+        program, account = message.program, message.account
+        secret = secrets.signing_secrets().current if message.links else ""
+        links = tuple(
+            f"{base}/v1/l/{token(Link(program, account, message.name, number), secret)}"
+            for number, _ in enumerate(message.links)
+        )
+        return links, f"{base}{self._contacts.unsubscribe_path(program, account, message.channel)}"
+
+    def _confirm(self, program: str, account: str, notice: Notice, reference: str, outcome: str, now: int) -> None:
+        """Write down that points that end were told of. An account that is closed has none."""
+        from loyalty.timers.ends import confirm
+
+        terms = self._policy(program)
+        chain = Chain(program, account, notice.wallet)
+        cause = Cause(reference, fingerprint(reference, notice.wallet, notice.upto, outcome), ACTOR, now)
+        try:
+            self._ledger.post(chain, cause, now, lambda draft: confirm(draft, terms, notice.upto, outcome))
+        except Refused as problem:
+            observability.count("NoticesRefused", now_ms=now * 1000, program=program, code=problem.code)
+
+
+def link_of(text: str) -> Link | None:
+    """What a link that was followed says; None for one that is not ours."""
+    known = secrets.signing_secrets()
+    return read(text, (known.current, known.previous))
+
+
+def _tell(metric: str, program: str, channel: str, code: str) -> None:
+    observability.count(metric, now_ms=int(time.time() * 1000), program=program, channel=channel, code=code)
