@@ -310,17 +310,17 @@ def test_a_text_says_what_is_known_of_the_member_and_of_the_offer() -> None:
     )
     hello = step("hello", 0, offer=points(200), fixed={"shop": "https://example.com/"})
     one = campaign(hello, templates={"hello": text}, attributes={"name": "text", "pets": "number"})
-    who = subject(points=1_500, attributes={"name": "Annabelle", "pets": 12})
+    who = subject(points=1_500, attributes={"name": "Annabelle", "pets": 2})
     (action,) = Days(way(one)).touch(DAY, who)
     assert action.variables == {
         "points": 1_500,
         "offer_points": 200,
         "offer_until": DAY + 30,
-        "name": "Annab",
+        "name": "Annabelle",
         "city": "",
         "shop": "https://example.com/",
         "today": DAY,
-        "pets": 9,
+        "pets": 2,
     }
 
 
@@ -338,6 +338,13 @@ def test_a_text_says_what_the_event_told() -> None:
     one = campaign(step("ends", 0), templates={"ends": text}, audience=Audience("points.expiring"))
     (action,) = Days(way(one, told={"points": 300, "date": DAY + 14})).touch(DAY)
     assert action.variables == {"entry_points": 300, "entry_date": DAY + 14}
+
+
+def test_a_number_that_a_text_has_no_room_for_is_not_made_a_smaller_one() -> None:
+    one = campaign(step("hello", 0), templates={"hello": template("hello", Variable("points", "points", 999))})
+    days = Days(way(one))
+    assert days.touch(DAY, subject(points=1_000)) == []
+    assert days.missed() == [(0, "hello", "variable")]
 
 
 def test_a_text_that_would_say_what_nobody_knows_is_not_sent() -> None:

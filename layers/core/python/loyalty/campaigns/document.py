@@ -573,6 +573,9 @@ class _Steps:
         if template.service and not self.campaign.service:
             message = f"{name} is a service message, without a way to unsubscribe: this campaign is advertising"
             reader.refuse(at, "CAMPAIGN_SERVICE", message)
+        if self.campaign.service and not template.service:
+            message = f"{name} is advertising: what a service campaign says is marked service: true"
+            reader.refuse(at, "CAMPAIGN_SERVICE", message)
         known = words.variables(self.campaign, step)
         for variable in template.variables:
             if variable.name in step.fixed:

@@ -39,8 +39,9 @@ def variables(campaign: Campaign, step: Step) -> dict[str, str]:
 def values(
     campaign: Campaign, step: Step, template: Template, facts: list[Any], day: int
 ) -> tuple[dict[str, Value], tuple[str, ...]]:
-    """The variables of a template on a day, and the names of those that nobody knows. A text that is not known is
-    empty: templates can ask for it. ``facts`` stand in the order of the campaign's layout.
+    """The variables of a template on a day, and the names of those that are not known, or larger than the template has
+    room for. A text that is not known is empty: templates can ask for it. ``facts`` stand in the order of the
+    campaign's layout.
     """
     offered = offers.values(step.offer, day)
     found: dict[str, Value] = {}
@@ -57,12 +58,11 @@ def values(
             value = _fact(campaign, name, facts)
         if value is None and variable.type == "text":
             value = ""
-        if value is None:
+        counted = isinstance(value, int) and variable.type != "date"
+        if value is None or (counted and not 0 <= int(value) <= variable.most):
             unknown.append(name)
-        elif isinstance(value, str):
-            found[name] = value[: variable.most] if variable.type == "text" else value
         else:
-            found[name] = value if variable.type == "date" else min(value, variable.most)
+            found[name] = value
     return found, tuple(unknown)
 
 
