@@ -22,7 +22,7 @@ def main() -> int:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(ACCOUNT)
-    from bench import churn, counted, cpu, night, report, rules, starting
+    from bench import churn, counted, cpu, night, report, rules, segments, starting
     from bench.shop import Shop
     from tests.engines import local
 
@@ -38,6 +38,8 @@ def main() -> int:
             rows += measure(shop)
         print(f"a night, beside {night.MANY:,} items", "…", file=sys.stderr, flush=True)
         rows += night.measure(shop.client)
+        print("segments, counting", "…", file=sys.stderr, flush=True)
+        rows += segments.measure(shop.client)
         shop.client.close()
     print("rules, beside other engines", "…", file=sys.stderr, flush=True)
     rows += rules.measure()
