@@ -40,7 +40,14 @@ def test_auditors_change_nothing() -> None:
 
 
 def test_shops_may_do_what_tills_may_and_speak_for_members_and_know_them() -> None:
-    assert ROLES["shop"] - ROLES["till"] == {"tokens:write", "identities:write"}
+    assert ROLES["shop"] - ROLES["till"] == {
+        "tokens:write",
+        "identities:write",
+        "contacts:read",
+        "contacts:write",
+        "inbox:read",
+        "inbox:write",
+    }
     assert ROLES["till"] < ROLES["shop"] < ROLES["operator"]
 
 
@@ -58,8 +65,9 @@ def test_only_operators_touch_clients_policies_and_balances_by_hand(role: str) -
     assert not ROLES[role] & kept
 
 
-def test_a_members_token_reads_and_redeems_and_nothing_else() -> None:
-    assert {"members:read", "balance:read", "quotes:read", "redemptions:write"} == MEMBER_SCOPES
+def test_a_members_token_reads_redeems_and_says_how_to_be_told_and_nothing_else() -> None:
+    reads = {"members:read", "balance:read", "quotes:read", "contacts:read", "inbox:read"}
+    assert reads | {"redemptions:write", "contacts:write", "inbox:write"} == MEMBER_SCOPES
 
 
 def test_scopes_can_be_narrowed_never_widened() -> None:
