@@ -217,10 +217,11 @@ def _live(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _watch(day: Day) -> None:
-    """Alerts are armed by whatever is written from now on."""
+    """Alerts and reminders are armed by whatever is written from now on."""
     policy = day.ask("operator", "GET /v1/program", status=200)
     tag = {"If-Match": policy.headers["etag"]}
-    day.ask("operator", "PUT /v1/program", {**policy.body, "churn": {}}, headers=tag, status=200)
+    told = {"churn": {}, "reminders": {"days": [1]}}
+    day.ask("operator", "PUT /v1/program", {**policy.body, **told}, headers=tag, status=200)
 
 
 def _foresee(day: Day, member: str) -> None:
@@ -281,6 +282,7 @@ def _obey(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
     day.ask("till", back, {"amount": "1.00"}, source="pos", order_id="o4")
     day.batch({"type": "purchase", **_order("o5", member=member), "channel": "app"})
     day.stream()
+    _remind(day, member, monkeypatch)
     commit = Ledger.commit
     for number in ("o6", "o7"):  # one is finished by a return, the other by the stream
         monkeypatch.setattr(Ledger, "commit", _die)
@@ -351,6 +353,16 @@ def _night(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
         later.setattr("loyalty.timers.service.Drain._see_to", _fail)
         later.setattr("loyalty.segments.service.Audiences.look", _fail)
         assert sum(day.drain(batch)["aside"] for batch, _ in done) > 0
+    config.cache_clear()
+
+
+def _remind(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner of points that end is told what they are worth by the rule set in force."""
+    _grant(day, member, 1200)
+    day.stream()
+    with monkeypatch.context() as later:
+        _in(later, 1205)
+        day.night()
     config.cache_clear()
 
 

@@ -1,5 +1,6 @@
 """What campaigns give: points once each, paid from a budget, and days on which purchases earn a multiple."""
 
+import json
 import threading
 import time
 from datetime import date
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions.publish import handler as publishing
 from loyalty.earning.granting import Granted, Offers
 from loyalty.earning.offers import budget_name, campaign_of, reference, rule_of
 from loyalty.earning.rulebook import Rulebook
@@ -16,9 +18,10 @@ from loyalty.ledger.chain import Chain
 from loyalty.ledger.service import Ledger
 from loyalty.ledger.store import LedgerStore
 from loyalty.ledger.wallet import Wallets
+from loyalty.rules.budgets import Budget
 from loyalty.rules.compiler import compiled
 from loyalty.rules.interpret import Interpreter
-from loyalty.rules.leases import BudgetStore, Leases
+from loyalty.rules.leases import BudgetStore, Leases, put_of
 from loyalty.runtime import wiring
 from loyalty.table.client import Table
 from loyalty.values import Rate
@@ -171,6 +174,34 @@ def test_a_budget_is_never_exceeded_and_what_it_cannot_pay_is_not_given_at_all(s
 def test_a_campaign_whose_budget_nobody_has_set_gives_nothing(shop: Clientele) -> None:
     with pytest.raises(Refused, match="no 5 points left"):
         shop.points(5, budget=budget_name("spring"))
+
+
+def test_a_budget_that_is_handed_out_to_its_end_is_told_on_the_bus_once_for_its_size(
+    shop: Clientele, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, name, told = shop.running.table, budget_name("spring"), list[str]()
+    monkeypatch.setattr(publishing, "publish", lambda events: told.extend(text for _, text in events))
+
+    def deliver() -> list[dict[str, Any]]:
+        told.clear()
+        records = [one for part in shop.running.engine.stream().values() for one in part]
+        publishing.lambda_handler({"Records": records * 2}, None)
+        events = [json.loads(text) for text in told]
+        return list({one["id"]: one for one in events if "budget" in one["id"]}.values())
+
+    give_budget(table, name, 300)
+    shop.points(200, budget=name)
+    assert deliver() == []
+    with pytest.raises(Refused):
+        shop.points(150, reference("spring", "2026", "2"), budget=name)
+    shop.points(100, reference("spring", "2026", "3"), budget=name)
+    (event,) = deliver()
+    assert (event["campaign"], event["budget"], event["points"]) == ("spring", "offers", 300)
+    table.transact([put_of(PROGRAM, name, 400, Budget(300, 300))])
+    wiring.leases.cache_clear()
+    wiring.offers.cache_clear()
+    shop.points(100, reference("spring", "2026", "4"), budget=name)
+    assert [one["points"] for one in deliver()] == [300, 400]
 
 
 class Copies:
