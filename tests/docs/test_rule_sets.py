@@ -5,6 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from loyalty.rules import document, single_rule
 from loyalty.rules.document import check
 from tests.docs.console import ROOT, blocks, commands
@@ -41,6 +43,21 @@ def test_every_way_to_earn_has_its_line() -> None:
     assert rules is not None
     documented = _column(WAYS, "Things to earn by") + _column(WAYS, "Multipliers")
     assert sorted(documented) == [rule.id for rule in rules.rules]
+
+
+@pytest.mark.parametrize("page", ["rule-sets", "ways-to-earn", "how-to/define-a-segment"])
+def test_the_chinese_page_names_what_the_english_one_does(page: str) -> None:
+    english, chinese = (
+        (ROOT / "docs" / f"{page}{language}.md").read_text(encoding="utf-8") for language in ("", ".zh-CN")
+    )
+    named = [
+        [re.findall(r"`([^`]+)`", row.split("|")[1]) for row in text.splitlines() if row.startswith("| ")]
+        for text in (english, chinese)
+    ]
+    assert named[0] == named[1]
+    assert sum(map(len, named[0])) > 10
+    assert english.count("\n## ") == chinese.count("\n## ")
+    assert blocks(ROOT / "docs" / f"{page}.md", "sh") == blocks(ROOT / "docs" / f"{page}.zh-CN.md", "sh")
 
 
 def test_the_page_on_writing_a_rule_answers_as_the_command_line_does(tmp_path: Path) -> None:
