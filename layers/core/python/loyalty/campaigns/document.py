@@ -269,10 +269,8 @@ class _One:
                 message = f"{name} is not known before the member has come in"
                 reader.refuse(node, "RULE_FIELD_UNKNOWN", message, offset=max(node.value.find(name), 0))
             elif name.startswith(_OF_ENTRY) and name not in TOLD[enter]:
-                told = sorted(TOLD[enter])
                 message = f"{name} is not told by {enter or 'a start for all at once'}"
-                offset = max(node.value.find(name), 0)
-                reader.refuse(node, "RULE_FIELD_UNKNOWN", message, reader.meant(name, told), offset)
+                reader.refuse(node, "RULE_FIELD_UNKNOWN", message, offset=max(node.value.find(name), 0))
         judged = verdict(found, self.whole.layout, "event")
         if judged == "never":
             reader.refuse(node, "RULE_NEVER_TRUE", "this can never be true: nobody would ever get it")
