@@ -111,6 +111,16 @@ def test_harm_and_no_effect_have_words() -> None:
     assert none.en[0].startswith("No effect worth knowing: whatever it does is less than 5.0 % a member")
 
 
+def test_all_campaigns_together_are_told_where_somebody_is_held_out() -> None:
+    assert any(one.startswith("All campaigns together") for one in words.summary(working()).en)
+    assert not any(one.startswith("All campaigns together") for one in words.summary(unclear()).en)
+    clear = arms({"mild": (4_000, 0.3), "bold": (4_000, 0.3), "control": (900, 0.2), "holdout": (900, 0.1)}, 3)
+    said = words.summary(report(measuring(looks=0), clear)).en
+    assert any(
+        re.match(r"All campaigns together: 1\d\.\d more of 100 members bought than of those who", one) for one in said
+    )
+
+
 def test_a_look_that_was_sure_is_told_when_the_end_is_not() -> None:
     found = working()
     doubtful = replace(found, effect=unclear("repurchase").effect, called=found.looks[-1])

@@ -167,6 +167,16 @@ def test_the_holdout_is_shown_beside_and_counts_as_nobodys_control() -> None:
     assert with_it.arms[-1].effect is None
 
 
+def test_against_the_holdout_stand_all_campaigns_together_and_so_everybody_else() -> None:
+    found = report(MEASURING, {**ARMS, "holdout": arm(500, 100)}).together
+    assert found is not None
+    assert (found.treated_members, found.control_members) == (10_000, 500)
+    assert found.treated == pytest.approx(3_250 / 10_000)
+    assert found.verdict == "effective"
+    assert report(MEASURING, ARMS).together is None
+    assert programme(MEASURING, ARMS["control"], ARMS["treated"]).together is None
+
+
 def test_all_campaigns_together_are_held_against_the_programmes_holdout() -> None:
     made = programme(MEASURING, ARMS["control"], ARMS["treated"])
     alone = report(MEASURING, ARMS)

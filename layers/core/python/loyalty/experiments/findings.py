@@ -129,6 +129,10 @@ class Report(Struct, frozen=True):
     planned_looks: int = 0
     called: Look | None = None
     winner: Winner | None = None
+    together: Effect | None = None
+    """Of all campaigns that reached these members in the window: everybody who is not held out of the programme's
+    campaigns, this one's control included, against those who are. None where nobody is.
+    """
 
 
 class Measuring(Struct, frozen=True):

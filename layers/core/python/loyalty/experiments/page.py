@@ -127,9 +127,13 @@ def _cards(report: Report) -> str:
 
 
 def _changes(report: Report) -> str:
-    rows = [_row(Text("All together", "整体"), report.effect, report.currency)]
-    if len(report.arms) > 2:
+    rows = [_row(Text("This campaign", "本次活动"), report.effect, report.currency)]
+    if sum(one.effect is not None for one in report.arms) > 1:
         rows += [_row(words.arm(one.name), one.effect, report.currency) for one in report.arms if one.effect]
+    if report.together is not None:
+        rows.append(
+            _row(Text("All campaigns, against holdout", "所有活动与留白组相比"), report.together, report.currency)
+        )
     share = report.metric in SHARES
     title = (
         Text("What it changed: members more, of 100", "带来的变化：每 100 名会员中增加的人数")
@@ -313,8 +317,9 @@ def _notes(report: Report) -> str:
     if any(one.name == "holdout" and one.effect is None and one.members for one in report.arms[1:]):
         notes.append(
             Text(
-                "The programme's holdout gets no campaign at all; it is shown, and is nobody's control here.",
-                "全局留白组不参加任何活动，此处仅作展示，不作为对照。",
+                "The programme's holdout gets no campaign at all: against it all campaigns together are measured, and "
+                "not this one.",
+                "全局留白组不参加任何活动，用于衡量所有活动合计的效果，而不是本次活动。",
             )
         )
     listed = "".join(f"<li>{both(note)}</li>" for note in notes)

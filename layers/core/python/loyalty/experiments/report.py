@@ -1,9 +1,10 @@
 """A campaign's report, and the looks before it, from the sums of its arms. Imports SciPy (by ``effect``), so it is
 imported by what finishes campaigns, and nothing else.
 
-**What may be wrong how often.** Three claims are made, each at the campaign's error rate: that the campaign as a whole
+**What may be wrong how often.** Four claims are made, each at the campaign's error rate: that the campaign as a whole
 does something (all variants together against control; this alone is called effective), which of the variants do
-something against control (the rate divided among them), and which variant is the best (divided among all pairs). Looks
+something against control (the rate divided among them), which variant is the best (divided among all pairs), and
+whether all of the programme's campaigns together do something (those held out of them against everybody else). Looks
 before the end spend a part of each, see ``sequential``.
 
 Members count in the arm they were assigned to, whether or not anything reached them: that alone leaves both groups
@@ -12,6 +13,7 @@ alike but for the campaign.
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import Final
 
 from loyalty.experiments import sequential
 from loyalty.experiments.effect import effect
@@ -28,6 +30,9 @@ from loyalty.experiments.findings import (
     Winner,
 )
 from loyalty.experiments.sums import SHARES, ArmSums, Metric, Sums, pooled
+
+HOLDOUT: Final = "holdout"
+"""Those who get no campaign of the programme at all."""
 
 
 def look(measuring: Measuring, arms: Mapping[str, ArmSums], number: int, day: int) -> Look:
@@ -62,6 +67,7 @@ def report(measuring: Measuring, arms: Mapping[str, ArmSums], looks: Sequence[Lo
         planned_looks=measuring.looks,
         called=next((one for one in looks if one.effect.verdict in ("effective", "harmful")), None),
         winner=_winner(measuring, arms, spent) if len(measuring.variants) > 1 else None,
+        together=_together(measuring, arms, spent),
     )
 
 
@@ -74,7 +80,7 @@ def programme(
         currency=measuring.currency,
         window_days=measuring.window_days,
         variants=("others",),
-        control="holdout",
+        control=HOLDOUT,
         looks=measuring.looks,
         error_rate=measuring.error_rate,
         smallest=measuring.smallest,
@@ -82,12 +88,19 @@ def programme(
         point_cost=measuring.point_cost,
         message_costs=measuring.message_costs,
     )
-    return report(of_all, {"holdout": holdout, "others": others}, looks, final)
+    return report(of_all, {HOLDOUT: holdout, "others": others}, looks, final)
 
 
 def _whole(measuring: Measuring, arms: Mapping[str, ArmSums], spent: float) -> Effect:
     treated = pooled(_of(arms, variant) for variant in measuring.variants)
     return _effect(measuring, treated, _of(arms, measuring.control), spent)
+
+
+def _together(measuring: Measuring, arms: Mapping[str, ArmSums], spent: float) -> Effect | None:
+    held_out = _of(arms, HOLDOUT)
+    if not held_out.members or measuring.control == HOLDOUT:
+        return None
+    return _effect(measuring, pooled(arms[name] for name in sorted(set(arms) - {HOLDOUT})), held_out, spent)
 
 
 def _effect(measuring: Measuring, treated: ArmSums, control: ArmSums, spent: float) -> Effect:

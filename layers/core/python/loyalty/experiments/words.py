@@ -89,7 +89,10 @@ def summary(report: Report) -> Summary:
     said += certainty(report.effect)
     if report.winner is not None:
         said.append(winner(report))
-    said += [money(report.money, report.currency), error(report)]
+    said.append(money(report.money, report.currency))
+    if report.together is not None:
+        said.append(together(report.together, report))
+    said.append(error(report))
     return Summary(tuple(one.en for one in said), tuple(one.zh for one in said))
 
 
@@ -161,6 +164,21 @@ def winner(report: Report) -> Text:
     return Text(
         f"Variant {found.variant} is better than every other; that is wrong at most {chance} of the time.",
         f"方案 {found.variant} 优于其他所有方案；此结论出错的可能不超过 {chance}。",
+    )
+
+
+def together(found: Effect, report: Report) -> Text:
+    """What all campaigns did together."""
+    if found.verdict not in ("effective", "harmful") or found.low is None:
+        name = VERDICTS[found.verdict]
+        return Text(
+            f"All campaigns together, against those who get none: {name.en.lower()}.",
+            f"所有活动合计（与不参加任何活动者相比）：{name.zh}。",
+        )
+    seen, between = size(found, report.currency), span(found, report.currency)
+    return Text(
+        f"All campaigns together: {seen.en} than of those who get none ({between.en}).",
+        f"所有活动合计：与不参加任何活动者相比，{seen.zh}（{between.zh}）。",
     )
 
 
