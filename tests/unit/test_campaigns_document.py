@@ -103,6 +103,25 @@ def test_everything_that_can_be_said() -> None:
     assert [second.template(name) for name in "abc"] == ["more", "hello", "more"]
 
 
+@pytest.mark.parametrize(
+    ("metric", "smallest", "found"),
+    [
+        ("repurchase", "2%", 0.02),
+        ("redemption", "0.5 %", 0.005),
+        ("spend", '"1.50"', 150.0),
+        ("margin", "2", 200.0),
+        ("spend", "", 0.0),
+    ],
+)
+def test_the_smallest_difference_worth_knowing(metric: str, smallest: str, found: float) -> None:
+    one = only(written(metric=metric, smallest=smallest, margin="28%"))
+    assert one.smallest == pytest.approx(found)
+    assert one.margin_permille == 280
+    assert decode(encode(one)) == one
+    assert only(written(margin="12.5")).margin_permille == 125
+    assert only(written()).margin_permille is None
+
+
 def test_a_campaign_is_kept_as_it_is() -> None:
     one = only(
         written(**FROZEN, steps=f"{{first: {GIFT}, second: {{day: 3, when: member.points > 9, message: more}}}}")
@@ -148,6 +167,11 @@ WRONG: list[tuple[str, str, str]] = [
     ("RULE_VALUE_INVALID", written(metric="«repurchases»"), "repurchase"),
     ("RULE_VALUE_INVALID", written(window_days="«0»"), ""),
     ("RULE_VALUE_INVALID", written(priority="«101»"), ""),
+    ("CAMPAIGN_MARGIN", written(metric="«margin»"), ""),
+    ("RULE_VALUE_INVALID", written(margin="«0»"), ""),
+    ("RULE_VALUE_INVALID", written(margin="«101%»"), ""),
+    ("RULE_VALUE_INVALID", written(smallest="«2 percent»"), ""),
+    ("RULE_VALUE_INVALID", written(metric="spend", smallest="«2%»"), ""),
     # whom it is for
     ("RULE_KEY_MISSING", written(audience="«{}»"), ""),
     ("RULE_VALUE_INVALID", written(audience="{enter: «member.enroled»}"), "member.enrolled"),

@@ -216,7 +216,8 @@ class Campaign(Struct, frozen=True, dict=True):
     """One campaign. ``version`` counts what was handed in under its id, from 1. ``steps`` are in the order of their
     days, those of a day in the order of the file. ``control`` is the share kept out, ``salt`` what the draw is mixed
     with. ``repeat`` ``after_days``: not before so many ``repeat_days`` after the member's last time. ``templates`` are
-    those that its steps name: what was started keeps its words.
+    those that its steps name: what was started keeps its words. ``margin_permille`` is what is earned of a spend;
+    ``smallest`` the smallest difference worth knowing, a share or minor units per member, 0 where nobody said.
     """
 
     id: str
@@ -243,6 +244,8 @@ class Campaign(Struct, frozen=True, dict=True):
     attributes: Mapping[str, Type] = {}
     categories: tuple[str, ...] = ()
     templates: Mapping[str, Template] = {}
+    margin_permille: int | None = None
+    smallest: float = 0.0
     version: int = 0
 
     @cached_property

@@ -25,6 +25,7 @@ from loyalty.campaigns.campaign import (
     Calendar,
     Campaign,
     Enter,
+    Metric,
     Offer,
     Repeat,
     Span,
@@ -58,6 +59,9 @@ MAX_VARIANTS: Final = 5
 MAX_EXCEPTED: Final = 50
 MAX_CATEGORIES: Final = 20
 MAX_COST: Final = 10**9
+MILLE: Final = 1_000
+SHARES: Final = ("repurchase", "redemption")
+"""Metrics that are shares of the members; the others are money for each."""
 FIRST_HOUR: Final = 0
 LAST_HOUR: Final = 23
 KEYS: Final = (
@@ -65,7 +69,7 @@ KEYS: Final = (
 )  # fmt: skip
 CAMPAIGN_KEYS: Final = (
     "name", "goal", "metric", "window_days", "audience", "repeat", "control", "no_control", "salt", "variants",
-    "steps", "budget", "calendar", "channels", "priority", "stop", "service",
+    "steps", "budget", "calendar", "channels", "priority", "stop", "service", "margin", "smallest",
 )  # fmt: skip
 STEP_KEYS: Final = ("day", "when", "message", "offer", "within", "silent", "with")
 _REASON: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{3,200}")
@@ -230,6 +234,8 @@ class _One:
             service=service,
             attributes=self.whole.attributes,
             categories=self.whole.categories,
+            margin_permille=self._margin(metric),
+            smallest=self._smallest(metric),
         )
         steps, said = _Steps(self, shell).read()
         texts = {name: self.whole.templates[name] for name in sorted(said)}
@@ -348,6 +354,35 @@ class _One:
         if found is not None and found[0] > WHOLE:
             self.reader.refuse(node, "RULE_VALUE_INVALID", f"{what} is a percentage, from 0 to 100")
         return found[0] if found is not None else 0
+
+    def _margin(self, metric: Metric) -> int | None:
+        """What is earned of a spend, in thousandths."""
+        reader, node = self.reader, self.given.get("margin")
+        if node is None and metric == "margin":
+            message = "what is earned of a spend is not said: write margin, in percent"
+            reader.refuse(self.given["metric"], "CAMPAIGN_MARGIN", message)
+        found = self._written_percent(node, "margin", 1)
+        return None if found is None else found[0] * MILLE // (100 * found[1])
+
+    def _smallest(self, metric: Metric) -> float:
+        """The smallest difference worth knowing, as experiments take it."""
+        node = self.given.get("smallest")
+        if metric in SHARES:
+            found = self._written_percent(node, "smallest", _PERCENT_PLACES)
+            return 0.0 if found is None else found[0] / (100 * found[1])
+        money = self.reader.decimal(node, "smallest", self.whole.places)
+        return 0.0 if money is None else float(money[0])
+
+    def _written_percent(self, node: Text | None, what: str, places: int) -> tuple[int, int] | None:
+        """A percentage, with or without its sign; (units of the last place, how many of them make one)."""
+        if node is None:
+            return None
+        plain = replace(node, value=node.value.removesuffix("%").rstrip()) if node.kind == "text" else node
+        found = self.reader.decimal(plain, what, places)
+        if found is not None and not 0 < found[0] <= 100 * found[1]:
+            self.reader.refuse(node, "RULE_VALUE_INVALID", f"{what} is a percentage, above 0 and at most 100")
+            return None
+        return found
 
     def _variants(self) -> tuple[Variant, ...]:
         reader, node = self.reader, self.given.get("variants")
