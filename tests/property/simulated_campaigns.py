@@ -130,8 +130,8 @@ class Campaign:
                 spent = np.where(control, spent, np.rint(spent * (1 - self.planted.less)).astype(np.int64))
             spent, bought = spent + extra, bought + (extra > 0)
             arms = {
-                "control": _arm(spent[control], bought[control]),
-                "treated": _arm(spent[~control], bought[~control]),
+                "control": arm(spent[control], bought[control]),
+                "treated": arm(spent[~control], bought[~control]),
             }
             yield day, Seen(arms, self._truth(day))
 
@@ -157,7 +157,8 @@ class Campaign:
         return self.quiet[since, until]
 
 
-def _arm(spent: Whole, bought: Whole) -> ArmSums:
+def arm(spent: Whole, bought: Whole) -> ArmSums:
+    """Of members' spend and purchases."""
     return ArmSums(members=len(spent), purchases=sums(bought), spend=sums(spent))
 
 

@@ -11,9 +11,10 @@ import pytest
 from scipy.stats import binomtest
 
 from loyalty.experiments.effect import effect, welch
-from loyalty.experiments.findings import Effect
+from loyalty.experiments.findings import Effect, Measuring
 from loyalty.experiments.report import look, report
-from tests.property.simulated_campaigns import NOTHING, YEAR, Campaign, Crowd, Planted, Seen, grocer, music, sums
+from loyalty.experiments.sums import METRICS
+from tests.property.simulated_campaigns import NOTHING, YEAR, Campaign, Crowd, Planted, Seen, arm, grocer, music, sums
 from tests.tally import say, tried
 
 pytestmark = pytest.mark.xdist_group("a year of campaigns")  # so that the year is lived through once
@@ -117,6 +118,30 @@ def test_a_campaign_that_does_without_effect_is_covered_as_often_as_stated_too()
     missed, of = counts["trusted"] - counts["covered"], counts["trusted"]
     assert of > IDLE / 2
     assert binomtest(missed, of, 0.04, alternative="greater").pvalue > 1 - SURE
+
+
+def test_of_variants_that_are_alike_none_wins_more_often_than_is_stated() -> None:
+    count, wins, claimed = 1_000, 0, 0
+    rng = np.random.default_rng(4)
+    tried("simulated campaigns", count)
+    for place in range(count):
+        crowd, metric = (music(), grocer())[place % 2], METRICS[place // 2 % 2]
+        groups = rng.integers(4, size=int(rng.integers(1_000, 12_000)))  # three variants, and as many kept out
+        drawn = rng.integers(crowd.customers, size=len(groups))
+        begin = int(rng.integers(crowd.days - 30))
+        spent = crowd.spent[drawn, begin + 30] - crowd.spent[drawn, begin]
+        bought = crowd.bought[drawn, begin + 30] - crowd.bought[drawn, begin]
+        names = ("a", "b", "c", "control")
+        arms = {name: arm(spent[groups == of], bought[groups == of]) for of, name in enumerate(names)}
+        made = report(Measuring(metric, "EUR", 30, variants=names[:3]), arms)
+        wins += made.winner is not None and made.winner.variant != ""
+        claimed += any(one.effect is not None and one.effect.verdict == "effective" for one in made.arms)
+    say(
+        f"three variants alike, {count:,} campaigns: a winner in {wins}, some variant called effective in {claimed} "
+        f"({STATED:.0%} of either stated)"
+    )
+    assert at_most(wins, count) <= STATED
+    assert at_most(claimed, count) <= STATED
 
 
 def wrongly(crowd: Crowd, members: int, share: float, count: int) -> tuple[int, int, int]:

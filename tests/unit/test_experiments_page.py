@@ -117,7 +117,8 @@ def test_all_campaigns_together_are_told_where_somebody_is_held_out() -> None:
     clear = arms({"mild": (4_000, 0.3), "bold": (4_000, 0.3), "control": (900, 0.2), "holdout": (900, 0.1)}, 3)
     said = words.summary(report(measuring(looks=0), clear)).en
     assert any(
-        re.match(r"All campaigns together: 1\d\.\d more of 100 members bought than of those who", one) for one in said
+        re.match(r"All campaigns together: 1\d\.\d more of 100 members bought than among those who", one)
+        for one in said
     )
 
 

@@ -177,7 +177,7 @@ def together(found: Effect, report: Report) -> Text:
         )
     seen, between = size(found, report.currency), span(found, report.currency)
     return Text(
-        f"All campaigns together: {seen.en} than of those who get none ({between.en}).",
+        f"All campaigns together: {seen.en} than among those who get none ({between.en}).",
         f"所有活动合计：与不参加任何活动者相比，{seen.zh}（{between.zh}）。",
     )
 
