@@ -245,7 +245,7 @@ def _multiplied_or_not(world: World) -> None:
 def _within_the_budget(world: World) -> None:
     given = sum(line.detail["points"] for line in world.wallet().entries if "campaign" in line.detail)
     item = next(item for item in world.simulation.engine.items() if item["t"]["S"] == "budget")
-    assert given <= int(item["leased"]["N"]) <= int(item["points"]["N"])
+    assert given <= int(item["leased"]["N"]) <= int(item["points"]["N"]), f"{given} points of {item['points']['N']}"
     keys = {answer.request.key for answer in world.answers}
     assert given == 100 * sum(world.done(*keys))
 
@@ -331,7 +331,7 @@ PAIRS: Final[Sequence[Story]] = (
     ),
     Story(
         "offers-fill-up",
-        [[multiply(TWICE, "a"), multiply(TWICE, "b")], [multiply(TWICE, "c"), multiply(TWICE, "d")]],
+        [[multiply(TWICE, "a", 4), multiply(TWICE, "b", 4)], [multiply(TWICE, "c", 4), multiply(TWICE, "d", 4)]],
         expect=_three_are_live,
     ),
     Story(

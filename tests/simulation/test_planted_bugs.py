@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as with_fields
 
+from loyalty.earning import service as earning
 from loyalty.earning.purchase import Order
 from loyalty.earning.store import OrderStore
 from loyalty.errors import Refused
@@ -20,9 +21,11 @@ from loyalty.ledger.chain import Chain, Entry
 from loyalty.ledger.commands import Award
 from loyalty.ledger.service import Ledger
 from loyalty.ledger.store import LedgerStore
+from loyalty.rules import leases
 from loyalty.table import keys
 from loyalty.table.client import Table
 from loyalty.table.writes import Condition, ConditionFailed, Put
+from loyalty.values import Rate
 from tests.simulation.explore import Found, every_schedule, many_seeds, replay
 from tests.simulation.scheduler import Fault, Faults
 from tests.simulation.stories import ALL, FUNDED, THIRD
@@ -40,6 +43,7 @@ from tests.simulation.world import (
     close,
     give_back,
     hold,
+    multiply,
     policy,
     redeem,
     release,
@@ -239,6 +243,23 @@ def _balance_read_without_what_time_changed(patch: Patch) -> None:
     patch.setattr(wallet, "settled", lambda head, now: head.state)
 
 
+def _multiplier_on_every_day(patch: Patch) -> None:
+    patch.setattr(account.State, "multiplier", lambda self, day: self.multipliers[0] if self.multipliers else None)
+
+
+def _document_left_without_the_offer(patch: Patch) -> None:
+    patch.setattr(earning._Posting, "extra", lambda posting, draft: ())  # noqa: SLF001 - a bug is planted
+
+
+def _largest_multiplier_taken_away(patch: Patch) -> None:
+    """A fourth offer takes the place of another."""
+    patch.setattr(commands, "MAX_MULTIPLIERS", 4)
+
+
+def _budget_looked_at_and_not_written_down(patch: Patch) -> None:
+    patch.setattr(leases, "leased", lambda budget, points: budget)
+
+
 def _none(world: World) -> None:
     """The invariants alone are the judges."""
 
@@ -372,6 +393,21 @@ BUGS = (
         _balance_read_without_what_time_changed,
         Story("balance", [[hold(40, "h", 60)], [redeem(10, "r")]], LOTS, later=[START + DAY, START + 2 * DAY]),
         "I7 .*shows",
+    ),
+    Planted(
+        "multiplier on every day",
+        _multiplier_on_every_day,
+        Story("next-day", [[buy("o1", 1000, at=DAY)], [redeem(1, "r")]], (*FUNDED, multiply(Rate(2, 1), "flash"))),
+        "I9 .*times 1",
+    ),
+    Planted("document left without the offer", _document_left_without_the_offer, ALL["offer-buy"], "I9"),
+    Planted("multiplier taken away", _largest_multiplier_taken_away, ALL["offers-fill-up"], "I9 .*one more multiplier"),
+    Planted(
+        "budget looked at and not written down",
+        _budget_looked_at_and_not_written_down,
+        ALL["crowd-budget"],
+        "points of 350",
+        seeds=60,
     ),
 )
 

@@ -1,6 +1,7 @@
 """Rights against what functions really do: one long day, on which each function may touch only what its role allows."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,14 +15,30 @@ from functions.churn_fit import handler as churn_fit
 from functions.ingest import handler as ingest
 from functions.recover import handler as recover
 from functions.replay import handler as replay
-from infra.catalogue import CATALOGUE, DELETE, GET, MEMBERS, ORDERS, TIMERS, FromNight, FromStream
+from infra.catalogue import (
+    CATALOGUE,
+    CHANNEL_TOKENS,
+    DELETE,
+    GET,
+    MEMBERS,
+    ORDERS,
+    POLICIES,
+    PUT,
+    TIMERS,
+    FromNight,
+    FromStream,
+)
+from loyalty.channels.channel import Outcome
 from loyalty.churn.model import Purchasing
 from loyalty.churn.parameters import Parameters, Quality
 from loyalty.ledger.service import Ledger
+from loyalty.notifications.message import Content, Message, Notice, link_placeholder
+from loyalty.notifications.store import MessageStore
 from loyalty.routes import ROUTES
 from loyalty.runtime import wiring
 from loyalty.runtime.config import config
 from tests.stack.confined import Confined, Denied
+from tests.unit.mailing import Provider, message
 from tests.unit.running import PROGRAM, Response, forget
 
 NOW = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -195,6 +212,7 @@ def _live(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     _new_wallets(day, ada)
     _stand(day, ada)
     _keep_in_touch(day, ada)
+    _write_to(day, ada, monkeypatch)
 
     late = {"type": "purchase", **_order("o2", identity="card:1")}
     day.ask("till", "POST /v1/batches", {"items": [late]}, status=202)
@@ -220,7 +238,7 @@ def _watch(day: Day) -> None:
     """Alerts and reminders are armed by whatever is written from now on."""
     policy = day.ask("operator", "GET /v1/program", status=200)
     tag = {"If-Match": policy.headers["etag"]}
-    told = {"churn": {}, "reminders": {"days": [1]}}
+    told = {"churn": {}, "reminders": {"days": [2]}}
     day.ask("operator", "PUT /v1/program", {**policy.body, **told}, headers=tag, status=200)
 
 
@@ -358,11 +376,11 @@ def _night(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _remind(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The owner of points that end is told what they are worth by the rule set in force."""
-    _grant(day, member, 1200)
+    _grant(day, member, 1201)
     day.stream()
     with monkeypatch.context() as later:
-        _in(later, 1205)
-        day.night()
+        _in(later, 1200)
+        assert "reminder" in [batch["kind"] for batch, counts in day.night() if counts["written"]]
     config.cache_clear()
 
 
@@ -422,6 +440,79 @@ def _keep_in_touch(day: Day, member: str) -> None:
             assert import_module("functions.contacts.handler").lambda_handler(event, None)["statusCode"] == 200
 
 
+def _write_to(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages: sent, put off, failed, tried anew, followed, reported; one of them is owed before points end."""
+    waiting: list[dict[str, Any]] = []
+    provider = Provider("sms")
+
+    def take(queue: str, batch: list[dict[str, Any]]) -> list[int]:
+        del queue
+        waiting.extend(batch)
+        return []
+
+    def drain(name: str, *bodies: dict[str, Any]) -> None:
+        records = [{"messageId": "m", "eventSource": "aws:sqs", "body": json.dumps(body)} for body in bodies]
+        day.new_copy()
+        with day.confined.guard.turn(name):
+            import_module(f"functions.{name}.handler").lambda_handler({"Records": records}, None)
+
+    def dispatch() -> None:
+        with day.confined.guard.turn("dispatch"):
+            import_module("functions.dispatch.handler").lambda_handler({}, None)
+
+    monkeypatch.setattr("loyalty.runtime.messages.send_batch", take)
+    monkeypatch.setattr("loyalty.runtime.senders.channels", lambda _: {"sms": provider})
+    store, now = MessageStore(day.confined.table), int(time.time())
+    reached = {"consents": {"sms": True}, "addresses": {"phone": "+4915112345678"}}
+    day.ask("shop", "PUT /v1/members/{id}/contact", reached, id=member, status=200)
+
+    def write(step: str, channel: str = "sms", ends: int = 0) -> Message:
+        notice = Notice("points", ends) if ends else None
+        one = message(1, channel, account=member, name=f"hello.1.{step}", at=now, links=("https://x.y",), notice=notice)
+        store.put_new(one, Content("Hello", link_placeholder(0)), now)
+        return one
+
+    soon = datetime.now(UTC) + timedelta(days=5)
+    for _ in range(2):
+        grant = {"points": 100, "reason": "test", "expires_at": soon.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        day.ask("operator", "POST /v1/members/{id}/adjustments", grant, id=member)
+    sent, late = write("a", ends=int(soon.timestamp()) - 60), write("b")
+    lying = write("c", "inbox", int(soon.timestamp()) + 60)
+    dispatch()
+    provider.answers = [Outcome("accepted", "1"), *[Outcome("later", code="busy", retry_after_s=90_000)]]
+    with monkeypatch.context() as mid:
+        mid.setattr("loyalty.notifications.store.MessageStore.done", _nothing)
+        drain("notify", *waiting)
+    drain("notify", *waiting)  # the queue delivers again what was delivered
+    waiting.clear()
+    for fact in ("delivered", "bounced"):
+        for one in (sent, sent):
+            drain("delivery", {"program": PROGRAM, "message": one.id, "event": fact})
+    put_off = write("d")
+    dispatch()
+    provider.answers = [Outcome("later", code="busy")]
+    day.ask("shop", "PUT /v1/members/{id}/contact", {"addresses": {"phone": "+4915112345679"}}, id=member, status=200)
+    drain("notify", *waiting)
+    assert day.ask("operator", "GET /v1/messages/{id}", id=put_off.id, status=200).body["state"] == "waiting"
+    assert day.ask("auditor", "GET /v1/messages/{id}", id=sent.id, status=200).body["state"] == "bounced"
+    again = day.ask("operator", "POST /v1/messages/redrive", {}, status=200).body["messages"]
+    assert [(one["id"], one["outcome"]) for one in again] == [(late.id, "waiting")]
+    text = day.ask("shop", "GET /v1/members/{id}/inbox", id=member, status=200).body["messages"][0]["text"]
+    for _ in range(2):
+        where = {"id": member, "message": lying.id}
+        day.ask("shop", "POST /v1/members/{id}/inbox/{message}/read", status=200, **where)
+    link = provider.got[0].rendered.text
+    for address in (text, link):
+        event = {
+            "routeKey": "GET /v1/l/{token}",
+            "pathParameters": {"token": address.rpartition("/")[2]},
+            "requestContext": {},
+        }
+        day.new_copy()
+        with day.confined.guard.turn("inbox"):
+            assert import_module("functions.inbox.handler").lambda_handler(event, None)["statusCode"] == 302
+
+
 TIERS = {"levels": [{"id": "gold", "name": {"en": "Gold"}, "spend": 10_000}]}
 
 
@@ -465,6 +556,10 @@ def _close(day: Day, member: str) -> None:
 
 
 RARE = {
+    # An access token of a provider, who is not asked here.
+    *(("notify", action, CHANNEL_TOKENS) for action in (GET, PUT)),
+    # The clock of a sandbox programme.
+    ("dispatch", GET, POLICIES),
     # An account that is closed between an order's claim and its entry: the claim is given up.
     *((name, DELETE, ORDERS) for name in ("earn", "reverse", "ingest")),
     # An alert that was given already, when it is looked at once more after another purchase; a review likewise.
