@@ -38,6 +38,7 @@ FEATURES = {
     "segments",
     "campaigns",
     "channels",
+    "webhooks",
     "notifications",
     "experiments",
 }

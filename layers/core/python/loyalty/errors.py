@@ -87,6 +87,10 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "CONTACT_POLICY_VERSION_CONFLICT": (412, "The contact policy was changed meanwhile"),
     "CONTACT_VERSION_CONFLICT": (412, "The member's contact was changed meanwhile"),
     "MESSAGE_NOT_FOUND": (404, "There is no such message"),
+    "WEBHOOK_NOT_FOUND": (404, "There is no such webhook"),
+    "WEBHOOK_LIMIT_REACHED": (409, "The programme has too many webhooks"),
+    "WEBHOOK_OFF": (409, "The webhook is switched off"),
+    "WEBHOOK_URL_REFUSED": (422, "Nothing is sent to that address"),
     "STORAGE_UNAVAILABLE": (503, "The storage did not answer; send the same request again"),
     "INTERNAL_ERROR": (500, "Something went wrong on our side"),
 }

@@ -474,3 +474,8 @@ DELIVERY_SHARDS = MEMBER_SHARDS
 
 def deliveries_partition(program: str, endpoint_id: str, shard: int) -> str:
     return f"{program}#W#{endpoint_id}#{shard:02d}"
+
+
+def deliveries_of(program: str, endpoint_id: str, account: str) -> str:
+    """The partition of what concerns one member; what is nobody's has one too."""
+    return deliveries_partition(program, endpoint_id, _shard(account, DELIVERY_SHARDS))
