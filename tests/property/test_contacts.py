@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -16,6 +16,7 @@ from loyalty.contacts.decide import REASONS, Candidate, Verdict, barred, decide
 from loyalty.contacts.policy import OPT_IN, OPT_OUT, Cap, ContactPolicy, OfferGuard
 from loyalty.contacts.preferences import ADDRESSED, CHANNELS, Preferences, decode, encode
 from loyalty.contacts.record import Record
+from tests.property.profile import examples
 
 DAY = 86_400
 START = int(datetime(2026, 3, 20, tzinfo=UTC).timestamp())
@@ -37,7 +38,8 @@ ZONES = (
 CAMPAIGNS = ("birthday", "spring", "summer", "winback")
 
 hours = st.integers(0, 1439).map(lambda minute: f"{minute // 60:02d}:{minute % 60:02d}")
-caps = st.builds(Cap, st.sampled_from(("", *CHANNELS)), st.integers(0, 4), st.integers(1, 31))
+mostly = st.sampled_from((True, True, True, False))
+caps = st.builds(Cap, st.sampled_from(("", "", *CHANNELS)), st.integers(0, 4), st.integers(1, 31))
 contact_policies = st.builds(
     ContactPolicy,
     caps=st.lists(caps, max_size=4).map(tuple),
@@ -50,12 +52,12 @@ channel_sets = st.lists(st.sampled_from(CHANNELS), unique=True, max_size=4).map(
 members = st.builds(
     Preferences,
     timezone=st.sampled_from(("", *ZONES)),
-    consents=st.dictionaries(st.sampled_from(CHANNELS), st.booleans()),
+    consents=st.fixed_dictionaries({}, optional=dict.fromkeys(CHANNELS, mostly)),
     dead=st.dictionaries(st.sampled_from(CHANNELS), st.just("bounced"), max_size=2),
     order=channel_sets,
     quiet=st.none() | st.tuples(hours, hours),
     per_week=st.none() | st.integers(0, 5),
-    reached=st.lists(st.sampled_from(sorted(ADDRESSED)), unique=True).map(tuple),
+    reached=st.sampled_from((tuple(sorted(ADDRESSED)), tuple(sorted(ADDRESSED)), ("email",), ())),
 )
 candidates = st.builds(
     Candidate,
@@ -64,11 +66,11 @@ candidates = st.builds(
     step=st.sampled_from(("hello", "again")),
     priority=st.integers(0, 3),
     channels=channel_sets,
-    digest=st.sampled_from("abcdefgh"),
-    service=st.booleans(),
+    digest=st.integers(0, 60).map(str),
+    service=mostly.map(lambda one: not one),
     offer_points=st.sampled_from((0, 0, 50, 200)),
-    not_before=st.sampled_from((0, 0, START + 5 * DAY)),
-    until=st.sampled_from((0, 0, START + 6 * DAY)),
+    not_before=st.sampled_from((0, 0, 0, 0, START + 5 * DAY)),
+    until=st.sampled_from((0, 0, 0, 0, START + 6 * DAY)),
     silent=st.booleans(),
 )
 crowds = st.lists(candidates, max_size=8)
@@ -90,6 +92,7 @@ def sent(verdicts: Iterable[Verdict]) -> list[Verdict]:
     return [one for one in verdicts if not one.blocked]
 
 
+@settings(max_examples=examples(2))
 @given(runs, members, contact_policies, st.sampled_from(ZONES), st.randoms(use_true_random=False))
 def test_no_cap_and_no_guard_is_ever_exceeded_over_any_run_of_days(
     run: list[tuple[int, list[Candidate]]],
@@ -119,7 +122,7 @@ def test_no_cap_and_no_guard_is_ever_exceeded_over_any_run_of_days(
                 if not candidate.service:
                     went.append((day, one))
             if one.offer and not one.candidate.service and one.candidate.offer_points:
-                offers.append((day, one.candidate.offer_points))
+                offers.append((local(now, zone).toordinal(), one.candidate.offer_points))
     limits = [*policy.caps, *([Cap("", member.per_week, 7)] if member.per_week is not None else [])]
     for cap in limits:
         days = sorted(day for day, one in went if cap.channel in ("", one.channel))
@@ -275,6 +278,27 @@ def test_a_notice_that_is_owed_goes_whatever_caps_and_consents_say_but_not_at_ni
     assert second.blocked == "", "the same words, and another notice"
     (third,), _ = decide([next_month], record, member, policy, "UTC", night + 31 * DAY)
     assert third.blocked == "repeated"
+
+
+def test_what_is_owed_uses_up_no_cap() -> None:
+    policy = ContactPolicy(caps=(Cap("", 1, 1),))
+    crowd = [
+        Candidate("expiring", "7", "notice", 9, ("inbox",), "notice", service=True),
+        Candidate("spring", "1", "hello", 1, ("inbox",), "hello"),
+    ]
+    verdicts, _ = decide(crowd, Record(), Preferences(), policy, "UTC", START + 43_200)
+    assert [one.blocked for one in verdicts] == ["", ""]
+
+
+def test_a_member_who_wants_two_a_week_gets_two() -> None:
+    member, record = Preferences(per_week=2), Record()
+    sent_on = []
+    for day in range(21):
+        candidate = Candidate("spring", str(day), "hello", 1, ("inbox",), str(day))
+        now = START + 43_200 + day * DAY
+        (verdict,), record = decide([candidate], record, member, ContactPolicy(caps=()), "UTC", now)
+        sent_on += [] if verdict.blocked else [day]
+    assert sent_on == [0, 1, 7, 8, 14, 15]
 
 
 def test_of_a_closed_channel_and_a_capped_one_the_nearest_reason_is_told() -> None:

@@ -7,7 +7,7 @@ place of something higher that could have gone.
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -88,7 +88,7 @@ def decide(
     verdicts = []
     for candidate in sorted(candidates, key=_rank):
         send_at = _loud(max(now, candidate.not_before), zone, minutes(quiet[0]), minutes(quiet[1]))
-        verdict, after = _one(candidate, after, preferences, policy, send_at, _day(send_at, zone))
+        verdict, after = _one(candidate, after, preferences, policy, send_at, _Days(today, _day(send_at, zone)))
         if verdict.blocked:
             named = LeftOut(today, candidate.campaign, candidate.occasion, candidate.step, verdict.blocked)
             after = after.without(named)
@@ -103,18 +103,25 @@ def _rank(candidate: Candidate) -> tuple[object, ...]:
             one.offer_points, one.not_before, one.until, one.silent)  # fmt: skip
 
 
+class _Days(NamedTuple):
+    """By the member's calendar: the day on which an offer is given, and that on which the message goes."""
+
+    today: int
+    sent: int
+
+
 def _one(
-    candidate: Candidate, record: Record, preferences: Preferences, policy: ContactPolicy, send_at: int, day: int
+    candidate: Candidate, record: Record, preferences: Preferences, policy: ContactPolicy, send_at: int, days: _Days
 ) -> tuple[Verdict, Record]:
     guard = policy.offer_guard
     deep = (
         candidate.offer_points > 0
         and guard is not None
         and not candidate.service
-        and record.offered(day, guard.days) + candidate.offer_points > guard.points
+        and record.offered(days.today, guard.days) + candidate.offer_points > guard.points
     )
     named = _content(candidate)
-    channel, reason = _channel(candidate, record, preferences, policy, day)
+    channel, reason = _channel(candidate, record, preferences, policy, days.sent)
     if reason == "" and record.knows(named):
         reason = "repeated"
     if reason == "" and deep:
@@ -123,10 +130,10 @@ def _one(
         reason = "too_late"
     offer = not deep and (reason == "" or (candidate.silent and reason not in ("repeated", "too_late")))
     if offer and candidate.offer_points:
-        record = record.with_offer(Offered(day, candidate.offer_points, candidate.campaign))
+        record = record.with_offer(Offered(days.today, candidate.offer_points, candidate.campaign))
     if reason:
         return Verdict(candidate, "", 0, reason, offer), record
-    sent = Sent(day, channel, candidate.campaign, named)
+    sent = Sent(days.sent, channel, candidate.campaign, named)
     record = record.with_sent(sent, named, counted=not candidate.service)
     copied = INBOX in candidate.channels and not barred(INBOX, preferences, policy, service=candidate.service)
     return Verdict(candidate, channel, send_at, "", offer, copied), record
