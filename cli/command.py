@@ -10,7 +10,7 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from cli import churn, clients, clock, members, night, program, publishing, rules, segments, simulate, tiers
+from cli import campaigns, churn, clients, clock, members, night, program, publishing, rules, segments, simulate, tiers
 from cli.api import Api
 from cli.redrive import redrive
 from cli.target import LOCAL_STACK, CommandError, aws, target
@@ -78,6 +78,11 @@ def parser() -> argparse.ArgumentParser:
     )
     tiers.register(commands.add_parser("tiers", help="who stands where").add_subparsers(required=True, metavar="WHAT"))
     churn.register(commands.add_parser("churn", help="who stops buying").add_subparsers(required=True, metavar="WHAT"))
+    campaigns.register(
+        commands.add_parser("campaigns", help="what members are told and given").add_subparsers(
+            required=True, metavar="WHAT"
+        )
+    )
     _night(commands)
     _bootstrap(commands)
     return whole

@@ -1,0 +1,122 @@
+"""How a preview is answered."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from loyalty.campaigns.preview import Foreseen, Missed, Outlook, Summary, summed
+from loyalty.ledger.views import iso
+
+
+class ForeseenView(Struct, frozen=True, omit_defaults=True):
+    """A step that would be taken; ``channel`` is missing where nothing is said."""
+
+    day: str
+    campaign: str
+    occasion: str
+    step: str
+    variant: str = ""
+    channel: str = ""
+    inbox: Annotated[bool, Meta(description="Whether a copy lies in the inbox")] = False
+    send_at: str | UnsetType = UNSET
+    template: str = ""
+    points: int = 0
+
+
+class MissedView(Struct, frozen=True, omit_defaults=True):
+    """A step that would be left out, or, without ``step``, a way that would end."""
+
+    day: str
+    campaign: str
+    occasion: str
+    why: str
+    step: str = ""
+
+
+class OutlookView(Struct, frozen=True, omit_defaults=True):
+    """What is ahead of one member. ``out`` is why the member would not come in."""
+
+    member: str
+    group: Annotated[str, Meta(description="holdout, control or treated")] = ""
+    variant: str = ""
+    out: str = ""
+    foreseen: list[ForeseenView] = []
+    missed: list[MissedView] = []
+
+
+class SummaryView(Struct, frozen=True):
+    """A page added up, for the campaign alone: members by group or variant, those who would not come in by reason,
+    messages by channel, steps, what would be left out by reason, and points.
+    """
+
+    members: int
+    groups: dict[str, int]
+    out: dict[str, int]
+    messages: dict[str, int]
+    steps: dict[str, int]
+    missed: dict[str, int]
+    points: int
+
+
+class PreviewView(Struct, frozen=True, omit_defaults=True):
+    """A page of members; ``next`` is the cursor of the page after this one, and missing on the last. Messages of other
+    campaigns are told, too: they take from the same caps.
+    """
+
+    members: list[OutlookView]
+    summary: SummaryView
+    next: str | UnsetType = UNSET
+
+
+def preview_view(outlooks: Iterable[Outlook], campaign: str, following: str = "") -> PreviewView:
+    """A page of a campaign's preview for the API."""
+    found = list(outlooks)
+    return PreviewView([_outlook(one) for one in found], _summary(summed(found, campaign)), following or UNSET)
+
+
+def _outlook(one: Outlook) -> OutlookView:
+    return OutlookView(
+        one.account,
+        one.group,
+        one.variant,
+        one.out,
+        [_foreseen(step) for step in one.foreseen],
+        [_missed(step) for step in one.missed],
+    )
+
+
+def _foreseen(one: Foreseen) -> ForeseenView:
+    return ForeseenView(
+        _day(one.day),
+        one.campaign,
+        one.occasion,
+        one.step,
+        one.variant,
+        one.channel,
+        one.inbox,
+        iso(one.send_at) if one.send_at else UNSET,
+        one.template,
+        one.points,
+    )
+
+
+def _missed(one: Missed) -> MissedView:
+    return MissedView(_day(one.day), one.campaign, one.occasion, one.why, one.step)
+
+
+def _summary(one: Summary) -> SummaryView:
+    return SummaryView(
+        one.members,
+        dict(one.groups),
+        dict(one.out),
+        dict(one.messages),
+        dict(one.steps),
+        dict(one.missed),
+        one.points,
+    )
+
+
+def _day(ordinal: int) -> str:
+    return date.fromordinal(ordinal).isoformat()

@@ -1,0 +1,247 @@
+"""``loyalty campaigns``: files alone, and a stack that answers as the API's document says."""
+
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import pytest
+
+from cli.command import main
+from loyalty.campaigns.preview import Foreseen, Missed, Outlook
+from loyalty.campaigns.preview_views import preview_view
+
+Capture = pytest.CaptureFixture[str]
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(str(file) for file in (ROOT / "examples" / "campaigns").glob("*.yaml"))
+SEGMENTS = str(ROOT / "examples" / "segments.yaml")
+ENVIRONMENT = {"LOYALTY_API_URL": "http://api.test", "LOYALTY_TOKEN": "token"}
+SOURCE = """\
+program: alpha
+currency: USD
+templates:
+  hello: {sms: {en: Hello, zh: 您好}}
+campaigns:
+  one:
+    name: {en: One, zh: 一}
+    goal: {en: Goal, zh: 目标}
+    metric: repurchase
+    window_days: 30
+    audience: {segment: new}
+    calendar: {from: 2026-12-01}
+    channels: [sms]
+    steps: {hello: {day: 0, message: hello}}
+expect:
+  - {case: told, campaign: one, gets: {0: {step: hello, by: sms}}}
+"""
+SHOWN = {"id": "one", "name": {"en": "One", "zh": "一"}, "state": "running", "version": 2, "metric": "spend"}
+
+
+class Written(Protocol):
+    """Writes a file, and gives its name."""
+
+    def __call__(self, text: str = SOURCE) -> str: ...
+
+
+class Stack:
+    """Answers calls, and remembers them: (method, path, body)."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.calls: list[tuple[str, str, Any]] = []
+        self._answers = list(answers)
+
+    def __call__(self, *arguments: str) -> int:
+        return main(["campaigns", *arguments], ENVIRONMENT, httpx.MockTransport(self._answer))
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        body = request.read()
+        self.calls.append((request.method, request.url.raw_path.decode(), json.loads(body) if body else None))
+        answer = self._answers.pop(0)
+        return answer if isinstance(answer, httpx.Response) else httpx.Response(200, json=answer)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Written:
+    def made(text: str = SOURCE) -> str:
+        path = tmp_path / "campaigns.yaml"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return made
+
+
+def test_the_examples_are_sound_without_any_stack(capsys: Capture) -> None:
+    stack = Stack()
+    assert stack("check", *EXAMPLES, "--segments", SEGMENTS) == 0
+    out, said = capsys.readouterr()
+    assert out == ""
+    assert said.count(": sound") == len(EXAMPLES) == 8
+    assert all(stack("test", one) == 0 for one in EXAMPLES)
+    assert stack.calls == []
+
+
+def test_what_is_wrong_is_told_line_by_line(file: Written, capsys: Capture) -> None:
+    name = file(SOURCE.replace("message: hello", "message: helo"))
+    assert Stack()("check", name) == 1
+    assert capsys.readouterr().out == f"{name}:14:38: there is no template helo (did you mean hello?)\n"
+    assert Stack()("check", name, "--json") == 1
+    (issue,) = json.loads(capsys.readouterr().out)["issues"]
+    assert (issue["code"], issue["line"], issue["suggestion"]) == ("CAMPAIGN_TEMPLATE_UNKNOWN", 14, "hello")
+    assert Stack()("test", name) == 1
+    assert "there is no template helo" in capsys.readouterr().out
+
+
+def test_segments_are_checked_where_their_file_is_given(file: Written, capsys: Capture) -> None:
+    name = file(SOURCE.replace("segment: new", "segment: news"))
+    assert Stack()("check", name) == 0
+    capsys.readouterr()
+    assert Stack()("check", name, "--segments", SEGMENTS) == 1
+    assert "there is no segment news (did you mean new?)" in capsys.readouterr().out
+
+
+def test_a_case_that_comes_out_otherwise_is_named_with_what_came(file: Written, capsys: Capture) -> None:
+    name = file(SOURCE.replace("{step: hello, by: sms}", "nothing"))
+    assert Stack()("test", name) == 1
+    out, said = capsys.readouterr()
+    assert out == f"{name}:16: told: day 0: nothing expected, and hello by sms\n    day 0: hello by sms\n"
+    assert said == "1 of 1 case failed\n"
+    assert Stack()("test", name, "--json") == 1
+    (case,) = json.loads(capsys.readouterr().out)["cases"]
+    assert (case["name"], case["passed"], case["trace"]) == ("told", False, ["day 0: hello by sms"])
+
+
+def test_a_trace_tells_of_cases_that_pass(file: Written, capsys: Capture) -> None:
+    name = file()
+    assert Stack()("test", name, "--trace") == 0
+    assert capsys.readouterr() == (f"{name}:16: told\n    day 0: hello by sms\n", "1 case passed\n")
+
+
+def test_what_may_be_meant_so_is_said_and_is_no_failure(file: Written, capsys: Capture) -> None:
+    name = file(SOURCE.replace("    channels", "    control: 0\n    channels"))
+    assert Stack()("check", name) == 0
+    assert "say why (no_control: …) (warning)" in capsys.readouterr().err
+
+
+def test_the_programme_is_asked_where_the_file_names_no_currency(file: Written, capsys: Capture) -> None:
+    stack = Stack({"program": "beta", "currency": "USD", "timezone": "UTC"})
+    assert stack("check", file(SOURCE.replace("currency: USD\n", ""))) == 1
+    assert "the programme's program is beta, and not alpha" in capsys.readouterr().out
+    assert [call[:2] for call in stack.calls] == [("GET", "/v1/program")]
+
+
+def test_a_file_is_handed_in(file: Written, capsys: Capture) -> None:
+    stack = Stack({"campaigns": [{"id": "one", "version": 2, "state": "draft"}]})
+    assert stack("publish", file()) == 0
+    assert stack.calls == [("POST", "/v1/campaigns", {"source": SOURCE})]
+    assert capsys.readouterr().err == "one: v2, draft\n"
+
+
+def test_a_file_that_is_refused_is_told_in_its_places(file: Written, capsys: Capture) -> None:
+    problem = {
+        "code": "CAMPAIGNS_INVALID",
+        "detail": "wrong",
+        "issues": [{"line": 3, "column": 5, "message": "no", "suggestion": "yes"}],
+    }
+    name = file()
+    assert Stack(httpx.Response(422, json=problem))("publish", name) == 1
+    assert capsys.readouterr().out == f"{name}:3:5: no (did you mean yes?)\n"
+
+
+@pytest.mark.parametrize("name", ["start", "pause", "resume", "redrive"])
+def test_a_campaign_is_moved(name: str, capsys: Capture) -> None:
+    stack = Stack(SHOWN)
+    assert stack(name, "one") == 0
+    assert stack.calls == [("POST", f"/v1/campaigns/one/{name}", None)]
+    assert capsys.readouterr().err == "one: running\n"
+
+
+def test_a_campaign_is_ended_for_a_reason() -> None:
+    stack = Stack(SHOWN | {"state": "cancelled"})
+    assert stack("cancel", "one", "--reason", "sold out") == 0
+    assert stack.calls == [("POST", "/v1/campaigns/one/cancel", {"reason": "sold out"})]
+    with pytest.raises(SystemExit):
+        stack("cancel", "one")
+
+
+def test_campaigns_are_listed_and_shown(capsys: Capture) -> None:
+    assert Stack({"campaigns": [SHOWN | {"begun_at": "2026-12-01T09:00:00Z", "runs": 1}]})("list") == 0
+    assert "one  One       running  v1       spend   2026-12-01" in capsys.readouterr().out
+    assert Stack({"campaigns": []})("list") == 0
+    assert capsys.readouterr().out == "no campaigns\n"
+    assert Stack(SHOWN | {"source": SOURCE})("show", "one", "--source") == 0
+    assert capsys.readouterr().out == SOURCE
+    assert Stack(SHOWN | {"source": SOURCE})("show", "one") == 0
+    assert json.loads(capsys.readouterr().out) == SHOWN
+
+
+def test_who_was_set_aside_is_told_page_by_page(capsys: Capture) -> None:
+    one = {"at": "2026-12-01T09:00:00Z", "step": "touch", "what": "mem_a", "reason": "unfit"}
+    stack = Stack({"aside": [one], "next": "a b"}, {"aside": [one]})
+    assert stack("aside", "one") == 1
+    assert stack.calls[1][1] == "/v1/campaigns/one/aside?limit=100&cursor=a+b"
+    out, said = capsys.readouterr()
+    assert out == "2026-12-01T09:00:00Z  touch  mem_a  unfit\n" * 2
+    assert said == "2 members set aside\n"
+    assert Stack({"aside": []})("aside", "one") == 0
+
+
+DAY = 739_951
+AHEAD = [
+    Outlook(
+        "mem_a",
+        "treated",
+        "short",
+        foreseen=(
+            Foreseen(DAY, "one", "1", "hello", "short", "sms", False, 1_796_121_000, "hello", 200),
+            Foreseen(DAY + 1, "birthday", "2026", "wish", "", "email", True, 1_796_207_400, "wish", 0),
+        ),
+        missed=(Missed(DAY + 3, "one", "1", "more", "condition"),),
+    ),
+    Outlook("mem_b", "control"),
+    Outlook("mem_c", "", out="segment"),
+]
+
+
+def pages() -> list[Any]:
+    from msgspec import to_builtins
+
+    return [to_builtins(preview_view(AHEAD[:2], "one", "next")), to_builtins(preview_view(AHEAD[2:], "one"))]
+
+
+def test_a_preview_adds_up_all_pages(capsys: Capture) -> None:
+    stack = Stack(*pages())
+    assert stack("preview", "one", "--day", "2026-12-01", "--members", "1") == 0
+    assert [call[2] for call in stack.calls] == [
+        {"limit": 100, "day": "2026-12-01"},
+        {"limit": 100, "day": "2026-12-01", "cursor": "next"},
+    ]
+    assert capsys.readouterr().out == (
+        "mem_a  short\n"
+        "    2026-12-01  hello by sms at 10:30 UTC with 200 points\n"
+        "    2026-12-02  birthday: wish by email at 10:30 UTC\n"
+        "    2026-12-04  no more (condition)\n"
+        "3 members looked at\n"
+        "would take part:\n"
+        "          1  control\n"
+        "          1  short\n"
+        "would not come in:\n"
+        "          1  segment  not in its segment\n"
+        "messages, by channel:\n"
+        "          1  sms\n"
+        "steps:\n"
+        "          1  hello\n"
+        "left out:\n"
+        "          1  condition  its condition is not true of the member\n"
+        "200 points would be given\n"
+    )
+
+
+def test_a_preview_of_some_members_says_that_there_are_more(capsys: Capture) -> None:
+    stack = Stack(*pages())
+    assert stack("preview", "one", "--most", "2", "--json") == 0
+    assert stack.calls == [("POST", "/v1/campaigns/one/preview", {"limit": 2})]
+    out, said = capsys.readouterr()
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [one.get("member") for one in lines] == ["mem_a", "mem_b", None]
+    assert lines[-1]["messages"] == {"sms": 1}
+    assert said == "there are more members than were looked at\n"
