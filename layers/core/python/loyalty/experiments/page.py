@@ -310,6 +310,10 @@ def _notes(report: Report) -> str:
             "无论消息是否送达，会员都计入所在组。剔除未触达者会变成拿活跃会员与全体会员相比。",
         ),
         Text(
+            "Who takes part more than once is measured the first time: the same member twice is not two members.",
+            "多次参加的会员只衡量第一次：同一位会员出现两次不等于两位会员。",
+        ),
+        Text(
             "What came back counts as not bought, as far as it was known on the day of the report.",
             "截至报告当日已知的退货按未购买计算。",
         ),
