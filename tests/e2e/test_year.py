@@ -1,18 +1,29 @@
-"""A year of a sandbox programme as it is deployed: the clock is moved, nights are cut off and repeated, and everything
-falls on its day, once.
+"""A year of a sandbox programme as it is deployed: the clock is moved, nights are cut off and repeated, processes of
+functions are killed, and everything falls on its day, once, in the ledger and on the bus.
 """
 
 import json
+import os
 import random
+import secrets
+import signal
+import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from cli import night
+from infra.catalogue import CATALOGUE, FromNight, FromStream
+from infra.local import emulator
 from loyalty.churn.store import ChurnStore
 from tests import year
+from tests.e2e import guard as guards
 from tests.e2e.calls import Api
 from tests.e2e.stack import Stack
 from tests.e2e.test_night import Deployed
@@ -20,6 +31,12 @@ from tests.e2e.test_night import Deployed
 DAYS: Final = 365
 BUYERS: Final = 4
 SEED: Final = 11
+MORTAL: Final = frozenset(one.name for one in CATALOGUE if isinstance(one.trigger, FromNight | FromStream))
+"""Functions whose processes are killed: whoever waits at a till is told to come again, which is tried elsewhere."""
+HEARD: Final = {
+    *year.EVENTS.values(),
+    *(f"segment.{moved} {name}" for moved in ("entered", "left") for name in year.NAMES),
+}
 
 
 def test_a_year_goes_by_in_minutes_and_everything_falls_on_its_day_once(stack: Stack) -> None:
@@ -29,43 +46,138 @@ def test_a_year_goes_by_in_minutes_and_everything_falls_on_its_day_once(stack: S
     first = year.first_day(datetime.now(UTC))
     last = first + timedelta(days=DAYS - 1)
     buyers = year.buyers(SEED, first, BUYERS)
-    cut_off = 0
-    with stack.api(programme.tokens["operator"]) as operator:
+    lives = [year.lived(buyer, last) for buyer in buyers]
+    cut_off, killer = 0, Killer(stack, random.Random(SEED))
+    with stack.api(programme.tokens["operator"]) as operator, hearing(stack) as bus:
         go(operator, year.morning(first))
         cards = [{"identities": [f"card:{number}"]} for number in range(BUYERS)]
         members = [str(operator.post("/v1/members", card).expect(201)["id"]) for card in cards]
-        for day in stops(buyers, first, last):
+        operator.post("/v1/segments", {"source": year.SEGMENTS}, key=None).expect(200)
+        stack.settle()
+        for day in stops(lives, first, last, chance):
             go(operator, year.morning(day))
-            stack.settle()
-            if chance.randrange(4) == 0:
+            if chance.randrange(6) == 0:
                 cut_off += broken_off(stack, chance)
-            for _ in range(1 + (chance.randrange(8) == 0)):
-                assert night.execute(Deployed(stack), year.PROGRAM, pause=0.05)["status"] == "SUCCEEDED"
-            for member, buyer in zip(members, buyers, strict=True):
-                if day in buyer.purchases:
+            deadly = chance.randrange(4) == 0
+            with killer.at_large() if deadly else nullcontext():
+                for _ in range(1 + (chance.randrange(8) == 0)):
+                    run_to_the_end(stack, deadly=deadly)
+                stack.settle()
+            for member, life in zip(members, lives, strict=True):
+                for act in life.acts.get(day, ()):
                     go(operator, year.noon(day))
-                    operator.post("/v1/purchases", year.purchase(member, day, buyer.purchases[day])).expect(201)
-            stack.settle()
-        for member, buyer in zip(members, buyers, strict=True):
+                    route, body = year.request(member, day, act)
+                    answer = operator.post(route.removeprefix("POST ").format(id=member), body).expect(201)
+                    assert act[0] != "renewal" or answer["points"] == act[1]
+            if any(day in life.acts for life in lives):
+                with killer.at_large() if deadly else nullcontext():
+                    stack.settle()
+        heard = bus()
+        for member, life in zip(members, lives, strict=True):
             entries = operator.get(f"/v1/members/{member}/entries?limit=100").expect(200)
             assert "next" not in entries
-            assert year.found(entries["entries"]) == year.expected(buyer, last)
+            assert year.found(entries["entries"]) == life.told
+            assert Counter(what for what in heard.get(member, {}).values() if what[1] in HEARD) == life.heard
             assert operator.get(f"/v1/members/{member}/verification").expect(200)["ok"]
-            balance = operator.get(f"/v1/members/{member}/balance").expect(200)["balance"]["available"]
-            ended = sum(int(what.split()[1]) for _, what in year.expected(buyer, last) if what.startswith("expired"))
-            assert balance == sum(buyer.purchases.values()) - ended
+            assert operator.get(f"/v1/members/{member}/balance").expect(200)["balance"]["available"] == life.balance
+        assert operator.get("/v1/night").expect(200)["aside"] == []
+    assert {what.rstrip("0123456789 ") for life in lives for _, what in life.told} == {*year.EVENTS}
     assert cut_off > 5
+    assert killer.killed > 20
 
 
-def stops(buyers: list[year.Buyer], first: date, last: date) -> list[date]:
-    """Every day on which something is due, the one before it, and some on which nothing is; the days between them are
-    made up for by the next night, which would write what is not expected.
+def stops(lives: list[year.Life], first: date, last: date, chance: random.Random) -> list[date]:
+    """Every day on which something is due or done, the one before some of them, and some on which nothing is; the days
+    between them are made up for by the next night, which would write what is not expected.
     """
-    due = {day for buyer in buyers for day, _ in year.expected(buyer, last)}
-    bought = {day for buyer in buyers for day in buyer.purchases}
-    quiet = {first + timedelta(days=ahead) for ahead in range(0, DAYS, 14)}
-    before = {day - timedelta(days=1) for day in due}
-    return sorted(day for day in due | bought | quiet | before | {last} if first <= day <= last)
+    due = {day for life in lives for day, _ in [*life.told, *life.moves]} | {day for life in lives for day in life.acts}
+    quiet = {first + timedelta(days=ahead) for ahead in range(0, DAYS, 28)}
+    before = {day - timedelta(days=1) for day in sorted(due) if chance.randrange(4) == 0}
+    return sorted(day for day in due | quiet | before | {last} if first <= day <= last)
+
+
+def run_to_the_end(stack: Stack, *, deadly: bool) -> None:
+    """A night, begun again when so much of it died that its machine gave up."""
+    for _ in range(5):
+        status = night.execute(Deployed(stack), year.PROGRAM, pause=0.05)["status"]
+        if status == "SUCCEEDED":
+            return
+        assert status == "FAILED", status
+        assert deadly, "nobody was killed, and the night failed"
+    raise AssertionError("five nights failed, one after the other")
+
+
+class Killer:
+    """Kills processes of functions, one after the other, while it is at large."""
+
+    def __init__(self, stack: Stack, chance: random.Random) -> None:
+        said = emulator.about(stack.place)
+        assert said is not None
+        self._emulator, self._group = said["pid"], os.getpgid(said["pid"])
+        self._chance = chance
+        self.killed = 0
+
+    @contextmanager
+    def at_large(self) -> Iterator[None]:
+        """One or two processes die, if any run meanwhile: more would only die of starting."""
+        done = threading.Event()
+        hunts = threading.Thread(target=self._hunt, args=(done,))
+        hunts.start()
+        try:
+            yield
+        finally:
+            done.set()
+            hunts.join()
+
+    def _hunt(self, done: threading.Event) -> None:
+        left = self._chance.randrange(1, 3)
+        while left and not done.wait(self._chance.uniform(0.05, 0.5)):
+            there = [one for one in guards.living(self._group) if one != self._emulator and _function(one) in MORTAL]
+            if there:
+                with suppress(ProcessLookupError):
+                    os.kill(self._chance.choice(there), signal.SIGKILL)
+                    self.killed += 1
+                    left -= 1
+
+
+def _function(process: int) -> str:
+    """The name in the catalogue of the function that a process runs; empty for any other process."""
+    try:
+        environment = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    named = next((one for one in environment if one.startswith(b"AWS_LAMBDA_FUNCTION_NAME=")), b"")
+    return named.partition(b"=")[2].decode().rpartition("-")[2]
+
+
+@contextmanager
+def hearing(stack: Stack) -> Iterator[Any]:
+    """What the bus tells of the programme: called, it gives (day, what) by id of the event, by member."""
+    events, sqs = stack.client("events"), stack.client("sqs")
+    name, bus = f"year-{secrets.token_hex(4)}", stack.outputs["EventBusName"]
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps({"detail": {"program": [year.PROGRAM]}}))
+    events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
+
+    def all_of_it() -> dict[str, dict[str, tuple[date, str]]]:
+        told: dict[str, dict[str, tuple[date, str]]] = {}
+        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            for message in messages:
+                body = json.loads(message["Body"])
+                kind, detail = body["detail-type"], body["detail"]
+                moment = detail.get("recorded_at") or detail.get("occurred_at")
+                if moment:
+                    day = datetime.fromisoformat(moment).astimezone(year.ZONE).date()
+                    what = f"{kind} {detail['segment']}" if "segment" in detail else kind
+                    told.setdefault(detail["member"], {})[detail["id"]] = (day, what)
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return told
+
+    yield all_of_it
+    events.remove_targets(Rule=name, EventBusName=bus, Ids=["queue"])
+    events.delete_rule(Name=name, EventBusName=bus)
+    sqs.delete_queue(QueueUrl=queue)
 
 
 def broken_off(stack: Stack, chance: random.Random) -> int:
