@@ -16,8 +16,8 @@ KEPT_OFFER_DAYS: Final = 92
 KEPT_OF_A_CHANNEL: Final = 100
 """No cap counts further."""
 KEPT_OFFERS: Final = 128
-KEPT_CONTENTS: Final = 512
-KEPT_LEFT_OUT: Final = 40
+KEPT_CONTENTS: Final = 256
+KEPT_LEFT_OUT: Final = 20
 _DIGITS: Final = 16
 
 
