@@ -40,8 +40,13 @@ ADDRESSES = _pattern(keys.addresses("p", "a")[0])
 CONTACT_POLICIES = _pattern(keys.contact_policy("p")[0])
 SEGMENTS = _pattern(keys.segments_partition("p"))
 PROFILES = _pattern(keys.profile("p", "a")[0])
+CAMPAIGNS = _pattern(keys.campaigns_partition("p"))
+CAMPAIGN_PARTS = _pattern(keys.campaign_parts("p", "c"))
+PARTICIPANTS = _pattern(keys.participants_partition("p", "c", 0))
 SEGMENT_MEMBERS = _pattern(keys.segment_partition("p", "s", 0))
 OUTGOING = _pattern(keys.outgoing_partition("p", 0))
+WEBHOOKS = _pattern(keys.endpoints_partition("p"))
+WEBHOOK_LINES = _pattern(keys.deliveries_partition("p", "e", 0))
 CHANNEL_TOKENS = _pattern(keys.channel_token("p", "c")[0])
 
 GET = "dynamodb:GetItem"
@@ -191,6 +196,21 @@ _STANDING = (
     Access((GET,), (CHURN,)),
 )
 """Who is in which segment is worked out, counted and told."""
+
+_OF_CAMPAIGNS = (Access((QUERY, GET), (CAMPAIGNS, CAMPAIGN_PARTS)),)
+"""How far campaigns have come, and what they are."""
+_TELLS = (
+    *_OF_CAMPAIGNS,
+    _LEDGER,
+    _ALERT,
+    _LEASE,
+    Access((QUERY, GET, PUT), (JOURNEYS,)),
+    Access((QUERY, GET, PUT), (PARTICIPANTS,)),
+    Access((PUT,), (OUTGOING, TIMERS, CAMPAIGN_PARTS)),
+    Access((QUERY, GET), (SEGMENTS,)),
+    Access((GET,), (MEMBERS, POLICIES, PROFILES, CONTACT_POLICIES)),
+)
+"""Whoever takes part is assigned, given something, and told; what a day brings later is armed."""
 
 _SWAGGER = "node_modules/swagger-ui-dist"
 
@@ -477,7 +497,14 @@ CATALOGUE: tuple[Function, ...] = (
         "publish",
         "New entries and members to the event bus, heads of chains beside them",
         FromStream(
-            (keys.type_entry, keys.type_member, keys.type_audience, keys.type_message, keys.type_budget),
+            (
+                keys.type_entry,
+                keys.type_member,
+                keys.type_audience,
+                keys.type_message,
+                keys.type_budget,
+                keys.type_told,
+            ),
             batch_size=100,
             window_s=0,
             retries=20,
@@ -551,5 +578,110 @@ CATALOGUE: tuple[Function, ...] = (
         memory_mb=512,
         timeout_s=120,  # as expire_points
         table=(_LEDGER, Access((GET,), (CHURN, POLICIES)), *_DUE),
+    ),
+    Function(
+        "campaigns",
+        "Campaigns: handed in, started, paused, looked at",
+        Http(),
+        memory_mb=1769,  # as rules: campaigns and their texts are checked as rules are
+        timeout_s=28,
+        table=(
+            *_OF_CAMPAIGNS,
+            Access((PUT, DELETE), (CAMPAIGNS, CAMPAIGN_PARTS)),
+            Access((GET, PUT), (BUDGETS,)),
+            Access((GET,), (POLICIES, SEGMENTS)),
+        ),
+        runs_campaigns=True,
+    ),
+    Function(
+        "campaign_plan",
+        "What a campaign's run has to do next",
+        FromCampaign("plan"),
+        timeout_s=60,
+        table=(
+            *_OF_CAMPAIGNS,
+            Access((PUT,), (CAMPAIGNS, CAMPAIGN_PARTS)),
+            Access((QUERY,), (MEMBERS, SEGMENT_MEMBERS, PARTICIPANTS)),
+            Access((GET,), (POLICIES,)),
+        ),
+        runs_campaigns=True,
+    ),
+    Function(
+        "campaign_assign",
+        "Who takes part in a campaign, and in which group",
+        FromCampaign("assign"),
+        timeout_s=60,
+        table=(*_TELLS, Access((QUERY,), (MEMBERS, SEGMENT_MEMBERS)), Access((DELETE,), (CAMPAIGN_PARTS,))),
+    ),
+    Function(
+        "campaign_touch",
+        "Members told what is due on their ways through campaigns",
+        FromNight(("occasion", "campaign")),
+        memory_mb=1024,
+        timeout_s=120,  # a hundred members, one after the other, of some 50 ms each
+        table=(*_TELLS, Access((QUERY, GET), (TIMERS,)), Access((PUT,), (NIGHTS,))),
+        sends_to="notify",
+    ),
+    Function(
+        "campaign_enter",
+        "Members taken into campaigns by what happened to them",
+        FromQueue(
+            "campaign_entry",
+            batch_size=10,
+            max_concurrency=20,
+            events=(
+                "member.enrolled",
+                "member.changed",
+                "churn.risk_detected",
+                "tier.upgraded",
+                "tier.downgrade_warned",
+                "points.expiring",
+                "segment.entered",
+            ),
+        ),
+        memory_mb=1024,
+        timeout_s=60,
+        table=_TELLS,
+        sends_to="notify",
+    ),
+    Function(
+        "campaign_due",
+        "Campaigns begun when their day comes, and those that wait called back",
+        Scheduled("cron(5 * * * ? *)"),
+        timeout_s=300,  # one look at every campaign of every programme
+        table=(
+            *_OF_CAMPAIGNS,
+            Access((PUT, DELETE), (CAMPAIGNS, CAMPAIGN_PARTS)),
+            Access((QUERY,), (NIGHT_PROGRAMS,)),
+            Access((GET,), (POLICIES, CONTACT_POLICIES)),
+        ),
+        runs_campaigns=True,
+    ),
+    Function(
+        "campaign_measure",
+        "What the participants of a campaign did within their windows",
+        FromCampaign("measure"),
+        timeout_s=120,  # a hundred members, and what each bought
+        table=(
+            *_OF_CAMPAIGNS,
+            Access((PUT,), (CAMPAIGN_PARTS,)),
+            Access((QUERY,), (PARTICIPANTS, CHAINS)),
+            Access((GET,), (JOURNEYS, POLICIES)),
+        ),
+    ),
+    Function(
+        "campaign_finish",
+        "What a campaign caused, against those who were kept out",
+        FromCampaign("finish"),
+        memory_mb=1769,  # a whole CPU: SciPy is loaded
+        timeout_s=120,
+        table=(
+            *_OF_CAMPAIGNS,
+            Access((PUT,), (CAMPAIGNS, CAMPAIGN_PARTS)),
+            Access((GET,), (POLICIES, CONTACT_POLICIES)),
+            _RULES,
+        ),
+        seals_rules=True,
+        science=True,
     ),
 )

@@ -14,9 +14,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from loyalty.campaigns.events import FINISHED, STARTED, CampaignEvent
 from loyalty.churn.events import RISK_DETECTED, RiskEvent
 from loyalty.errors import CODES
-from loyalty.ledger.events import ENROLLED, PENDING, TYPES, MemberEvent, PointsEvent
+from loyalty.ledger.events import CHANGED, ENROLLED, PENDING, TYPES, MemberEvent, PointsEvent
 from loyalty.notifications.events import TYPES as MESSAGE_TYPES
 from loyalty.notifications.events import MessageEvent
 from loyalty.routes import ROUTES, Route
@@ -216,6 +217,7 @@ def event_schemas() -> dict[str, dict[str, Any]]:
     shapes |= {ENROLLED: MemberEvent, RISK_DETECTED: RiskEvent, EXPIRING: ExpiringEvent, EXHAUSTED: ExhaustedEvent}
     shapes |= {ENTERED: SegmentEvent, LEFT: SegmentEvent, **dict.fromkeys(TIER_TYPES.values(), TierEvent)}
     shapes |= dict.fromkeys(MESSAGE_TYPES, MessageEvent)
+    shapes |= {CHANGED: MemberEvent, **dict.fromkeys((STARTED, FINISHED), CampaignEvent)}
     for kind, shape in sorted(shapes.items()):
         schema = msgspec.json.schema(shape)
         schemas[kind] = {

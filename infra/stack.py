@@ -4,15 +4,25 @@ from aws_cdk import Acknowledgment, CfnOutput, Stack, Validations
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infra.catalogue import CATALOGUE, RUNTIME_SERVICES, Authorizer, FromNight, FromQueue, FromStream, Http, Scheduled
+from infra.catalogue import (
+    CATALOGUE,
+    RUNTIME_SERVICES,
+    Authorizer,
+    FromCampaign,
+    FromNight,
+    FromQueue,
+    FromStream,
+    Http,
+    Scheduled,
+)
 from infra.constructs.access import Parts, environment, statements
-from infra.constructs.alarms import Alarms
 from infra.constructs.api import Api
 from infra.constructs.bus import event_bus
-from infra.constructs.dashboard import dashboard
+from infra.constructs.campaign import CampaignRuns
 from infra.constructs.functions import LambdaFunction
 from infra.constructs.key import data_key
 from infra.constructs.layers import Layers
+from infra.constructs.machines import machine_arn
 from infra.constructs.mail import Mail
 from infra.constructs.night import Night
 from infra.constructs.queues import dead_letter_queue, work_queue
@@ -21,6 +31,9 @@ from infra.constructs.secrets import artifact_secret, channels_secret, identity_
 from infra.constructs.sources import drain, fill, follow
 from infra.constructs.table import ledger_table
 from infra.settings import Stage
+
+TOUCHES = {"touch": "campaign_touch"}
+"""The step of a campaign's machine whose function a night calls, too."""
 
 
 class LoyaltyStack(Stack):
@@ -34,6 +47,9 @@ class LoyaltyStack(Stack):
             termination_protection=stage.deletion_protection,
         )
         prefix = construct_id
+        campaign_steps = TOUCHES | {
+            one.trigger.step: one.name for one in CATALOGUE if isinstance(one.trigger, FromCampaign)
+        }
         followers = [one.name for one in CATALOGUE if isinstance(one.trigger, FromStream)]
 
         key = data_key(self, keep=stage.keep_data)
@@ -62,6 +78,7 @@ class LoyaltyStack(Stack):
                 if isinstance(one.trigger, FromNight)
                 for kind in one.trigger.kinds
             },
+            campaigns=machine_arn(self, f"{prefix}-campaigns"),
         )
 
         Validations.of(self).acknowledge(
@@ -101,6 +118,13 @@ class LoyaltyStack(Stack):
             prefix=prefix,
             plans=functions[next(name for name, kinds in nightly.items() if not kinds)],
             drains={name: functions[name] for name, kinds in nightly.items() if kinds},
+        )
+
+        campaigns = CampaignRuns(
+            self,
+            "CampaignRuns",
+            name=f"{prefix}-campaigns",
+            steps={step: functions[name] for step, name in campaign_steps.items()},
         )
 
         api = Api(
@@ -158,6 +182,7 @@ class LoyaltyStack(Stack):
             "IngestQueueUrl": parts.queues["ingest"].queue.queue_url,
             "IngestDeadLetterUrl": parts.queues["ingest"].dead_letters.queue_url,
             "NightArn": night.machine.attr_arn,
+            "CampaignsArn": campaigns.machine.attr_arn,
             "EventBusName": parts.bus.event_bus_name,
             "SigningSecretId": parts.signing_secret.secret_arn,
             "ArtifactSecretId": parts.artifact_secret.secret_arn,

@@ -35,6 +35,8 @@ class Parts:
     """By name of the function whose stream records they take."""
     drains: Mapping[str, str]
     """By kind of timer, the name in AWS of the function that a night calls."""
+    campaigns: str
+    """ARN of the state machine of campaigns."""
 
 
 def environment(function: Function, parts: Parts) -> dict[str, str]:
@@ -51,6 +53,8 @@ def environment(function: Function, parts: Parts) -> dict[str, str]:
     if function.sends_messages:
         found["CHANNELS_SECRET_ID"] = parts.channels_secret.secret_arn
         found["MAIL_CONFIGURATION_SET"] = parts.configuration_set
+    if function.runs_campaigns:
+        found["CAMPAIGN_MACHINE_ARN"] = parts.campaigns
     if function.publishes:
         found["EVENT_BUS_NAME"] = parts.bus.event_bus_name
     if function.sends_to:
@@ -74,6 +78,8 @@ def statements(function: Function, parts: Parts) -> list[iam.PolicyStatement]:
     if function.sends_messages:
         allowed.append(_allow(["secretsmanager:GetSecretValue"], parts.channels_secret.secret_arn))
         allowed.extend(_messages(parts))
+    if function.runs_campaigns:
+        allowed.append(_allow(["states:StartExecution", "states:SendTaskSuccess"], parts.campaigns))
     if function.publishes:
         allowed.append(_allow(["events:PutEvents"], parts.bus.event_bus_arn))
     if function.sends_to:

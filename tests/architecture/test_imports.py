@@ -43,7 +43,7 @@ FEATURES = {
     "experiments",
 }
 STORES = {"store", "leases"}
-SERVICES = {"service", "wallet", "intake", "activity", "granting", "rulebook", "refit"}
+SERVICES = {"service", "wallet", "intake", "activity", "granting", "rulebook", "refit", "runs", "touches"}
 """Modules of a feature that load, decide and commit: they are given the time and the randomness."""
 BESIDE = {"loyalty.clients.bootstrap"}
 """What operators run beside the stack; no function and no feature imports it."""

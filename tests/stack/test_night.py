@@ -13,8 +13,8 @@ NIGHTLY = {one.name: one.trigger.kinds for one in CATALOGUE if isinstance(one.tr
 
 
 def _machine(stage: Synthesised) -> dict[str, Any]:
-    (found,) = stage.properties("AWS::StepFunctions::StateMachine").values()
-    return found
+    machines = stage.properties("AWS::StepFunctions::StateMachine").values()
+    return next(one for one in machines if one["StateMachineName"].endswith("-nightly"))
 
 
 def test_one_function_plans_and_every_kind_of_the_published_order_has_one_that_drains_it() -> None:
@@ -72,7 +72,8 @@ def test_the_plan_is_told_which_function_drains_what(stage: Synthesised) -> None
 
 
 def test_a_night_begins_every_hour(stage: Synthesised) -> None:
-    (machine,) = stage.all("AWS::StepFunctions::StateMachine")
+    machines = stage.properties("AWS::StepFunctions::StateMachine")
+    machine = next(name for name, one in machines.items() if one["StateMachineName"].endswith("-nightly"))
     schedules = [
         one
         for one in stage.properties("AWS::Scheduler::Schedule").values()

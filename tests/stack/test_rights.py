@@ -73,7 +73,7 @@ def test_roles_carry_no_managed_policies_and_policies_stand_in_their_role(stage:
     assert "AWS::IAM::Policy" not in {one["Type"] for one in stage.template["Resources"].values()}
 
 
-def test_every_role_is_for_lambda_but_those_of_the_night_and_of_schedules(stage: Synthesised) -> None:
+def test_every_role_is_for_lambda_but_those_of_the_state_machines_and_of_schedules(stage: Synthesised) -> None:
     others = []
     for role in stage.properties("AWS::IAM::Role").values():
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
@@ -81,7 +81,7 @@ def test_every_role_is_for_lambda_but_those_of_the_night_and_of_schedules(stage:
         if service != "lambda.amazonaws.com":
             others.append(service)
     schedules = 1 + sum(isinstance(one.trigger, Scheduled) for one in CATALOGUE)
-    assert sorted(others) == ["scheduler.amazonaws.com"] * schedules + ["states.amazonaws.com"]
+    assert sorted(others) == ["scheduler.amazonaws.com"] * schedules + ["states.amazonaws.com"] * 2
 
 
 def test_no_function_may_scan_or_use_the_key(stage: Synthesised) -> None:
@@ -168,9 +168,11 @@ def test_a_function_is_told_of_nothing_that_it_has_no_use_for(function: Function
     expected |= {"SIGNING_SECRET_ID"} if function.signs else set()
     expected |= {"IDENTITY_SECRET_ID"} if function.finds_members else set()
     expected |= {"ARTIFACT_SECRET_ID"} if function.seals_rules else set()
+    expected |= {"CHANNELS_SECRET_ID", "MAIL_CONFIGURATION_SET"} if function.sends_messages else set()
     expected |= {"PUBLIC_URL"} if function.knows_its_address else set()
     expected |= {"EVENT_BUS_NAME"} if function.publishes else set()
     expected |= {f"{function.sends_to.upper()}_QUEUE_URL"} if function.sends_to else set()
+    expected |= {"CAMPAIGN_MACHINE_ARN"} if function.runs_campaigns else set()
     expected |= {"NIGHT_FUNCTIONS"} if function.trigger == FromNight() else set()
     expected |= {"INGEST_DEAD_LETTER_URL"} if function.gives_up_to_dead_letters else set()
     assert told == expected

@@ -11,7 +11,7 @@ from loyalty.clients.bootstrap import ensure_client, ensure_program
 from loyalty.clients.service import NewClient
 from loyalty.members.tokens import TokenSecrets
 from loyalty.routes import ROUTES
-from loyalty.runtime import secrets, wiring
+from loyalty.runtime import campaigns, secrets, wiring
 from loyalty.runtime import table as deployed
 from loyalty.runtime.config import config
 from loyalty.table.client import Table
@@ -127,7 +127,7 @@ class Running:
 
 def forget() -> None:
     """Make every running copy a new one."""
-    for module in (wiring, callers):
+    for module in (wiring, campaigns, callers):
         for value in vars(module).values():
             if hasattr(value, "cache_clear"):
                 value.cache_clear()

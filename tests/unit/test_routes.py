@@ -10,6 +10,9 @@ from loyalty.routes import ROUTES, Route, routes_of
 
 ROOT = Path(__file__).parents[2]
 
+MANAGED = ("/v1/rule-sets", "/v1/campaigns")
+"""Where routes begin that change what is in force, and move no points."""
+
 
 def by_key(key: str) -> Route:
     (route,) = [route for route in ROUTES if route.key == key]
@@ -70,7 +73,7 @@ def test_every_route_that_moves_points_is_a_post_and_asks_for_a_key() -> None:
         "POST /v1/members/{id}/inbox/{message}/read",
         "POST /v1/messages/redrive",
         "POST /v1/unsubscribe/{token}",
-    } | {route.key for route in ROUTES if route.method == "POST" and route.path.startswith("/v1/rule-sets")}
+    } | {route.key for route in ROUTES if route.method == "POST" and route.path.startswith(MANAGED)}
 
 
 @pytest.mark.parametrize(

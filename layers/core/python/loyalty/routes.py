@@ -103,11 +103,23 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/segments", "segments", "segments:write", "Hand in the programme's segments"),
     Route("GET", "/v1/segments", "segments", "segments:read", "Segments, and how many members each has"),
     Route("GET", "/v1/segments/{id}/members", "segments", "segments:read", "Who is in a segment, and since when"),
-    Route("GET", "/v1/members/{id}/inbox", "inbox", "inbox:read", "What lies in a member's inbox, and how much is unread"),
+    Route(
+        "GET", "/v1/members/{id}/inbox", "inbox", "inbox:read", "What lies in a member's inbox, and how much is unread"
+    ),
     Route("POST", "/v1/members/{id}/inbox/{message}/read", "inbox", "inbox:write", "The member has read a message"),
     Route("GET", "/v1/messages/{id}", "inbox", "messages:read", "Where one message stands"),
     Route("POST", "/v1/messages/redrive", "inbox", "messages:write", "Try anew messages that could not be sent"),
     Route("GET", "/v1/l/{token}", "inbox", None, "Where a link of a message leads"),
+    Route("POST", "/v1/campaigns", "campaigns", "campaigns:write", "Hand in campaigns with their texts"),
+    Route("GET", "/v1/campaigns", "campaigns", "campaigns:read", "Campaigns, and how far each has come"),
+    Route("GET", "/v1/campaigns/{id}", "campaigns", "campaigns:read", "One campaign, with its file"),
+    Route("POST", "/v1/campaigns/{id}/start", "campaigns", "campaigns:write", "Start a campaign"),
+    Route("POST", "/v1/campaigns/{id}/pause", "campaigns", "campaigns:write", "Have a campaign do nothing for now"),
+    Route("POST", "/v1/campaigns/{id}/resume", "campaigns", "campaigns:write", "Have a paused campaign go on"),
+    Route("POST", "/v1/campaigns/{id}/redrive", "campaigns", "campaigns:write", "Take up whoever was set aside"),
+    Route("POST", "/v1/campaigns/{id}/cancel", "campaigns", "campaigns:write", "End a campaign for good"),
+    Route("GET", "/v1/campaigns/{id}/aside", "campaigns", "campaigns:read", "Who could not be seen to, and why"),
+    Route("GET", "/v1/campaigns/{id}/report", "campaigns", "campaigns:read", "What a campaign itself caused"),
     Route(
         "POST", "/v1/batches", "submit", "purchases:write", "Hand in purchases and returns of a till that was offline"
     ),

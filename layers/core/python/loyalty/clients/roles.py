@@ -40,6 +40,8 @@ contacts:read               x     x                   x        x
 contacts:write              x     x                            x
 outreach:read                     x         x         x
 outreach:write                    x         x
+campaigns:read                    x         x         x
+campaigns:write                   x         x
 ====================  ====  ====  ========  ========  =======  ======
 
 ``member`` is the role of a member's own token, which reaches that one member; no client has it.
@@ -94,12 +96,22 @@ _AUDITOR: Final = frozenset(
         "program:read",
         "rules:read",
         "segments:read",
+        "campaigns:read",
         "contacts:read",
         "outreach:read",
     }
 )
 _MARKETER: Final = frozenset(
-    {"program:read", "rules:read", "rules:write", "rules:publish", "segments:read", "segments:write"}
+    {
+        "program:read",
+        "rules:read",
+        "rules:write",
+        "rules:publish",
+        "segments:read",
+        "segments:write",
+        "campaigns:read",
+        "campaigns:write",
+    }
     | {"outreach:read", "outreach:write"}
 )
 """Decides what earns how much, and reaches no member."""

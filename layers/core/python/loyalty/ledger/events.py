@@ -37,6 +37,7 @@ TYPES: Final[dict[str, str]] = {
 """Event by the reason of a move. ``merged`` and ``opened`` are nobody's business but the ledger's."""
 PENDING: Final = "points.pending"
 ENROLLED: Final = "member.enrolled"
+CHANGED: Final = "member.changed"
 _SILENT: Final = frozenset("dzrpckygxqvwo")
 """Moves that change no balance."""
 _OF_AWARDS: Final = frozenset({"points.earned", PENDING, "points.reversed"})

@@ -18,10 +18,12 @@ class Config(NamedTuple):
     identity_secret: str
     artifact_secret: str
     night_functions: str
+    campaign_machine: str
     channels_secret: str
     notify_queue: str
     public_url: str
     mail_configuration_set: str
+    partners_queue: str
 
 
 @cache
@@ -39,8 +41,10 @@ def config() -> Config:
         identity_secret=environment.get("IDENTITY_SECRET_ID", ""),
         artifact_secret=environment.get("ARTIFACT_SECRET_ID", ""),
         night_functions=environment.get("NIGHT_FUNCTIONS", ""),
+        campaign_machine=environment.get("CAMPAIGN_MACHINE_ARN", ""),
         channels_secret=environment.get("CHANNELS_SECRET_ID", ""),
         notify_queue=environment.get("NOTIFY_QUEUE_URL", ""),
         public_url=environment.get("PUBLIC_URL", ""),
         mail_configuration_set=environment.get("MAIL_CONFIGURATION_SET", ""),
+        partners_queue=environment.get("PARTNERS_QUEUE_URL", ""),
     )

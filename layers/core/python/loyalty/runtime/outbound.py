@@ -56,6 +56,32 @@ def send_batch(queue: str, messages: list[dict[str, Any]]) -> list[int]:
     return sorted(int(entry["Id"]) for entry in answer.get("Failed", []))
 
 
+def start_execution(machine: str, name: str, given: dict[str, Any]) -> None:
+    """Start an execution of a state machine; one that is there already under that name is left alone. Unavailable."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        _client("stepfunctions").start_execution(stateMachineArn=machine, name=name, input=json.dumps(given))
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+            raise Unavailable("STORAGE_UNAVAILABLE", "Send the same request again", retry_after=1) from error
+    except BotoCoreError as error:
+        raise Unavailable("STORAGE_UNAVAILABLE", "Send the same request again", retry_after=1) from error
+
+
+def call_back(token: str) -> None:
+    """Have the execution go on that waits with this token; one that waits no more is left alone. Unavailable."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        _client("stepfunctions").send_task_success(taskToken=token, output="{}")
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken"):
+            raise Unavailable("STORAGE_UNAVAILABLE", "Send the same request again", retry_after=1) from error
+    except BotoCoreError as error:
+        raise Unavailable("STORAGE_UNAVAILABLE", "Send the same request again", retry_after=1) from error
+
+
 def set_aside(message: dict[str, Any], problem: Problem) -> None:
     """Put what can never be carried out on the dead-letter queue, alone and with its reason, for people to mend and
     redrive.

@@ -217,7 +217,7 @@ def night() -> "Night":
 
     from loyalty.timers.service import Night
 
-    return Night(timers(), policy, loads(config().night_functions), timed_terms)
+    return Night(timers(), policy, loads(config().night_functions), timed_terms, contact_hour)
 
 
 def worth(program: str, points: int) -> int | None:
@@ -303,6 +303,11 @@ def contact_policy(program: str) -> "ContactPolicy":
         known = (moment, ContactStore(table()).policy(program))
         _contact_policies[program] = known
     return known[1]
+
+
+def contact_hour(program: str) -> int:
+    """The hour of the programme's day from which members are told anything."""
+    return contact_policy(program).contact_hour
 
 
 @cache

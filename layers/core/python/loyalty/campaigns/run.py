@@ -1,0 +1,296 @@
+"""How far a campaign has come, and what its state machine is to do next. Pure.
+
+The machine remembers nothing that matters: each plan is made from what stands in the table. A pause ends the machine's
+execution at its next plan, and a resumption begins another one, under the next ``attempt``; what an older attempt still
+delivers does nothing. To assign, to touch and to measure again changes nothing, so each attempt goes through everybody.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from loyalty.campaigns.campaign import OCCASIONS, Campaign, State, Told
+from loyalty.errors import Conflict, Corrupt
+
+LOOK_DAYS: Final = 7
+"""Between two looks at a running campaign."""
+MOST_LOOKS: Final = 26
+LIVE: Final = frozenset({"scheduled", "running", "paused"})
+ENDED: Final = frozenset({"finished", "cancelled"})
+Arm = Literal["treated", "control", "holdout"]
+Next = Literal["assign", "wait", "measure", "finish", "done"]
+
+
+class Status(Struct, frozen=True):
+    """How far one campaign has come. ``version`` is the newest that was handed in, ``runs`` the one that runs (0 before
+    a start). ``begun`` is the moment it began to run, seconds since 1970; ``assigned`` the day on which everybody was
+    assigned who is in a frozen audience, 0 before. ``looks`` have been reported, the last of them on ``looked``;
+    ``takes`` counts measurements that were begun. ``resumed`` is the day of the last resumption. ``why`` says why it
+    ended. ``revision`` counts writes.
+    """
+
+    program: str
+    id: str
+    state: State = "draft"
+    version: int = 0
+    runs: int = 0
+    begun: int = 0
+    assigned: int = 0
+    attempt: int = 0
+    looks: int = 0
+    looked: int = 0
+    takes: int = 0
+    resumed: int = 0
+    why: str = ""
+    at: int = 0
+    revision: int = 0
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+
+class Participant(Struct, frozen=True):
+    """Who takes part on an occasion, and in which group: written once and never changed. ``day`` and ``at`` say when,
+    ``number`` is the entry of the wallet that was the last then; ``purchases``, ``last`` and ``spend`` are the
+    account's figures.
+    """
+
+    account: str
+    occasion: str
+    arm: Arm
+    variant: str
+    version: int
+    day: int
+    at: int
+    number: int = 0
+    purchases: int = 0
+    last: int = 0
+    spend: int = 0
+    told: Mapping[str, Told] = {}
+
+    @property
+    def treated(self) -> bool:
+        return self.arm == "treated"
+
+    @property
+    def group(self) -> str:
+        """As results are summed: a variant's name, ``control`` or ``holdout``."""
+        return (self.variant or "treated") if self.treated else self.arm
+
+
+class Batch(Struct, frozen=True):
+    """Some of the members of a shard: those behind the sort key ``after`` up to ``to``. ``take`` is the measurement
+    that it is part of, and ``look`` the number of the look.
+    """
+
+    program: str
+    campaign: str
+    attempt: int
+    phase: str
+    shard: int
+    after: str
+    to: str
+    take: int = 0
+    look: int = 0
+
+
+class Cursor(Struct, frozen=True):
+    """How far a plan has come in a phase: all of the shards before, and this one up to ``after``."""
+
+    phase: str
+    shard: int = 0
+    after: str = ""
+    take: int = 0
+
+
+class Plan(Struct, frozen=True):
+    """What the machine does next; the plan after it is asked for with it."""
+
+    program: str
+    campaign: str
+    attempt: int
+    next: Next
+    batches: list[Batch] = []
+    at: Cursor | None = None
+    look: int = 0
+    final: bool = False
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON data, every field written out."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+
+class Aside(Struct, frozen=True):
+    """A member, or a whole batch, that could not be seen to: at which step, why, and when (seconds since 1970)."""
+
+    step: str
+    what: str
+    reason: str
+    at: int
+
+
+class Shown(Struct, frozen=True):
+    """A campaign as people ask for it: how far it has come, and what it is."""
+
+    status: Status
+    campaign: Campaign
+    source: str = ""
+
+
+def plan_of(data: Mapping[str, Any]) -> Plan:
+    """A plan from its JSON form; of an execution's input, which names program, campaign and attempt."""
+    return msgspec.convert({"next": "assign", **data}, Plan)
+
+
+def batch_of(data: Mapping[str, Any]) -> Batch:
+    return msgspec.convert(data, Batch)
+
+
+def execution_name(status: Status, leg: int = 0) -> str:
+    """The same for the same attempt: so it is started once, however often that is asked for."""
+    return f"{status.program}-{status.id}-{status.attempt}" + (f"-{leg}" if leg else "")
+
+
+# What may be done to a campaign
+
+
+def handed_in(status: Status, now: int) -> Status:
+    """With its next version, which a running campaign does not care for."""
+    state: State = "draft" if status.state in ENDED or not status.runs else status.state
+    if status.state in ENDED:
+        raise Conflict("CAMPAIGN_STATE_CONFLICT", f"The campaign is {status.state}: hand it in under another id")
+    return replace(status, version=status.version + 1, state=state, at=now)
+
+
+def started(status: Status, campaign: Campaign, day: int, now: int) -> Status:
+    """Running, or scheduled for the first day of its calendar."""
+    _only(status, "draft", "scheduled")
+    if campaign.calendar.last and day > campaign.calendar.last:
+        raise Conflict("CAMPAIGN_STATE_CONFLICT", "The calendar of the campaign is over")
+    if day < campaign.calendar.first:
+        return replace(status, state="scheduled", runs=status.version, at=now)
+    return begun(replace(status, runs=status.version), now)
+
+
+def begun(status: Status, now: int) -> Status:
+    return replace(status, state="running", begun=now, attempt=status.attempt + 1, at=now)
+
+
+def paused(status: Status, now: int) -> Status:
+    _only(status, "running")
+    return replace(status, state="paused", at=now)
+
+
+def resumed(status: Status, day: int, now: int) -> Status:
+    _only(status, "paused")
+    return replace(status, state="running", attempt=status.attempt + 1, resumed=day, at=now)
+
+
+def redriven(status: Status, now: int) -> Status:
+    """Everybody is gone through once more."""
+    _only(status, "running")
+    return replace(status, attempt=status.attempt + 1, assigned=0, at=now)
+
+
+def cancelled(status: Status, why: str, now: int) -> Status:
+    if status.state in ENDED:
+        raise _conflict(status)
+    return replace(status, state="cancelled", why=why, at=now)
+
+
+def finished(status: Status, now: int, why: str = "") -> Status:
+    return replace(status, state="finished", why=why, at=now)
+
+
+def _only(status: Status, *states: State) -> None:
+    if status.state not in states:
+        raise _conflict(status)
+
+
+def _conflict(status: Status) -> Conflict:
+    return Conflict("CAMPAIGN_STATE_CONFLICT", f"The campaign is {status.state}")
+
+
+# When
+
+
+def ends(status: Status, campaign: Campaign) -> int:
+    """The day on which the last window is over, and the last step done; 0 while nobody can say."""
+    window = max(campaign.window_days, campaign.days + 1)
+    if campaign.audience.frozen:
+        return status.assigned + window if status.assigned else 0
+    return campaign.calendar.last + 1 + window if campaign.calendar.last else 0
+
+
+def gathered(campaign: Campaign) -> bool:
+    """Whether all members are gone through when it begins: to take part, or to have their day of the year noted."""
+    return campaign.audience.frozen or campaign.audience.enter in OCCASIONS
+
+
+def looks_planned(campaign: Campaign) -> int:
+    """How many looks there may be before the end: those that lie within the last member's window."""
+    if campaign.audience.frozen:
+        return 0
+    if not campaign.calendar.last or not campaign.calendar.first:
+        return MOST_LOOKS
+    span = campaign.calendar.last + campaign.window_days - campaign.calendar.first
+    return min(MOST_LOOKS, max(0, span // LOOK_DAYS))
+
+
+def next_look(status: Status, campaign: Campaign, begun_day: int) -> int:
+    """The day of the next look before the end; 0 for none. The first one comes when the first windows are over."""
+    if status.looks >= looks_planned(campaign):
+        return 0
+    return status.looked + LOOK_DAYS if status.looked else begun_day + campaign.window_days + LOOK_DAYS
+
+
+# Stored forms
+
+
+def encode_status(status: Status) -> str:
+    return msgspec.json.encode(status).decode()
+
+
+def decode_status(text: str) -> Status:
+    try:
+        return msgspec.json.decode(text, type=Status)
+    except msgspec.MsgspecError as error:
+        raise Corrupt("a stored campaign's state cannot be read") from error
+
+
+def encode_participant(one: Participant) -> str:
+    data: dict[str, Any] = {
+        "a": one.arm,
+        "v": one.variant,
+        "r": one.version,
+        "d": one.day,
+        "m": one.at,
+        "f": [one.number, one.purchases, one.last, one.spend],
+        "t": dict(one.told),
+    }
+    return msgspec.json.encode({name: value for name, value in data.items() if value}).decode()
+
+
+def decode_participant(sk: str, text: str) -> Participant:
+    account, occasion = sk.split("#", 1)
+    data = msgspec.json.decode(text)
+    number, purchases, last, spend = data["f"]
+    return Participant(
+        account,
+        occasion,
+        data["a"],
+        data.get("v", ""),
+        data["r"],
+        data["d"],
+        data["m"],
+        number,
+        purchases,
+        last,
+        spend,
+        data.get("t", {}),
+    )

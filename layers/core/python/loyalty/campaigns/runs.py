@@ -1,0 +1,347 @@
+"""Use cases of a campaign's run: what is next, who takes part, what came of it.
+
+Called by the state machine (``plan``, ``assign``, ``measure``, ``finish``) and hourly (``due``). Whatever is delivered
+twice, or late, finds in the table what was done, and changes nothing.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from loyalty.campaigns import run
+from loyalty.campaigns.campaign import Campaign
+from loyalty.campaigns.events import Told
+from loyalty.campaigns.occasions import name
+from loyalty.campaigns.run import Aside, Batch, Cursor, Participant, Plan, Status
+from loyalty.campaigns.store import CampaignStore, Waiting
+from loyalty.campaigns.touches import Counts, Entering, Live, Touches
+from loyalty.contacts.policy import ContactPolicy
+from loyalty.errors import Unavailable
+from loyalty.experiments.findings import Look, Measuring, Report
+from loyalty.experiments.outcome import outcome
+from loyalty.experiments.sums import ArmSums, merged
+from loyalty.ledger.chain import Chain, Entry
+from loyalty.programs.terms import Program
+from loyalty.table import keys
+from loyalty.table.writes import Cancelled, ConditionFailed, Contended
+
+MAX_BATCHES: Final = 400
+"""Batches of one plan: some 80 KB, and a state machine hands on 256."""
+DAY: Final = 86_400
+LEG_SECONDS: Final = 300 * DAY
+"""An execution waits no longer, for none lasts a year; the next one takes its place."""
+MAX_TRIES: Final = 5
+SECOND_WAIT: Final = 3_600
+
+
+class Machine(Struct, frozen=True):
+    """The state machine: starts an execution by name with its input, once; calls back one that waits."""
+
+    start: Callable[[str, dict[str, object]], None]
+    call_back: Callable[[str], None]
+
+
+class Measurer(Struct, frozen=True):
+    """The statistics, which only whoever finishes a campaign loads."""
+
+    look: Callable[[Measuring, dict[str, ArmSums], int, int], Look]
+    report: Callable[[Measuring, dict[str, ArmSums], tuple[Look, ...], bool], Report]
+
+
+class Runs:
+    """``entries`` reads what was written to a wallet behind an entry's number, oldest first; ``point_cost``
+    is what a point of a programme costs, in thousandths of the minor unit.
+    """
+
+    def __init__(
+        self,
+        store: CampaignStore,
+        touches: Touches,
+        policy: Callable[[str], Program],
+        contact_policy: Callable[[str], ContactPolicy],
+        entries: Callable[[Chain, int], Iterable[Entry]],
+        machine: Machine,
+        point_cost: Callable[[str], int],
+    ) -> None:
+        self._store = store
+        self._touches = touches
+        self._policy = policy
+        self._contact_policy = contact_policy
+        self._entries = entries
+        self._machine = machine
+        self._point_cost = point_cost
+
+    # What is next
+
+    def plan(self, asked: Plan, now: int) -> Plan:
+        """What the machine does after ``asked``, which is done. Executions of an older attempt have nothing to do."""
+        status = self._store.status(asked.program, asked.campaign)
+        if status is None or not status.running or status.attempt != asked.attempt:
+            return replace(asked, next="done", batches=[], at=None)
+        campaign = self._touches.version(status)
+        if asked.next == "measure" and asked.at is not None:
+            return self._measure(asked, status, asked.at)
+        what = self._due(status, campaign, now)
+        if what == "assign":
+            at = asked.at if asked.at is not None and asked.at.phase == "assign" else Cursor("assign")
+            batches, at = self._gather(status, campaign, at)
+            if batches:
+                return replace(asked, next="assign", batches=batches, at=at)
+            noted = self._note(replace(status, assigned=self._day(status, now)))
+            if noted is None:
+                return replace(asked, next="done", batches=[], at=None)
+            status, what = noted, self._due(noted, campaign, now)
+        asked = replace(asked, batches=[], at=None)
+        if what in ("final", "look"):
+            return self._begin_measuring(asked, status, final=what == "final")
+        return replace(asked, next="wait")
+
+    def _due(self, status: Status, campaign: Campaign, now: int) -> str:
+        """``assign``, ``final``, ``look``; "" when there is nothing to do but wait."""
+        if run.gathered(campaign) and not status.assigned:
+            return "assign"
+        day, end = self._day(status, now), run.ends(status, campaign)
+        if end and day >= end:
+            return "final"
+        look = run.next_look(status, campaign, self._policy(status.program).day(status.begun))
+        return "look" if look and day >= look else ""
+
+    def _waits(self, program: str, campaign: str, attempt: int, now: int) -> bool:
+        """Whether an execution of this attempt has nothing to do but wait."""
+        status = self._store.status(program, campaign)
+        if status is None or not status.running or status.attempt != attempt:
+            return False
+        return not self._due(status, self._touches.version(status), now)
+
+    def _begin_measuring(self, asked: Plan, status: Status, *, final: bool) -> Plan:
+        """Each measurement has sums of its own: another one may cut its batches otherwise."""
+        noted = self._note(replace(status, takes=status.takes + 1))
+        if noted is None:
+            return replace(asked, next="done")
+        begun = replace(asked, next="measure", look=status.looks + 1, final=final)
+        return self._measure(begun, noted, Cursor("measure", take=noted.takes))
+
+    def _measure(self, asked: Plan, status: Status, at: Cursor) -> Plan:
+        batches: list[Batch] = []
+        shard, after = at.shard, at.after
+        while shard < keys.PARTICIPANT_SHARDS and len(batches) < MAX_BATCHES:
+            found, more = self._store.participant_keys(status.program, status.id, shard, after)
+            if found:
+                one = Batch(status.program, status.id, status.attempt, "measure", shard, after, found[-1])
+                batches.append(replace(one, take=at.take, look=asked.look))
+                after = found[-1]
+            if not more:
+                shard, after = shard + 1, ""
+        cursor = Cursor("measure", shard, after, at.take)
+        return replace(asked, next="measure" if batches else "finish", batches=batches, at=cursor)
+
+    def _gather(self, status: Status, campaign: Campaign, at: Cursor) -> tuple[list[Batch], Cursor]:
+        batches: list[Batch] = []
+        shard, after = at.shard, at.after
+        while shard < keys.MEMBER_SHARDS and len(batches) < MAX_BATCHES:
+            found, more = self._store.audience(status.program, campaign.audience.segment, shard, after)
+            if found:
+                batches.append(Batch(status.program, status.id, status.attempt, "assign", shard, after, found[-1]))
+                after = found[-1]
+            if not more:
+                shard, after = shard + 1, ""
+        return batches, Cursor("assign", shard, after)
+
+    def wait(self, asked: Plan, token: str, now: int, world: int) -> None:
+        """Note who is to be called back; at once, when there is nothing to wait for any more."""
+        self._store.keep_waiting(asked.program, asked.campaign, Waiting(asked.attempt, token, world))
+        if not self._waits(asked.program, asked.campaign, asked.attempt, now):
+            self._machine.call_back(token)
+
+    def set_aside(self, batch: Batch, why: str, now: int) -> None:
+        """Note a batch that went wrong as a whole."""
+        self._store.set_aside(
+            batch.program, batch.campaign, Aside(batch.phase, f"{batch.shard:02d}.{batch.to}", why, now)
+        )
+
+    # Who takes part
+
+    def assign(self, batch: Batch, now: int) -> tuple[Counts, bool]:
+        """Enter a batch of a frozen audience, and whether they are to be touched at once, for the hour has come. An
+        older attempt, and a campaign that is paused or over, enters nobody.
+        """
+        counts = Counts()
+        live = self._live(batch)
+        if live is None:
+            return counts, False
+        campaign, program = live.campaign, self._policy(batch.program)
+        day = program.day(now)
+        whole = Aside(batch.phase, f"{batch.shard:02d}.{batch.to}", "", 0)
+        known: dict[str, list[Participant]] = {}
+        for one in self._store.participants(batch):
+            known.setdefault(one.account, []).append(one)
+        for account in self._store.between(batch, campaign.audience.segment):
+            counts.looked += 1
+            try:
+                if campaign.audience.frozen:
+                    entry = Entering(account, name(campaign, day), {}, tuple(known.get(account, ())))
+                    self._touches.enter(live, entry, now, counts, timer=True)
+                else:
+                    self._touches.arm_occasions(batch.program, account, [live], now, counts)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one member, the others take part
+                self._touches.aside(batch.program, batch.campaign, "assign", account, error, now)
+                counts.aside += 1
+        if batch.attempt > 1:
+            self._store.seen_to(batch.program, batch.campaign, whole.step, whole.what)
+        return counts, self._touches.hour_has_come(batch.program, now)
+
+    def touch(self, batch: Batch, now: int) -> Counts:
+        """Touch those of a batch who take part."""
+        counts = Counts()
+        live = self._live(batch)
+        if live is None:
+            return counts
+        known = self._touches.live(batch.program)
+        for one in self._store.participants(batch):
+            if not one.treated:
+                continue
+            counts.looked += 1
+            try:
+                self._touches.touch(batch.program, one.account, now, counts, known)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - as above; the member's timer comes tomorrow
+                self._touches.aside(batch.program, batch.campaign, "touch", one.account, error, now)
+                counts.aside += 1
+        self._touches.hand_on()
+        return counts
+
+    def _live(self, batch: Batch) -> Live | None:
+        status = self._store.status(batch.program, batch.campaign)
+        if status is None or not status.running or status.attempt != batch.attempt:
+            return None
+        return Live(status, self._touches.version(status))
+
+    # What came of it
+
+    def measure(self, batch: Batch, now: int) -> Counts:
+        """Sum up what a batch did within its windows. Those whose window is not over are left for a later look."""
+        counts = Counts()
+        status = self._store.status(batch.program, batch.campaign)
+        if status is None or status.attempt != batch.attempt:
+            return counts
+        campaign, program = self._touches.version(status), self._policy(batch.program)
+        arms: dict[str, ArmSums] = {}
+        for one in self._store.participants(batch):
+            until = one.at + campaign.window_days * DAY
+            if until > now and campaign.audience.enter:
+                continue
+            counts.looked += 1
+            chain = Chain(batch.program, one.account, program.wallets[0])
+            found = outcome(self._entries(chain, one.number), one.at, until)
+            given = self._touches.given(batch.program, one, campaign) if one.treated else None
+            sums = arms.setdefault(one.group, ArmSums())
+            if given is None:
+                sums.count(found)
+            else:
+                sums.count(found, given.points, given.messages, given.blocked, given.reached)
+        self._store.put_sums(batch, arms)
+        return counts
+
+    def finish(self, plan: Plan, measurer: Measurer, now: int) -> Report | None:
+        """Report on a look; after the last one the campaign is finished. None when that is done already."""
+        status = self._store.status(plan.program, plan.campaign)
+        if status is None or not status.running or status.attempt != plan.attempt or status.looks >= plan.look:
+            return None
+        if plan.at is None:
+            return None
+        campaign = self._touches.version(status)
+        day = self._day(status, now)
+        arms = merged(self._store.sums(plan.program, plan.campaign, plan.at.take))
+        policy = self._contact_policy(plan.program)
+        measuring = Measuring(
+            campaign.metric,
+            campaign.currency,
+            campaign.window_days,
+            tuple(one.id for one in campaign.variants) or ("treated",),
+            looks=run.looks_planned(campaign),
+            point_cost=self._point_cost(plan.program),
+            message_costs=dict(policy.costs),
+        )
+        for group in (*measuring.variants, "control"):
+            arms.setdefault(group, ArmSums())
+        before = tuple(self._looks(plan.program, plan.campaign))
+        looks = before if plan.final else (*before, measurer.look(measuring, arms, plan.look, day))
+        report = measurer.report(measuring, arms, looks, plan.final)
+        harmed = campaign.stops.harm and bool(looks) and looks[-1].effect.verdict == "harmful"
+        after = replace(status, looks=plan.look, looked=day)
+        further = [self._store.report_put(plan.program, plan.campaign, plan.look, _json(report), day)]
+        if plan.final or harmed:
+            after = run.finished(after, now, "harm" if harmed and not plan.final else "")
+            further.append(self._store.told_put(told("finished", after, now)))
+        try:
+            self._store.write(after, *further)
+        except (ConditionFailed, Cancelled, Contended):
+            raise Unavailable("STORAGE_UNAVAILABLE", "Another was first", retry_after=1) from None
+        return report
+
+    def _looks(self, program: str, campaign: str) -> list[Look]:
+        found: list[Look] = []
+        for _, body in self._store.reports(program, campaign):
+            report = msgspec.json.decode(body, type=Report)
+            found = [*report.looks]
+        return found
+
+    # The hour
+
+    def due(self, program: str, now: int, world: int) -> int:
+        """Begin what is scheduled, start what should run, call back whoever waits in vain; how many were seen to."""
+        done = 0
+        for status in self._store.all(program):
+            one: Status | None = status
+            if status.state == "scheduled" and self._begins(status, now):
+                one = self._note(run.begun(status, now), "started")
+                done += 1
+            if one is not None and one.running:
+                done += self.drive(one, now, world)
+        return done
+
+    def drive(self, status: Status, now: int, world: int) -> int:
+        """Have an execution run for a campaign that runs, and call back the one that waits when its time has come."""
+        waiting = self._store.waiting(status.program, status.id)
+        since = max((one.since for one in waiting if one.attempt == status.attempt), default=world)
+        leg = since if world - since > LEG_SECONDS else 0
+        start: dict[str, object] = {"program": status.program, "campaign": status.id, "attempt": status.attempt}
+        if status.running:
+            self._machine.start(run.execution_name(status, leg), start)
+        called = 0
+        for one in waiting:
+            if not self._waits(status.program, status.id, one.attempt, now):
+                self._machine.call_back(one.token)
+                self._store.called_back(status.program, status.id, one)
+                called += 1
+        return called
+
+    def _begins(self, status: Status, now: int) -> bool:
+        campaign = self._touches.version(status)
+        day = self._day(status, now)
+        return day >= campaign.calendar.first
+
+    def _day(self, status: Status, now: int) -> int:
+        return self._policy(status.program).day(now)
+
+    def _note(self, after: Status, what: str = "") -> Status | None:
+        """The status as it is after a change; None when another was first: then the next plan says what is next."""
+        further = [self._store.told_put(told(what, after, after.at))] if what else []
+        try:
+            return self._store.write(after, *further)
+        except (ConditionFailed, Cancelled, Contended):
+            return None
+
+
+def told(what: str, status: Status, now: int) -> Told:
+    return Told(what, status.program, status.id, status.runs, status.attempt, now, status.why)
+
+
+def _json(report: Report) -> str:
+    return msgspec.json.encode(report).decode()

@@ -1,0 +1,190 @@
+"""Use cases of campaigns: handed in, started, paused, resumed, cancelled, taken up again, looked at."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from loyalty.campaigns import run
+from loyalty.campaigns.campaign import Campaign, encode
+from loyalty.campaigns.run import Aside, Shown, Status
+from loyalty.campaigns.runs import Runs, told
+from loyalty.campaigns.store import CampaignStore
+from loyalty.campaigns.touches import Touches
+from loyalty.errors import Conflict, NotFound, Refused
+from loyalty.programs.terms import Program
+from loyalty.table.writes import Cancelled, ConditionFailed, Contended, Put
+
+if TYPE_CHECKING:
+    from loyalty.campaigns.document import Checked
+
+MAX_ISSUES: Final = 100
+MAX_TRIES: Final = 5
+
+
+class Around(Struct, frozen=True):
+    """What campaigns need of other features: the programme's policy, the ids of its segments, and the write that sets a
+    campaign's budget, over the one that is there.
+    """
+
+    policy: Callable[[str], Program]
+    segments: Callable[[str], tuple[str, ...]]
+    budget: Callable[[str, str, int], Put]
+
+
+class Campaigns:
+    """Campaigns of every programme."""
+
+    def __init__(self, store: CampaignStore, touches: Touches, runs: Runs, around: Around) -> None:
+        self._store = store
+        self._touches = touches
+        self._runs = runs
+        self._around = around
+
+    def check(self, program: str, source: str) -> "Checked":
+        """What a file of campaigns comes to in a programme."""
+        from loyalty.campaigns import document
+
+        known = document.Known(segments=self._around.segments(program))
+        return document.check(source, "campaigns", self._around.policy(program), known)
+
+    def hand_in(self, program: str, source: str, now: int) -> tuple[list[Shown], "Checked"]:
+        """The next version of every campaign of a file. What is as it was gets none. Refused when the file is wrong, or
+        one of its cases comes out otherwise; Conflict for a campaign that is over.
+        """
+        from loyalty.campaigns import expectations
+
+        checked = self.check(program, source)
+        if checked.issues:
+            raise _wrong(checked)
+        for result in expectations.run(checked.campaigns, checked.cases):
+            if not result.passed:
+                raise Refused("CAMPAIGNS_EXPECTATION_FAILED", f"{result.name}: {result.message}", line=result.line)
+        before = {one.id: self._store.status(program, one.id) for one in checked.campaigns}
+        planned = [(one, _next(before[one.id], program, one, now)) for one in checked.campaigns]
+        return [self._keep(one, status, source, now) for one, status in planned], checked
+
+    def _keep(self, campaign: Campaign, status: Status, source: str, now: int) -> Shown:
+        last = self._store.version(status.program, status.id, status.version - 1) if status.version > 1 else None
+        if last is not None and encode(replace(last[0], version=0)) == encode(replace(campaign, version=0)):
+            return self.show(status.program, status.id)
+        new = replace(campaign, version=status.version)
+        try:
+            status = self._store.write(status, self._store.version_put(new, source, now))
+        except (Cancelled, ConditionFailed, Contended):
+            raise _moved_on() from None
+        return Shown(status, new, source)
+
+    def all(self, program: str) -> list[Shown]:
+        """By id."""
+        return [Shown(status, self._touches.version(status)) for status in self._store.all(program)]
+
+    def show(self, program: str, campaign: str, *, newest: bool = False) -> Shown:
+        """As it runs, or with ``newest`` as it was handed in last. NotFound."""
+        status = self._status(program, campaign)
+        version = status.version if newest else status.runs or status.version
+        found = self._store.version(program, campaign, version)
+        if found is None:
+            raise _unknown()
+        return Shown(status, *found)
+
+    def start(self, program: str, campaign: str, now: int, world: int) -> Shown:
+        """From now on, or from the first day of its calendar. Conflict when it runs already, or is over."""
+
+        def change(status: Status) -> tuple[Status, list[Put]]:
+            newest = self._touches.version(status, status.version)
+            after = run.started(status, newest, self._around.policy(program).day(now), now)
+            puts = [self._store.told_put(told("started", after, now))] if after.running else []
+            if newest.budget is not None:
+                puts.append(self._around.budget(program, campaign, newest.budget.points))
+            return after, puts
+
+        return self._changed(program, campaign, change, now, world)
+
+    def pause(self, program: str, campaign: str, now: int, world: int) -> Shown:
+        """Nobody comes in and nobody is told anything, until it is resumed."""
+        return self._changed(program, campaign, lambda one: (run.paused(one, now), []), now, world)
+
+    def resume(self, program: str, campaign: str, now: int, world: int) -> Shown:
+        day = self._around.policy(program).day(now)
+        return self._changed(program, campaign, lambda one: (run.resumed(one, day, now), []), now, world)
+
+    def redrive(self, program: str, campaign: str, now: int, world: int) -> Shown:
+        """Go through everybody once more: whoever was set aside is seen to, and nobody twice."""
+        return self._changed(program, campaign, lambda one: (run.redriven(one, now), []), now, world)
+
+    def cancel(self, program: str, campaign: str, why: str, now: int, world: int) -> Shown:
+        """For good. What was given stays given."""
+
+        def change(status: Status) -> tuple[Status, list[Put]]:
+            after = run.cancelled(status, why, now)
+            return after, [self._store.told_put(told("finished", after, now))] if status.runs else []
+
+        return self._changed(program, campaign, change, now, world)
+
+    def aside(self, program: str, campaign: str, limit: int, cursor: str) -> tuple[list[Aside], str]:
+        """Who was set aside and why, and the cursor to go on with, empty at the end. NotFound."""
+        self._status(program, campaign)
+        found, last = self._store.aside(program, campaign, limit, cursor or None)
+        return found, last or ""
+
+    def reports(self, program: str, campaign: str) -> list[tuple[int, str]]:
+        """(day, report as JSON) of every look, the oldest first. NotFound."""
+        self._status(program, campaign)
+        return self._store.reports(program, campaign)
+
+    def _changed(
+        self,
+        program: str,
+        campaign: str,
+        change: Callable[[Status], tuple[Status, list[Put]]],
+        now: int,
+        world: int,
+    ) -> Shown:
+        for _ in range(MAX_TRIES):
+            after, further = change(self._status(program, campaign))
+            try:
+                status = self._store.write(after, *further)
+            except (Cancelled, ConditionFailed, Contended):
+                continue
+            self._runs.drive(status, now, world)
+            return self.show(program, campaign)
+        raise _moved_on()
+
+    def _status(self, program: str, campaign: str) -> Status:
+        found = self._store.status(program, campaign)
+        if found is None:
+            raise _unknown()
+        return found
+
+
+def _next(before: Status | None, program: str, campaign: Campaign, now: int) -> Status:
+    return run.handed_in(before or Status(program, campaign.id), now)
+
+
+def _unknown() -> NotFound:
+    return NotFound("CAMPAIGN_NOT_FOUND", "There is no such campaign in this programme")
+
+
+def _moved_on() -> Conflict:
+    return Conflict("CAMPAIGN_STATE_CONFLICT", "Somebody else changed the campaign just now: look at it again")
+
+
+def _wrong(checked: "Checked") -> Refused:
+    first = checked.issues[0]
+    return Refused(
+        "CAMPAIGNS_INVALID",
+        f"line {first.line}, column {first.column}: {first.message}",
+        field="source",
+        issues=[
+            {
+                "line": one.line,
+                "column": one.column,
+                "code": one.code,
+                "message": one.message,
+                **({"suggestion": one.suggestion} if one.suggestion else {}),
+            }
+            for one in checked.issues[:MAX_ISSUES]
+        ],
+    )

@@ -1,0 +1,341 @@
+"""Where campaigns lie in the table: each one's state, its versions, who takes part, every member's way, and what was
+measured.
+
+| what | sort key in the campaign's own partition |
+|---|---|
+| version, as it was handed in | ``V#{version, 6 digits}`` |
+| what the bus is told | ``TOLD#{what}#{attempt}`` |
+| who or what was set aside | ``ASIDE#{step}#{what}`` |
+| sums of a batch | ``SUMS#{take, 6 digits}#{shard}#{after}`` |
+| report of a look; the last one is final | ``REPORT#{look, 4 digits}`` |
+| the wait of an execution | ``WAIT#{attempt, 6 digits}`` |
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from loyalty.campaigns import journey as journeys
+from loyalty.campaigns.campaign import Campaign, decode, encode
+from loyalty.campaigns.events import Told
+from loyalty.campaigns.journey import Journey
+from loyalty.campaigns.run import (
+    Aside,
+    Batch,
+    Participant,
+    Status,
+    decode_participant,
+    decode_status,
+    encode_participant,
+    encode_status,
+)
+from loyalty.contacts import preferences as contacts
+from loyalty.contacts import record as records
+from loyalty.contacts.preferences import Preferences
+from loyalty.contacts.record import Record
+from loyalty.experiments.sums import ArmSums
+from loyalty.table import keys
+from loyalty.table.client import Table
+from loyalty.table.writes import ABSENT, Condition, ConditionFailed, Item, Put
+
+PAGE: Final = 100
+KEPT_SECONDS: Final = 60 * 86_400
+"""So long the table keeps what only the stream, or one measurement, needed."""
+MOST: Final = 200
+"""Campaigns of a programme that are looked at together."""
+
+
+class Waiting(Struct, frozen=True):
+    """An execution that waits to be called back by ``token``; ``since`` in seconds since 1970, the world's."""
+
+    attempt: int
+    token: str
+    since: int
+
+
+class Side(Struct, frozen=True):
+    """All that decides what a member is told: the ways through campaigns, what was agreed to, what was sent."""
+
+    journeys: tuple[Journey, ...]
+    preferences: Preferences
+    record: Record
+
+
+class CampaignStore:
+    """Campaigns in one table."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    # Campaigns
+
+    def status(self, program: str, campaign: str) -> Status | None:
+        item = self._table.get(keys.campaign(program, campaign))
+        return None if item is None else decode_status(str(item["body"]))
+
+    def all(self, program: str) -> list[Status]:
+        """By id."""
+        found = self._table.walk(keys.campaigns_partition(program))
+        return [decode_status(str(item["body"])) for item in found]
+
+    def write(self, status: Status, *further: Put) -> Status:
+        """The next revision, and what goes with it, all or nothing. ConditionFailed when another was first, Contended;
+        Cancelled names ``further`` by position from 1.
+        """
+        after = replace(status, revision=status.revision + 1)
+        pk, sk = keys.campaign(status.program, status.id)
+        item: Item = {
+            keys.PK: pk,
+            keys.SK: sk,
+            keys.TYPE: keys.type_campaign,
+            "revision": after.revision,
+            "state": after.state,
+            "body": encode_status(after),
+        }
+        still = Condition("#revision = :revision", {"revision": status.revision}) if status.revision else ABSENT
+        if further:
+            self._table.transact([Put(item, still), *further])
+        else:
+            self._table.put(item, still)
+        return after
+
+    def version(self, program: str, campaign: str, version: int) -> tuple[Campaign, str] | None:
+        """(campaign, the file it was read from)."""
+        item = self._table.get((keys.campaign_parts(program, campaign), f"V#{version:06d}"))
+        if item is None:
+            return None
+        return decode(str(item["body"]), version), str(item["source"])
+
+    def version_put(self, campaign: Campaign, source: str, now: int) -> Put:
+        item = self._part(campaign.program, campaign.id, f"V#{campaign.version:06d}")
+        return Put({**item, "body": encode(campaign), "source": source, "at": now}, ABSENT)
+
+    def told_put(self, told: Told) -> Put:
+        """What the table's stream tells the bus of; the same put twice is told once."""
+        item = self._part(told.program, told.campaign, f"TOLD#{told.what}#{told.attempt}")
+        item |= {
+            keys.TYPE: keys.type_told,
+            keys.TTL: told.at + KEPT_SECONDS,
+            "body": msgspec.json.encode(told).decode(),
+        }
+        return Put(item)
+
+    # Runs
+
+    def keep_waiting(self, program: str, campaign: str, waiting: Waiting) -> None:
+        item = self._part(program, campaign, f"WAIT#{waiting.attempt:06d}")
+        item |= {"body": msgspec.json.encode(waiting).decode(), keys.TTL: waiting.since + 400 * 86_400}
+        self._table.put(item)
+
+    def waiting(self, program: str, campaign: str) -> list[Waiting]:
+        """All that were ever kept of late, the oldest attempt first."""
+        found = self._table.walk(keys.campaign_parts(program, campaign), prefix="WAIT#")
+        return [msgspec.json.decode(str(item["body"]), type=Waiting) for item in found]
+
+    def called_back(self, program: str, campaign: str, waiting: Waiting) -> None:
+        with suppress(ConditionFailed):
+            self._table.delete(
+                (keys.campaign_parts(program, campaign), f"WAIT#{waiting.attempt:06d}"),
+                Condition("#body = :body", {"body": msgspec.json.encode(waiting).decode()}),
+            )
+
+    def set_aside(self, program: str, campaign: str, aside: Aside) -> None:
+        item = self._part(program, campaign, f"ASIDE#{aside.step}#{aside.what}")
+        item |= {"body": msgspec.json.encode(aside).decode()}
+        self._table.put(item)
+
+    def seen_to(self, program: str, campaign: str, step: str, what: str) -> None:
+        self._table.delete((keys.campaign_parts(program, campaign), f"ASIDE#{step}#{what}"))
+
+    def aside(self, program: str, campaign: str, limit: int, after: str | None) -> tuple[list[Aside], str | None]:
+        items, last = self._table.page(
+            keys.campaign_parts(program, campaign), limit=limit, after=after, prefix="ASIDE#"
+        )
+        return [msgspec.json.decode(str(item["body"]), type=Aside) for item in items], last
+
+    # Members of an audience
+
+    def audience(self, program: str, segment: str, shard: int, after: str, limit: int = PAGE) -> tuple[list[str], bool]:
+        """Accounts of a shard behind ``after``: of a segment, or of everybody; and whether there may be more."""
+        partition = (
+            keys.segment_partition(program, segment, shard) if segment else keys.member_partition(program, shard)
+        )
+        items, last = self._table.page(partition, limit=limit, after=after or None)
+        return [str(item[keys.SK]) for item in items], last is not None
+
+    def between(self, batch: Batch, segment: str) -> Iterator[str]:
+        """The accounts of a batch."""
+        after, more = batch.after, True
+        while more:
+            found, more = self.audience(batch.program, segment, batch.shard, after)
+            for account in found:
+                if account > batch.to:
+                    return
+                yield account
+                after = account
+
+    # Who takes part
+
+    def participant_keys(
+        self, program: str, campaign: str, shard: int, after: str, limit: int = PAGE
+    ) -> tuple[list[str], bool]:
+        """Sort keys of a shard's participants behind ``after``, and whether there may be more."""
+        items, last = self._table.page(
+            keys.participants_partition(program, campaign, shard), limit=limit, after=after or None
+        )
+        return [str(item[keys.SK]) for item in items], last is not None
+
+    def participants(self, batch: Batch) -> Iterator[Participant]:
+        """Those behind a batch's ``after``, up to its ``to``: an account's, or a participant's key."""
+        partition = keys.participants_partition(batch.program, batch.campaign, batch.shard)
+        after: str | None = batch.after or None
+        while True:
+            items, after = self._table.page(partition, limit=PAGE, after=after)
+            for item in items:
+                sk = str(item[keys.SK])
+                if sk > batch.to and not sk.startswith(f"{batch.to}#"):
+                    return
+                yield decode_participant(sk, str(item["body"]))
+            if after is None:
+                return
+
+    def occasions(self, program: str, campaign: str, account: str) -> list[Participant]:
+        """All occasions on which a member took part."""
+        pk, _ = keys.participant(program, campaign, account, "")
+        items = self._table.walk(pk, prefix=f"{account}#")
+        return [decode_participant(str(item[keys.SK]), str(item["body"])) for item in items]
+
+    def put_participant(self, program: str, campaign: str, one: Participant) -> Participant:
+        """Whoever stands there: this one, or the one that was there before."""
+        pk, sk = keys.participant(program, campaign, one.account, one.occasion)
+        item: Item = {keys.PK: pk, keys.SK: sk, keys.TYPE: keys.type_participant, "body": encode_participant(one)}
+        try:
+            self._table.put(item, ABSENT)
+        except ConditionFailed as there:
+            if there.item is None:
+                raise
+            return decode_participant(sk, str(there.item["body"]))
+        return one
+
+    # Ways
+
+    def side(self, program: str, account: str) -> Side:
+        """A member's ways, preferences and record: two reads at the same time."""
+        partition = keys.journeys_partition(program, account)
+
+        def ways() -> tuple[list[Journey], Preferences]:
+            found, preferences = [], Preferences()
+            for item in self._table.walk(partition, prefix="P"):
+                if item[keys.TYPE] == keys.type_journey:
+                    found.append(_journey_of_item(item))
+                else:
+                    preferences = contacts.decode(json.loads(str(item["body"])), int(item["version"]))
+            return found, preferences
+
+        (found, preferences), kept = self._table.together(
+            ways, lambda: self._table.get(keys.contact_record(program, account))
+        )
+        record = Record() if kept is None else records.decode(json.loads(str(kept["body"])), int(kept["version"]))
+        return Side(tuple(found), preferences, record)
+
+    def way(self, program: str, account: str, campaign: str, occasion: str) -> Journey | None:
+        item = self._table.get(keys.journey(program, account, campaign, occasion), consistent=False)
+        return None if item is None else _journey_of_item(item)
+
+    def begin(self, program: str, account: str, journey: Journey) -> bool:
+        """Put a way that begins; whether it is new."""
+        try:
+            self._table.put(_journey_item(program, account, replace(journey, revision=1)), ABSENT)
+        except ConditionFailed:
+            return False
+        return True
+
+    def go_on(
+        self,
+        program: str,
+        account: str,
+        changed: Sequence[Journey],
+        record: tuple[Record, Record] | None,
+        further: Sequence[Put],
+    ) -> None:
+        """The next revisions of ways, and what goes with them, in one transaction. Cancelled or ConditionFailed when
+        another was first; Contended.
+        """
+        puts = [
+            Put(
+                _journey_item(program, account, replace(one, revision=one.revision + 1)),
+                Condition("#revision = :revision", {"revision": one.revision}),
+            )
+            for one in changed
+        ]
+        if record is not None:
+            before, after = record
+            puts.append(_record_put(program, account, before, after))
+        puts += further
+        if len(puts) == 1:
+            self._table.put(*puts[0])
+        elif puts:
+            self._table.transact([*puts])
+
+    # What was measured
+
+    def put_sums(self, batch: Batch, arms: dict[str, ArmSums]) -> None:
+        item = self._part(batch.program, batch.campaign, f"SUMS#{batch.take:06d}#{batch.shard:02d}#{batch.after}")
+        self._table.put({**item, "body": msgspec.json.encode(arms).decode()})
+
+    def sums(self, program: str, campaign: str, take: int) -> Iterator[dict[str, ArmSums]]:
+        found = self._table.walk(keys.campaign_parts(program, campaign), prefix=f"SUMS#{take:06d}#")
+        for item in found:
+            yield msgspec.json.decode(str(item["body"]), type=dict[str, ArmSums])
+
+    def report_put(self, program: str, campaign: str, look: int, body: str, day: int) -> Put:
+        item = self._part(program, campaign, f"REPORT#{look:04d}")
+        return Put({**item, "body": body, "day": day})
+
+    def reports(self, program: str, campaign: str) -> list[tuple[int, str]]:
+        """(day, report as JSON) of every look, the oldest first."""
+        found = self._table.walk(keys.campaign_parts(program, campaign), prefix="REPORT#")
+        return [(int(item["day"]), str(item["body"])) for item in found]
+
+    def _part(self, program: str, campaign: str, sk: str) -> Item:
+        return {keys.PK: keys.campaign_parts(program, campaign), keys.SK: sk, keys.TYPE: keys.type_campaign}
+
+
+def told_of_item(item: Item) -> Told:
+    """What the bus is to be told, from its stored item."""
+    return msgspec.json.decode(str(item["body"]), type=Told)
+
+
+def _journey_item(program: str, account: str, journey: Journey) -> Item:
+    pk, sk = keys.journey(program, account, journey.campaign, journey.occasion)
+    body: dict[str, Any] = journeys.encode(journey)
+    return {
+        keys.PK: pk,
+        keys.SK: sk,
+        keys.TYPE: keys.type_journey,
+        "revision": journey.revision,
+        "body": json.dumps(body, separators=(",", ":"), ensure_ascii=False),
+    }
+
+
+def _journey_of_item(item: Item) -> Journey:
+    campaign, occasion = str(item[keys.SK]).removeprefix(keys.JOURNEY_PREFIX).split("#", 1)
+    return journeys.decode(campaign, occasion, json.loads(str(item["body"])), int(item["revision"]))
+
+
+def _record_put(program: str, account: str, before: Record, after: Record) -> Put:
+    pk, sk = keys.contact_record(program, account)
+    item: Item = {
+        keys.PK: pk,
+        keys.SK: sk,
+        keys.TYPE: keys.type_contact,
+        "version": before.version + 1,
+        "body": json.dumps(records.encode(after), separators=(",", ":"), ensure_ascii=False),
+    }
+    still = Condition("#version = :version", {"version": before.version}) if before.version else ABSENT
+    return Put(item, still)

@@ -1,0 +1,477 @@
+"""Use cases of one member: to come into a campaign, and to be told what is due.
+
+A touch reads all of a member's ways and decides once over everything that is due: so nobody is told two things where
+one was allowed. What is given is written first, under a reference of its own; then one transaction takes the ways on,
+and has in it what was sent and the messages themselves. A copy that ends between the two is followed by one that finds
+what was given, and goes on. Nothing here happens twice.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from loyalty.campaigns import occasions, touch
+from loyalty.campaigns.assignment import arm, refused
+from loyalty.campaigns.campaign import OCCASIONS, Campaign, Told
+from loyalty.campaigns.journey import Journey, begun
+from loyalty.campaigns.run import Aside, Participant, Status
+from loyalty.campaigns.store import CampaignStore, Side
+from loyalty.campaigns.touch import Action, Way
+from loyalty.contacts.decide import Candidate, Verdict, decide
+from loyalty.contacts.policy import ContactPolicy
+from loyalty.contacts.record import Record
+from loyalty.errors import Corrupt, Problem, Unavailable
+from loyalty.ledger.chain import Chain
+from loyalty.members.member import Member
+from loyalty.notifications.message import (
+    INBOX,
+    UNSUBSCRIBE_PLACEHOLDER,
+    Content,
+    Handed,
+    Message,
+    Notice,
+    link_placeholder,
+    name_of,
+)
+from loyalty.programs.terms import Program
+from loyalty.segments.facts import Subject
+from loyalty.table.writes import Cancelled, ConditionFailed, Contended, Put
+from loyalty.templates.rendering import render
+from loyalty.templates.template import DEFAULT_LANGUAGE, LANGUAGES, UNSUBSCRIBE, Value
+from loyalty.timers.timer import Timer
+
+KIND: Final = "campaign"
+OCCASION: Final = "occasion"
+MAX_TRIES: Final = 8
+SOON_MINUTES: Final = 15
+"""So long before the contact hour it counts as come: what is put now might be too late for the night that reads it."""
+_OPENED: Final = frozenset({"journey.opened", "journey.clicked"})
+_UNREACHED: Final = frozenset({"no_channel", "no_address", "dead"})
+
+
+class Known(Struct, frozen=True):
+    """What is known of a member: what conditions ask, the segments, and the number of the wallet's last entry."""
+
+    subject: Subject
+    standing: Collection[str]
+    number: int
+
+
+class Sources(Struct, frozen=True):
+    """What touches read and do in other features. ``give`` gives an action's offer, and returns why it was refused;
+    ``puts`` are a message's writes; ``heard`` are the steps whose messages were opened, and whose links were followed.
+    """
+
+    policy: Callable[[str], Program]
+    contact_policy: Callable[[str], ContactPolicy]
+    known: Callable[[str, str, int], Known | None]
+    member: Callable[[str, str], Member | None]
+    arm: Callable[[Timer], None]
+    give: Callable[[str, str, Action, int], str]
+    puts: Callable[[Message, Content, int], list[Put]]
+    hand_on: Callable[[list[Handed]], None]
+    heard: Callable[[str, str], tuple[Mapping[str, frozenset[str]], Mapping[str, frozenset[str]]]]
+    unreachable: Callable[[str, str, Notice, str, int], None]
+    tell: Callable[[str, str, str], None]
+    """Hears of (programme, step, reason) for each member that is set aside."""
+
+
+class Live(Struct, frozen=True):
+    """A campaign that was started, as it runs."""
+
+    status: Status
+    campaign: Campaign
+
+
+class Entering(Struct, frozen=True):
+    """Who comes in, on which occasion, by what; ``before`` are the occasions that there were."""
+
+    account: str
+    occasion: str
+    told: Mapping[str, Told]
+    before: tuple[Participant, ...]
+
+
+class Counts(Struct):
+    """What became of a batch: members looked at, taken in, told, given something, left out, set aside."""
+
+    looked: int = 0
+    entered: int = 0
+    kept_out: int = 0
+    sent: int = 0
+    given: int = 0
+    left_out: int = 0
+    aside: int = 0
+
+
+class Given(Struct):
+    """What one way came to."""
+
+    points: int = 0
+    messages: dict[str, int] = field(default_factory=dict)
+    blocked: dict[str, int] = field(default_factory=dict)
+    reached: bool = False
+
+
+class Touches:
+    """One copy of it knows the versions of campaigns that it has read; they never change."""
+
+    def __init__(self, store: CampaignStore, sources: Sources) -> None:
+        self._store = store
+        self._from = sources
+        self._versions: dict[tuple[str, str, int], Campaign] = {}
+        self._handed: list[Handed] = []
+
+    # Campaigns
+
+    def live(self, program: str) -> dict[str, Live]:
+        """All campaigns that were ever started, as they are at this moment."""
+        return {status.id: Live(status, self.version(status)) for status in self._store.all(program) if status.runs}
+
+    def version(self, status: Status, version: int = 0) -> Campaign:
+        """The campaign as it runs; before a start the newest version."""
+        return self.of_version(status.program, status.id, version or status.runs or status.version)
+
+    def of_version(self, program: str, campaign: str, version: int) -> Campaign:
+        key = (program, campaign, version)
+        if key not in self._versions:
+            found = self._store.version(*key)
+            if found is None:
+                raise Corrupt("a campaign's version is missing")
+            self._versions[key] = found[0]
+        return self._versions[key]
+
+    def hour_has_come(self, program: str, now: int) -> bool:
+        """Whether the night that touches members on this day may have begun."""
+        at = datetime.fromtimestamp(now, ZoneInfo(self._from.policy(program).timezone))
+        return at.hour * 60 + at.minute >= self._from.contact_policy(program).contact_hour * 60 - SOON_MINUTES
+
+    # Coming in
+
+    def happened(
+        self, program: str, account: str, event: str, told: Mapping[str, Told], at: int, now: int, counts: Counts
+    ) -> None:
+        """Take a member into every campaign that this event is the way into, and tell what is due at once. ``at`` is
+        the moment of the event.
+        """
+        policy, entered = self._from.policy(program), False
+        live = self.live(program)
+        for one in live.values():
+            if one.status.running and one.campaign.audience.enter == event:
+                entered = self._come_in(one, account, policy.day(at), told, now, counts) or entered
+        if event in ("member.enrolled", "member.changed"):
+            here = [one for one in live.values() if one.status.running and one.campaign.audience.enter in OCCASIONS]
+            entered = self.arm_occasions(program, account, here, now, counts) or entered
+        if entered:
+            self.touch(program, account, now, counts, live)
+
+    def _come_in(
+        self,
+        live: Live,
+        account: str,
+        day: int,
+        told: Mapping[str, Told],
+        now: int,
+        counts: Counts,
+        *,
+        timer: bool = False,
+    ) -> bool:
+        campaign = live.campaign
+        before = tuple(self._store.occasions(campaign.program, campaign.id, account))
+        entry = Entering(account, occasions.name(campaign, day), told, before)
+        return self.enter(live, entry, now, counts, timer=timer)
+
+    def enter(self, live: Live, entry: Entering, now: int, counts: Counts, *, timer: bool) -> bool:
+        """Assign a member once, and begin the way of whoever is told something; whether there is one. With ``timer`` it
+        is looked at when the hour comes, or tomorrow.
+        """
+        campaign, status, account = live.campaign, live.status, entry.account
+        day = self._from.policy(campaign.program).day(now)
+        there = next((one for one in entry.before if one.occasion == entry.occasion), None)
+        if there is None:
+            there = self._assign(live, entry, day, now, counts)
+        if there is None or not there.treated:
+            return False
+        journey = begun(
+            self.of_version(campaign.program, campaign.id, there.version),
+            Journey(
+                campaign.id,
+                entry.occasion,
+                there.version,
+                there.variant,
+                there.day,
+                number=there.number,
+                purchases=there.purchases,
+                last=there.last,
+                spend=there.spend,
+                told=there.told,
+            ),
+        )
+        self._store.begin(campaign.program, account, journey)
+        if timer and journey.due:
+            first = day + 1 if self.hour_has_come(status.program, now) else day
+            self._arm(status.program, account, KIND, max(journey.due, first))
+        return True
+
+    def _assign(self, live: Live, entry: Entering, day: int, now: int, counts: Counts) -> Participant | None:
+        campaign, account = live.campaign, entry.account
+        program = campaign.program
+        known = self._from.known(program, account, now)
+        if known is None:
+            return None
+        earlier = [one.day for one in entry.before]
+        if refused(campaign, known.subject, known.standing, day, entry.told, earlier):
+            counts.left_out += 1
+            return None
+        drawn = arm(campaign, account, self._from.contact_policy(program).holdout_percent)
+        state = known.subject.state
+        one = Participant(
+            account,
+            entry.occasion,
+            drawn.group,
+            drawn.variant,
+            live.status.runs,
+            day,
+            now,
+            known.number,
+            state.purchases,
+            state.last,
+            state.total.spend,
+            entry.told,
+        )
+        found = self._store.put_participant(program, campaign.id, one)
+        if found.treated:
+            counts.entered += 1
+        else:
+            counts.kept_out += 1
+        return found
+
+    # Days of the year
+
+    def arm_occasions(
+        self, program: str, account: str, campaigns: Collection[Live], now: int, counts: Counts, day: int = 0
+    ) -> bool:
+        """Have a member looked at on the next of the days that these campaigns begin on; who has it today (or on
+        ``day``) comes in. Whether anybody did.
+        """
+        member = self._from.member(program, account)
+        if member is None or not campaigns:
+            return False
+        policy = self._from.policy(program)
+        enrolled, born = policy.day(member.enrolled), member.attributes.get("birthday")
+        today, entered, following = day or policy.day(now), False, 0
+        for one in campaigns:
+            kind = one.campaign.audience.enter
+            if occasions.falls_on(kind, born, enrolled, today):
+                told = occasions.years(enrolled, today) if kind == "anniversary" else {}
+                entered = self._come_in(one, account, today, told, now, counts, timer=not day) or entered
+            ahead = (
+                occasions.next_birthday(born, today)
+                if kind == "birthday"
+                else occasions.next_anniversary(enrolled, today)
+            )
+            following = min(following or ahead, ahead) if ahead else following
+        if following:
+            self._arm(program, account, OCCASION, following)
+        return entered
+
+    def occasion(
+        self, program: str, account: str, day: int, now: int, counts: Counts, live: Mapping[str, Live]
+    ) -> None:
+        """What a timer of a day of the year brings: whoever comes in is told with all else that is due on that day."""
+        here = [one for one in live.values() if one.status.running and one.campaign.audience.enter in OCCASIONS]
+        if self.arm_occasions(program, account, here, now, counts, day):
+            self._arm(program, account, KIND, day)
+
+    # Being told
+
+    def touch(self, program: str, account: str, now: int, counts: Counts, live: Mapping[str, Live]) -> None:
+        """Tell a member what is due, give what goes with it, and have the next day noted. Unavailable when others are
+        always first.
+        """
+        for _ in range(MAX_TRIES):
+            side = self._store.side(program, account)
+            try:
+                after = self._once(program, account, side, now, counts, live)
+            except (Cancelled, ConditionFailed, Contended):
+                continue
+            day = self._from.policy(program).day(now)
+            following = touch.next_day(after, day)
+            if following:
+                self._arm(program, account, KIND, following)
+            return
+        raise Unavailable("STORAGE_UNAVAILABLE", "Others are always first", retry_after=1)
+
+    def _once(
+        self, program: str, account: str, side: Side, now: int, counts: Counts, live: Mapping[str, Live]
+    ) -> list[Journey]:
+        policy = self._from.policy(program)
+        day = policy.day(now)
+        running = [one for one in side.journeys if one.running]
+        if not any(one.due and one.due <= day for one in running):
+            return running
+        known = self._from.known(program, account, now)
+        if known is None:
+            return []
+        plan = touch.plan(self._ways(program, account, running, live), known.subject, day)
+        contact = self._from.contact_policy(program)
+
+        def decided(candidates: tuple[Candidate, ...]) -> tuple[tuple[Verdict, ...], Record]:
+            return decide(candidates, side.record, side.preferences, contact, policy.timezone, now)
+
+        verdicts, record = decided(plan.candidates)
+        actions = touch.actions(plan, verdicts)
+        member = known.subject.member
+        language = side.preferences.language or (member.language if member else "")
+        worded = {one.name: self._messages(program, account, one, language, now) for one in actions if one.channel}
+        refusals: dict[tuple[str, str], str] = {}
+        for action in actions:
+            if action.offer is not None and (why := self._from.give(program, account, action, now)):
+                refusals[action.way] = why
+        if refusals:
+            more, record = decided(touch.remaining(plan, verdicts, refusals))
+            verdicts, actions = (*verdicts, *more), touch.actions(plan, more)
+        settled = touch.settle(plan, verdicts, day, refusals)
+        messages = [
+            one
+            for action in actions
+            if action.channel
+            for one in worded.get(action.name) or self._messages(program, account, action, language, now)
+        ]
+        puts = [put for message, content, due in messages for put in self._from.puts(message, content, due)]
+        changed = (side.record, record) if record != side.record else None
+        self._store.go_on(program, account, settled.journeys, changed, puts)
+        self._handed += [
+            Handed(program, account, due, message.name)
+            for message, _, due in messages
+            if message.channel != INBOX and due <= now
+        ]
+        counts.sent += len([one for one in actions if one.channel])
+        counts.given += len([one for one in actions if one.offer is not None])
+        counts.left_out += len(settled.left)
+        self._cannot_be_told(program, account, running, verdicts, now)
+        by_key = {(one.campaign, one.occasion): one for one in running}
+        by_key |= {(one.campaign, one.occasion): one for one in settled.journeys}
+        return [*by_key.values()]
+
+    def hand_on(self) -> None:
+        """Have what is due sent at once. What is not handed on here is found by whoever looks for it."""
+        if self._handed:
+            handed, self._handed = self._handed, []
+            self._from.hand_on(handed)
+
+    def _ways(self, program: str, account: str, running: list[Journey], live: Mapping[str, Live]) -> list[Way]:
+        campaigns = [self.of_version(program, one.campaign, one.version) for one in running]
+        opened: Mapping[str, frozenset[str]] = {}
+        clicked: Mapping[str, frozenset[str]] = {}
+        if any(_OPENED & one.mentioned for one in campaigns):
+            opened, clicked = self._from.heard(program, account)
+        return [
+            Way(
+                campaign,
+                journey,
+                live[campaign.id].status.state if campaign.id in live else "cancelled",
+                opened.get(f"{campaign.id}.{journey.occasion}", frozenset()),
+                clicked.get(f"{campaign.id}.{journey.occasion}", frozenset()),
+            )
+            for campaign, journey in zip(campaigns, running, strict=True)
+        ]
+
+    def _messages(
+        self, program: str, account: str, action: Action, language: str, now: int
+    ) -> list[tuple[Message, Content, int]]:
+        """(message, in words, when it is due) of an action, and of its copy in the inbox."""
+        template = self.of_version(program, action.campaign, action.version).templates[action.template]
+        links, values = _linked(action, {one.name for one in template.variables if one.type == "link"})
+        spoken = language if language in LANGUAGES else DEFAULT_LANGUAGE
+        notice = Notice(str(action.told["wallet"]), int(action.told["upto"])) if "upto" in action.told else None
+        main = Message(
+            program=program,
+            account=account,
+            name=action.name,
+            channel=action.channel,
+            campaign=action.campaign,
+            occasion=action.occasion,
+            step=action.step,
+            variant=action.variant,
+            template=action.template,
+            version=action.version,
+            service=action.service,
+            at=now,
+            until=action.until,
+            channels=action.channels,
+            notice=notice,
+            links=links,
+        )
+        found = [main]
+        if action.inbox and action.channel != INBOX:
+            copied = name_of(action.campaign, action.occasion, action.step, INBOX)
+            found.append(replace(main, name=copied, channel=INBOX, notice=None))
+        worded = []
+        for one in found:
+            said = render(template, one.channel, spoken, {**values, UNSUBSCRIBE: UNSUBSCRIBE_PLACEHOLDER})
+            content = Content(said.subject, said.text, said.html, {key: str(value) for key, value in said.data.items()})
+            worded.append((one, content, action.send_at))
+        return worded
+
+    def _cannot_be_told(
+        self, program: str, account: str, running: list[Journey], verdicts: tuple[Verdict, ...], now: int
+    ) -> None:
+        """Points last until their owner was told, where that is promised; nobody waits for one who cannot be."""
+        for one in verdicts:
+            journey = next((it for it in running if (it.campaign, it.occasion) == _way(one)), None)
+            if one.blocked in _UNREACHED and journey is not None and "upto" in journey.told:
+                notice = Notice(str(journey.told["wallet"]), int(journey.told["upto"]))
+                name = name_of(one.candidate.campaign, one.candidate.occasion, one.candidate.step)
+                self._from.unreachable(program, account, notice, name, now)
+
+    # What came of it
+
+    def given(self, program: str, one: Participant, campaign: Campaign) -> Given:
+        """What a way came to, for who measures it."""
+        found = Given()
+        journey = self._store.way(program, one.account, campaign.id, one.occasion)
+        for noted in journey.noted if journey is not None else ():
+            step = campaign.step(noted.step)
+            if noted.offered and step is not None and step.offer is not None:
+                found.points += step.offer.numbers.get("points", 0)
+                found.reached = True
+            if noted.came == "sent":
+                found.messages[noted.channel] = found.messages.get(noted.channel, 0) + 1
+                found.reached = True
+            elif noted.came in ("blocked", "late"):
+                found.blocked[noted.why] = found.blocked.get(noted.why, 0) + 1
+        return found
+
+    def aside(self, program: str, campaign: str, step: str, account: str, error: Exception, now: int) -> None:
+        """Note a member that could not be seen to, and why."""
+        why = reason(error)
+        self._store.set_aside(program, campaign, Aside(step, account, why, now))
+        self._from.tell(program, step, why)
+
+    def _arm(self, program: str, account: str, kind: str, day: int) -> None:
+        self._from.arm(Timer(Chain(program, account, self._from.policy(program).wallets[0]), kind, day))
+
+
+def reason(error: Exception) -> str:
+    """Why somebody was set aside, without anything that is known of them."""
+    if isinstance(error, Problem):
+        return error.code
+    return "CORRUPT" if isinstance(error, Corrupt) else type(error).__name__
+
+
+def _way(verdict: Verdict) -> tuple[str, str]:
+    return verdict.candidate.campaign, verdict.candidate.occasion
+
+
+def _linked(action: Action, names: set[str]) -> tuple[tuple[str, ...], dict[str, Value]]:
+    """Where an action's links lead, and its variables with a placeholder for each."""
+    values, links = dict(action.variables), []
+    for name in sorted(names & values.keys()):
+        links.append(str(values[name]))
+        values[name] = link_placeholder(len(links) - 1)
+    return tuple(links), values

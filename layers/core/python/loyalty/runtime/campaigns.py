@@ -1,0 +1,183 @@
+"""Campaigns put together: what they need of members, the ledger, contacts, messages, and of the state machine."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from loyalty.campaigns.runs import Machine, Runs
+from loyalty.campaigns.service import Around, Campaigns
+from loyalty.campaigns.store import CampaignStore
+from loyalty.campaigns.touches import Known, Sources, Touches
+from loyalty.earning.offers import budget_name
+from loyalty.errors import Refused, Unavailable
+from loyalty.ledger.chain import Chain, Entry
+from loyalty.ledger.store import entry_of_item
+from loyalty.notifications.store import MessageStore, puts
+from loyalty.rules.leases import BudgetStore, put_of
+from loyalty.runtime import observability, wiring
+from loyalty.runtime.config import config
+from loyalty.table import keys
+from loyalty.values import Rate
+
+if TYPE_CHECKING:
+    from loyalty.campaigns.touch import Action
+    from loyalty.notifications.message import Handed, Notice
+    from loyalty.table.writes import Put
+
+PAGE: Final = 200
+_REFUSED: Final = {
+    "CAMPAIGN_BUDGET_EXHAUSTED": "budget",
+    "OFFERS_LIMIT_REACHED": "offers",
+    "ACCOUNT_FULL": "offers",
+    "ACCOUNT_CLOSED": "closed",
+}
+"""What an offer is refused for that no second try would change, and how a way says it."""
+_THOUSAND: Final = 1000
+
+
+@cache
+def store() -> CampaignStore:
+    return CampaignStore(wiring.table())
+
+
+@cache
+def touches() -> Touches:
+    return Touches(
+        store(),
+        Sources(
+            policy=wiring.policy,
+            contact_policy=wiring.contact_policy,
+            known=_known,
+            member=lambda program, account: wiring.member_store().get(program, account),
+            arm=lambda timer: wiring.timers().put(timer),
+            give=_give,
+            puts=puts,
+            hand_on=_hand_on,
+            heard=_heard,
+            unreachable=_unreachable,
+            tell=_tell,
+        ),
+    )
+
+
+@cache
+def runs() -> Runs:
+    from loyalty.runtime.outbound import call_back, start_execution
+
+    def start(name: str, given: dict[str, object]) -> None:
+        start_execution(config().campaign_machine, name, given)
+
+    return Runs(
+        store(), touches(), wiring.policy, wiring.contact_policy, _entries, Machine(start, call_back), _point_cost
+    )
+
+
+@cache
+def campaigns() -> Campaigns:
+    from loyalty.segments.store import SegmentStore
+
+    budgets = BudgetStore(wiring.table())
+
+    def segments(program: str) -> tuple[str, ...]:
+        known, _ = SegmentStore(wiring.table()).segments(program)
+        return tuple(one.id for one in known.segments) if known is not None else ()
+
+    def budget(program: str, campaign: str, points: int) -> "Put":
+        name = budget_name(campaign)
+        return put_of(program, name, points, budgets.get(program, name))
+
+    return Campaigns(store(), touches(), runs(), Around(wiring.policy, segments, budget))
+
+
+def _known(program: str, account: str, now: int) -> Known | None:
+    found = wiring.audiences().known(program, account, now)
+    return None if found is None else Known(found.subject, found.standing, found.number)
+
+
+def _entries(chain: Chain, number: int) -> Iterator[Entry]:
+    """What was written to a chain behind entry ``number``, oldest first."""
+    after: str | None = keys.entry(number) if number else None
+    while True:
+        items, after = wiring.table().page(keys.chain(*chain), limit=PAGE, after=after, consistent=False)
+        yield from (entry_of_item(item) for item in items)
+        if after is None:
+            return
+
+
+def _give(program: str, account: str, action: "Action", now: int) -> str:
+    """Give what a step offers, once; why it was refused, "" when it was given, now or before."""
+    offer, offers = action.offer, wiring.offers()
+    if offer is None:
+        return ""
+    try:
+        if offer.kind == "points":
+            budget = touches().of_version(program, action.campaign, action.version).budget
+            offers.grant_points(
+                program,
+                account,
+                action.reference,
+                action.campaign,
+                offer.numbers["points"],
+                offer.numbers.get("expires_days"),
+                budget_name(action.campaign) if budget is not None else "",
+                now,
+            )
+        else:
+            multiplier = Rate.of(offer.numbers["multiply"], _THOUSAND)
+            offers.grant_multiplier(
+                program,
+                account,
+                action.reference,
+                action.campaign,
+                multiplier,
+                action.day,
+                action.offer_until,
+                now,
+            )
+    except Refused as problem:
+        if problem.code not in _REFUSED:
+            raise
+        return _REFUSED[problem.code]
+    return ""
+
+
+def _hand_on(handed: "list[Handed]") -> None:
+    """What the queue does not take now is found by whoever looks for what is due."""
+    try:
+        wiring.hand_on(handed)
+    except Unavailable as error:
+        observability.failure("hand_on", error)
+
+
+def _heard(program: str, account: str) -> tuple[Mapping[str, frozenset[str]], Mapping[str, frozenset[str]]]:
+    """By way of a member, the steps whose messages were opened, and those whose links were followed."""
+    found: dict[str, dict[str, set[str]]] = {"opened": {}, "clicked": {}}
+    for message in MessageStore(wiring.table()).of_member(program, account):
+        for fact, ways in found.items():
+            if fact in message.facts or (fact == "opened" and "clicked" in message.facts):
+                ways.setdefault(f"{message.campaign}.{message.occasion}", set()).add(message.step)
+    opened, clicked = ({way: frozenset(steps) for way, steps in ways.items()} for ways in found.values())
+    return opened, clicked
+
+
+def _unreachable(program: str, account: str, notice: "Notice", name: str, now: int) -> None:
+    wiring.notifications().unreachable(program, account, notice, name, now)
+
+
+def _tell(program: str, step: str, why: str) -> None:
+    observability.count("MembersSetAside", now_ms=int(time.time() * _THOUSAND), program=program, step=step, reason=why)
+
+
+def _point_cost(program: str) -> int:
+    """What a point costs, in thousandths of the minor unit; 0 where nobody says."""
+    return wiring.worth(program, _THOUSAND) or 0
+
+
+def plain(counts: object) -> dict[str, Any]:
+    """Counts as JSON data, for the log."""
+    import msgspec
+
+    found: dict[str, Any] = json.loads(msgspec.json.encode(counts))
+    return found
