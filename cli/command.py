@@ -10,7 +10,21 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from cli import campaigns, churn, clients, clock, members, night, program, publishing, rules, segments, simulate, tiers
+from cli import (
+    campaigns,
+    churn,
+    clients,
+    clock,
+    members,
+    messages,
+    night,
+    program,
+    publishing,
+    rules,
+    segments,
+    simulate,
+    tiers,
+)
 from cli.api import Api
 from cli.redrive import redrive
 from cli.target import LOCAL_STACK, CommandError, aws, target
@@ -83,6 +97,8 @@ def parser() -> argparse.ArgumentParser:
             required=True, metavar="WHAT"
         )
     )
+    what = commands.add_parser("messages", help="what members were told").add_subparsers(required=True, metavar="WHAT")
+    messages.register(what)
     _night(commands)
     _bootstrap(commands)
     return whole

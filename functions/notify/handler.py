@@ -18,7 +18,8 @@ def send(body: str, wall: int) -> dict[str, int]:
     which = handed_of(body)
     del wall  # of the batch: the ones before may have taken a while, and a claim is as old as it is
     wall = int(time.time())
-    return {notifications().send(which, moment(which.program, wall), wall): 1}
+    outcome = notifications().send(which, moment(which.program, wall), wall)
+    return {"given_up" if outcome == "failed" else outcome: 1}  # "failed" are messages of the queue
 
 
 _serve = serve_queue("notify", send)

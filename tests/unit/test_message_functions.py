@@ -276,6 +276,16 @@ def test_what_has_failed_is_shown_and_tried_anew(post: Post) -> None:
     post.call("POST /v1/messages/redrive", {"cursor": "nonsense"}, status=400)
 
 
+def test_what_cannot_be_sent_is_given_up_and_is_no_failure_of_the_batch(
+    post: Post, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(senders, "channels", lambda _: {})
+    one = post.write()
+    assert post.deliver() == {"batchItemFailures": []}
+    assert post.state(one) == "failed"
+    assert '"given_up":1' in capsys.readouterr().out
+
+
 def test_a_message_that_waits_or_never_was_is_not_found(post: Post) -> None:
     one = post.write()
     for text in (one.id, "msg_x"):
