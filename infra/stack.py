@@ -1,4 +1,6 @@
-"""The stack: one, so that rule, queue, function and table never wait for one another across stacks."""
+"""The stack: one, so that rule, queue, function and table never wait for one another across stacks. What watches it is
+another, in `infra.watch`.
+"""
 
 from aws_cdk import Acknowledgment, CfnOutput, Stack, Validations
 from aws_cdk import aws_kms as kms
@@ -140,40 +142,9 @@ class LoyaltyStack(Stack):
             if one.knows_its_address:
                 functions[one.name].add_environment("PUBLIC_URL", api.url)
 
-        alarms = Alarms(self, "Alarms", stage=stage, prefix=prefix, key=known_key)
-        for one in CATALOGUE:
-            alarms.function(
-                one.name,
-                functions[one.name],
-                timeout_s=one.timeout_s,
-                answers_people=isinstance(one.trigger, Http | Authorizer),
-            )
-        for name in followers:
-            alarms.stream(name, functions[name])
-            alarms.dead_letters(f"{name}-failures", parts.failures[name])
-        for name, work in parts.queues.items():
-            alarms.queue(name, work.queue)
-            alarms.dead_letters(f"{name}-dead-letters", work.dead_letters)
-        alarms.api(api.http)
-        alarms.failures()
-        alarms.rules(stage.name)
-        alarms.night(night.machine.attr_arn)
-        alarms.table(parts.table)
-
-        dashboard(
-            self,
-            prefix,
-            alarms=alarms.all,
-            api=api.http,
-            functions=functions,
-            streams=followers,
-            queues={
-                **{name: work.queue for name, work in parts.queues.items()},
-                **{f"{name} dead letters": work.dead_letters for name, work in parts.queues.items()},
-                **parts.failures,
-            },
-            table=parts.table,
-        )
+        self.api = api.http
+        self.table = parts.table
+        self.key_arn = key.key_arn
 
         for name, value in {
             "ApiUrl": api.url,

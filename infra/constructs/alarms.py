@@ -9,10 +9,8 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.constructs.logs import FAILURES
@@ -30,9 +28,44 @@ COUNTED = {
     "RulesDegraded": "A rule set serves that is not the artifact of the version in force",
     "RuleFailures": "A rule could not be worked out for a purchase or an event, and gave nothing",
     "TimersSetAside": "A night could not see to an account; it comes again the next night",
+    "MembersSetAside": "A campaign could not see to a member; a redrive takes it up",
     "BudgetExhausted": "A campaign has used up its budget",
+    "WebhookOff": "A partner's webhook took nothing for days, and was switched off",
     "ChannelsMisconfigured": "The secret of the channels is wrong; what it last said serves",
 }
+
+
+WAITING = "ApproximateNumberOfMessagesVisible"
+
+
+def function_metric(
+    function: str, metric: str, statistic: str, *, period: Duration | None = None, label: str | None = None
+) -> cloudwatch.Metric:
+    """A metric of the function of that name."""
+    dimensions = {"FunctionName": function}
+    return cloudwatch.Metric(
+        namespace="AWS/Lambda",
+        metric_name=metric,
+        dimensions_map=dimensions,
+        statistic=statistic,
+        period=period,
+        label=label,
+    )
+
+
+def queue_metric(
+    queue: str, metric: str, *, period: Duration | None = None, label: str | None = None
+) -> cloudwatch.Metric:
+    """A metric of the queue of that name, the greatest of each period."""
+    dimensions = {"QueueName": queue}
+    return cloudwatch.Metric(
+        namespace="AWS/SQS",
+        metric_name=metric,
+        dimensions_map=dimensions,
+        statistic="Maximum",
+        period=period,
+        label=label,
+    )
 
 
 def _words(name: str) -> list[str]:
@@ -67,15 +100,24 @@ class Alarms(Construct):
         if stage.alarm_email:
             self.topic.add_subscription(subscriptions.EmailSubscription(stage.alarm_email))
 
-    def function(self, name: str, function: lambda_.IFunction, *, timeout_s: int, answers_people: bool) -> None:
-        """Errors and throttles; for a function somebody waits for, also a slow hundredth."""
-        self._alarm(f"{name}-errors", function.metric_errors(period=_FIVE), 1, "The function raised or ran out of time")
-        self._alarm(f"{name}-throttles", function.metric_throttles(period=_FIVE), 1, "More calls than may run at once")
+    def function(self, name: str, function: str, *, timeout_s: int, answers_people: bool) -> None:
+        """Errors; for a function somebody waits for, also a slow hundredth."""
+        self._alarm(
+            f"{name}-errors",
+            function_metric(function, "Errors", "Sum", period=_FIVE),
+            1,
+            "The function raised or ran out of time",
+        )
         if answers_people:
-            slow = function.metric_duration(period=_FIVE, statistic="p99")
+            slow = function_metric(function, "Duration", "p99", period=_FIVE)
             self._alarm(
                 f"{name}-slow", slow, timeout_s * 1000 * 0.3, "p99 beyond 30 % of the timeout, in ms", periods=3
             )
+
+    def throttles(self) -> None:
+        """Calls refused for their number: how many may run at once is the account's to say, and no one function's."""
+        refused = cloudwatch.Metric(namespace="AWS/Lambda", metric_name="Throttles", statistic="Sum", period=_FIVE)
+        self._alarm("throttles", refused, 1, "More calls of functions than may run at once")
 
     def failures(self) -> None:
         """Errors that a function wrote down, whether it then raised or answered its caller."""
@@ -94,22 +136,22 @@ class Alarms(Construct):
             )
             self._alarm("-".join(_words(metric)), counted, 1, meaning)
 
-    def stream(self, name: str, function: lambda_.IFunction) -> None:
+    def stream(self, name: str, function: str) -> None:
         """How old the record is that the function is at."""
-        age = function.metric("IteratorAge", statistic="Maximum", period=_MINUTE)
+        age = function_metric(function, "IteratorAge", "Maximum", period=_MINUTE)
         self._alarm(f"{name}-behind", age, 300_000, "Five minutes behind the table's stream, in ms", periods=5)
 
-    def dead_letters(self, name: str, queue: sqs.IQueue) -> None:
-        """Anything at all on a queue of failures."""
-        waiting = queue.metric_approximate_number_of_messages_visible(period=_MINUTE, statistic="Maximum")
+    def dead_letters(self, name: str, queue: str) -> None:
+        """Anything at all on the queue of failures of that name."""
+        waiting = queue_metric(queue, WAITING, period=_MINUTE)
         self._alarm(name, waiting, 1, "Something could not be processed; look, mend, redrive")
 
-    def queue(self, name: str, queue: sqs.IQueue) -> None:
-        """How long the oldest message has been waiting."""
-        age = queue.metric_approximate_age_of_oldest_message(period=_MINUTE, statistic="Maximum")
+    def queue(self, name: str, queue: str) -> None:
+        """How long the oldest message of the queue of that name has been waiting."""
+        age = queue_metric(queue, "ApproximateAgeOfOldestMessage", period=_MINUTE)
         self._alarm(f"{name}-waiting", age, 900, "The oldest message is 15 minutes old, in s", periods=3)
 
-    def api(self, api: apigw.IHttpApi) -> None:
+    def api(self, api: apigw.HttpApi) -> None:
         """Answers that are our fault, and slow ones."""
         errors = api.metric_server_error(period=_FIVE, statistic="Sum")
         self._alarm("api-5xx", errors, 5, "The API answered 5xx")
@@ -130,6 +172,21 @@ class Alarms(Construct):
                 period=_FIVE,
             )
             self._alarm("-".join(["night", *_words(metric)[1:]]), failed, 1, meaning)
+
+    def campaigns(self, machine: str) -> None:
+        """A campaign's run that was not brought to its end: it stands still until it is redriven."""
+        for metric, meaning in {
+            "ExecutionsFailed": "A campaign's run failed: look, mend, redrive",
+            "ExecutionsTimedOut": "A campaign's run took more than a year",
+        }.items():
+            failed = cloudwatch.Metric(
+                namespace="AWS/States",
+                metric_name=metric,
+                dimensions_map={"StateMachineArn": machine},
+                statistic="Sum",
+                period=_FIVE,
+            )
+            self._alarm("-".join(["campaigns", *_words(metric)[1:]]), failed, 1, meaning)
 
     def table(self, table: dynamodb.Table) -> None:
         """Reads or writes refused for their number, and errors of DynamoDB itself."""

@@ -6,9 +6,9 @@ from aws_cdk import Duration
 from aws_cdk import aws_apigatewayv2 as apigw
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
+
+from infra.constructs.alarms import WAITING, function_metric, queue_metric
 
 _PERIOD = Duration.minutes(5)
 
@@ -25,12 +25,12 @@ def dashboard(
     *,
     alarms: list[cloudwatch.Alarm],
     api: apigw.HttpApi,
-    functions: Mapping[str, lambda_.Function],
+    functions: Mapping[str, str],
     streams: Sequence[str],
-    queues: Mapping[str, sqs.IQueue],
+    queues: Mapping[str, str],
     table: dynamodb.Table,
 ) -> cloudwatch.Dashboard:
-    """``streams`` names the functions that follow the table."""
+    """Names of functions and queues by what to call them; ``streams`` are the functions that follow the table."""
     page = cloudwatch.Dashboard(scope, "Dashboard", dashboard_name=prefix, default_interval=Duration.hours(3))
     page.add_widgets(
         cloudwatch.AlarmStatusWidget(title="Alarms", alarms=[*alarms], width=24, height=6),
@@ -44,20 +44,22 @@ def dashboard(
         _graph("Latency, ms", [api.metric_latency(statistic=level, label=level) for level in ("p50", "p90", "p99")]),
     )
     page.add_widgets(
-        _graph("Function errors", [one.metric_errors(label=name) for name, one in functions.items()]),
+        _graph(
+            "Function errors", [function_metric(one, "Errors", "Sum", label=name) for name, one in functions.items()]
+        ),
         _graph(
             "Function duration p99, ms",
-            [one.metric_duration(statistic="p99", label=name) for name, one in functions.items()],
+            [function_metric(one, "Duration", "p99", label=name) for name, one in functions.items()],
         ),
     )
     page.add_widgets(
         _graph(
             "Behind the table's stream, ms",
-            [functions[name].metric("IteratorAge", statistic="Maximum", label=name) for name in streams],
+            [function_metric(functions[name], "IteratorAge", "Maximum", label=name) for name in streams],
         ),
         _graph(
             "Messages waiting",
-            [one.metric_approximate_number_of_messages_visible(label=name) for name, one in queues.items()],
+            [queue_metric(queue, WAITING, label=name) for name, queue in queues.items()],
         ),
     )
     page.add_widgets(

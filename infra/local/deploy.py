@@ -40,7 +40,16 @@ def deploy(place: Place) -> bool:
     if not _stack(place, "CDKToolkit"):
         _cdk(place, place.folder, "bootstrap", f"aws://{ACCOUNT}/{REGION}")  # away from cdk.json: no need to synthesise
     _cdk(
-        place, ROOT, "deploy", STACK, "--method", "direct", "--require-approval", "never", "--context", f"stage={STAGE}"
+        place,
+        ROOT,
+        "deploy",
+        "--all",
+        "--method",
+        "direct",
+        "--require-approval",
+        "never",
+        "--context",
+        f"stage={STAGE}",
     )
     place.api_file.write_text(f"{outputs(place)['ApiId']}.execute-api.127.0.0.1\n")
     client(place, "ssm").put_parameter(Name=_PARAMETER, Value=wanted, Type="String", Overwrite=True)

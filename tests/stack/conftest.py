@@ -10,12 +10,12 @@ from aws_cdk import App
 
 from infra.settings import Stage, read_stage
 from infra.stack import LoyaltyStack
+from infra.watch import WatchStack
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTEXT: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
 _BUNDLE = "aws:cdk:bundling-stacks"
 STAGES = tuple(CONTEXT["stages"])
-
 Resource = dict[str, Any]
 
 
@@ -24,11 +24,20 @@ class Synthesised(NamedTuple):
 
     stage: Stage
     stack: LoyaltyStack
+    watch: WatchStack
     template: dict[str, Any]
+    watching: dict[str, Any]
+
+    @property
+    def resources(self) -> dict[str, Resource]:
+        """Of both stacks, by logical id."""
+        both: dict[str, Resource] = {**self.template["Resources"], **self.watching["Resources"]}
+        assert len(both) == len(self.template["Resources"]) + len(self.watching["Resources"])
+        return both
 
     def all(self, kind: str) -> dict[str, Resource]:
         """Resources of type ``AWS::…``, by logical id."""
-        found = {name: one for name, one in self.template["Resources"].items() if one["Type"] == kind}
+        found = {name: one for name, one in self.resources.items() if one["Type"] == kind}
         assert found, f"no {kind}"
         return found
 
@@ -43,7 +52,7 @@ class Synthesised(NamedTuple):
 
     def statements(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every statement of every policy there is, of roles and of resources, with the resource it stands in."""
-        for name, resource in self.template["Resources"].items():
+        for name, resource in self.resources.items():
             for document in _documents(resource.get("Properties", {})):
                 for statement in document["Statement"]:
                     yield name, statement
@@ -86,11 +95,20 @@ def synthesised(synthesised_folder: Path) -> dict[str, Synthesised]:
         outdir=str(synthesised_folder),
         analytics_reporting=False,
     )
-    stacks = {name: LoyaltyStack(app, f"loyalty-{name}", stage=read_stage(CONTEXT["stages"], name)) for name in STAGES}
+    stages = {name: read_stage(CONTEXT["stages"], name) for name in STAGES}
+    stacks = {name: LoyaltyStack(app, f"loyalty-{name}", stage=stage) for name, stage in stages.items()}
+    watches = {
+        name: WatchStack(app, f"loyalty-{name}-watch", stage=stage, watched=stacks[name])
+        for name, stage in stages.items()
+    }
     assembly = app.synth()
     return {
         name: Synthesised(
-            read_stage(CONTEXT["stages"], name), stack, assembly.get_stack_by_name(stack.stack_name).template
+            stages[name],
+            stack,
+            watches[name],
+            assembly.get_stack_by_name(stack.stack_name).template,
+            assembly.get_stack_by_name(watches[name].stack_name).template,
         )
         for name, stack in stacks.items()
     }

@@ -20,12 +20,19 @@ def test_cfn_lint_has_nothing_to_say(name: str, synthesised: dict[str, Synthesis
     cfnlint = import_module("cfnlint.api")  # it ships no types
     # W3005: the CDK writes down a dependency that a reference implies already.
     rules = cfnlint.ManualArgs(regions=["eu-central-1"], ignore_checks=["W3005"])
-    found = cfnlint.lint(json.dumps(synthesised[name].template), config=rules)
+    both = (synthesised[name].template, synthesised[name].watching)
+    found = [match for template in both for match in cfnlint.lint(json.dumps(template), config=rules)]
     assert [f"{match.rule.id} {match.path}: {match.message}" for match in found] == []
 
 
 def test_cdk_nag_finds_nothing_that_is_not_acknowledged(stage: Synthesised) -> None:
     assert _findings(stage.stack) == []
+    assert _findings(stage.watch) == []
+
+
+def test_a_stack_has_room_for_more_resources_than_it_has(stage: Synthesised) -> None:
+    # CloudFormation takes 500; what would be one too many is better known here than at a deployment.
+    assert max(len(template["Resources"]) for template in (stage.template, stage.watching)) <= 470
 
 
 def test_cdk_nag_does_look() -> None:

@@ -30,17 +30,18 @@ def test_every_queue_has_an_alarm(stage: Synthesised) -> None:
     watched: set[Any] = set()
     for alarm in stage.properties("AWS::CloudWatch::Alarm").values():
         if alarm["Namespace"] == "AWS/SQS":
-            watched.update(dimension["Value"]["Fn::GetAtt"][0] for dimension in alarm["Dimensions"])
-    assert watched == set(stage.all("AWS::SQS::Queue"))
+            watched.update(dimension["Value"] for dimension in alarm["Dimensions"])
+    assert watched == {queue["QueueName"] for queue in stage.properties("AWS::SQS::Queue").values()}
 
 
 def test_one_message_on_a_dead_letter_queue_is_an_alarm(stage: Synthesised) -> None:
     alarmed = {
-        alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
+        alarm["Dimensions"][0]["Value"]
         for alarm in stage.properties("AWS::CloudWatch::Alarm").values()
         if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible" and alarm["Threshold"] == 1
     }
-    assert alarmed == _dead_letter_queues(stage)
+    queues = stage.properties("AWS::SQS::Queue")
+    assert alarmed == {queues[name]["QueueName"] for name in _dead_letter_queues(stage)}
 
 
 def test_every_queue_is_encrypted_and_keeps_for_a_fortnight(stage: Synthesised) -> None:
