@@ -182,7 +182,7 @@ _RULES = Access((QUERY, GET), (RULES,))
 _DUE = (Access((QUERY, GET, PUT), (TIMERS,)), Access((PUT,), (NIGHTS,)))
 """What is due is read, armed anew, or set aside with its reason."""
 
-_NOTICES = (_LEDGER, _ACCOUNT, _ALERT, Access((GET, PUT), (JOURNEYS, CONTACT_POLICIES)))
+_NOTICES = (_LEDGER, _ALERT, Access((GET,), (POLICIES,)), Access((GET, PUT), (JOURNEYS, CONTACT_POLICIES)))
 """Messages as they come along, what their channels bring, and the ledger, which hears of what the member was told."""
 
 _IN_SEGMENTS = Access((GET,), (PROFILES,))
@@ -448,7 +448,12 @@ CATALOGUE: tuple[Function, ...] = (
         "inbox",
         "Messages: read, followed, tried anew",
         Http(),
-        table=(*_NOTICES, Access((QUERY,), (JOURNEYS,)), Access((QUERY, GET, PUT, DELETE), (OUTGOING,))),
+        table=(
+            *_NOTICES,
+            Access((QUERY,), (JOURNEYS,)),
+            Access((QUERY, GET, PUT, DELETE), (OUTGOING,)),
+            Access((GET,), (MEMBERS,)),
+        ),
         signs=True,
         sends_to="notify",
         knows_its_address=True,

@@ -152,6 +152,11 @@ def test_entries_are_never_changed_or_deleted() -> None:
                 assert set(access.actions) <= READS | {"dynamodb:PutItem"}, one.name
 
 
+def test_only_who_sends_and_who_takes_them_down_may_read_where_members_are_reached() -> None:
+    readers = {one.name for one in CATALOGUE for access in one.table if ADDRESSES in access.partitions}
+    assert readers == {"contacts", "notify"}
+
+
 def test_patterns_match_their_own_partitions_and_no_others() -> None:
     assert CHAINS == "*#L#*"
     assert CLIENTS == "*#C"

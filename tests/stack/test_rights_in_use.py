@@ -32,7 +32,7 @@ from loyalty.channels.channel import Outcome
 from loyalty.churn.model import Purchasing
 from loyalty.churn.parameters import Parameters, Quality
 from loyalty.ledger.service import Ledger
-from loyalty.notifications.message import Content, Message, Notice, link_placeholder
+from loyalty.notifications.message import INBOX, Content, Message, Notice, link_placeholder
 from loyalty.notifications.store import MessageStore
 from loyalty.routes import ROUTES
 from loyalty.runtime import wiring
@@ -443,7 +443,7 @@ def _keep_in_touch(day: Day, member: str) -> None:
 def _write_to(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages: sent, put off, failed, tried anew, followed, reported; one of them is owed before points end."""
     waiting: list[dict[str, Any]] = []
-    provider = Provider("sms")
+    provider, mail = Provider("sms"), Provider("email")
 
     def take(queue: str, batch: list[dict[str, Any]]) -> list[int]:
         del queue
@@ -461,33 +461,42 @@ def _write_to(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
             import_module("functions.dispatch.handler").lambda_handler({}, None)
 
     monkeypatch.setattr("loyalty.runtime.messages.send_batch", take)
-    monkeypatch.setattr("loyalty.runtime.senders.channels", lambda _: {"sms": provider})
+    monkeypatch.setattr("loyalty.runtime.senders.channels", lambda _: {"sms": provider, "email": mail})
     store, now = MessageStore(day.confined.table), int(time.time())
     reached = {"consents": {"sms": True}, "addresses": {"phone": "+4915112345678"}}
     day.ask("shop", "PUT /v1/members/{id}/contact", reached, id=member, status=200)
 
     def write(step: str, channel: str = "sms", ends: int = 0) -> Message:
         notice = Notice("points", ends) if ends else None
-        one = message(1, channel, account=member, name=f"hello.1.{step}", at=now, links=("https://x.y",), notice=notice)
+        fields = {"account": member, "name": f"hello.1.{step}", "links": ("https://x.y",), "notice": notice}
+        one = message(1, channel, at=now, service=bool(ends), **fields)
         store.put_new(one, Content("Hello", link_placeholder(0)), now)
         return one
 
-    soon = datetime.now(UTC) + timedelta(days=5)
-    for _ in range(2):
-        grant = {"points": 100, "reason": "test", "expires_at": soon.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    ends = [datetime.now(UTC) + timedelta(days=days) for days in (5, 6, 7)]
+    grant: dict[str, Any] = {}
+    for end in ends:
+        grant = {"points": 100, "reason": "test", "expires_at": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
         day.ask("operator", "POST /v1/members/{id}/adjustments", grant, id=member)
-    sent, late = write("a", ends=int(soon.timestamp()) - 60), write("b")
-    lying = write("c", "inbox", int(soon.timestamp()) + 60)
+    first, second, third = (int(end.timestamp()) for end in ends)
+    sent, late, mailed, lying = (
+        write("a", "sms", first),
+        write("b"),
+        write("e", "email", second),
+        write("c", INBOX, third),
+    )
     dispatch()
     provider.answers = [Outcome("accepted", "1"), *[Outcome("later", code="busy", retry_after_s=90_000)]]
     with monkeypatch.context() as mid:
         mid.setattr("loyalty.notifications.store.MessageStore.done", _nothing)
         drain("notify", *waiting)
+    day.ask("operator", "POST /v1/members/{id}/adjustments", grant, id=member)
     drain("notify", *waiting)  # the queue delivers again what was delivered
     waiting.clear()
     for fact in ("delivered", "bounced"):
-        for one in (sent, sent):
+        for one in (sent, mailed, mailed):
             drain("delivery", {"program": PROGRAM, "message": one.id, "event": fact})
+            day.ask("operator", "POST /v1/members/{id}/adjustments", grant, id=member)
     put_off = write("d")
     dispatch()
     provider.answers = [Outcome("later", code="busy")]
@@ -501,6 +510,7 @@ def _write_to(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         where = {"id": member, "message": lying.id}
         day.ask("shop", "POST /v1/members/{id}/inbox/{message}/read", status=200, **where)
+        day.ask("operator", "POST /v1/members/{id}/adjustments", grant, id=member)
     link = provider.got[0].rendered.text
     for address in (text, link):
         event = {
