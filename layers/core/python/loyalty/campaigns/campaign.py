@@ -95,7 +95,7 @@ ENTRY: Final[tuple[Fact, ...]] = (
     _whole("entry.years", "whole years as a member", "入会周年数", nullable=True, high=1_000),
     Fact("entry.segment", _O, "text", "segment entered", "进入的人群"),
 )
-TOLD: Final[Mapping[str, frozenset[str]]] = {
+TOLD: Final[Mapping[Enter, frozenset[str]]] = {
     "": frozenset(),
     "member.enrolled": frozenset(),
     "churn.risk_detected": frozenset({"entry.silent_days", "entry.alive"}),
