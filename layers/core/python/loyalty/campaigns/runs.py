@@ -234,12 +234,19 @@ class Runs:
         arms: dict[str, ArmSums] = {}
         for one in self._store.participants(batch):
             until = one.at + campaign.window_days * DAY
-            if until > now and campaign.audience.enter:
+            if (until > now and campaign.audience.enter) or not self._first(campaign, one):
                 continue
             counts.looked += 1
-            chain = Chain(batch.program, one.account, program.wallets[0])
-            found = outcome(self._entries(chain, one.number), one.at, until)
-            given = self._touches.given(batch.program, one, campaign) if one.treated else None
+            try:
+                chain = Chain(batch.program, one.account, program.wallets[0])
+                found = outcome(self._entries(chain, one.number), one.at, until)
+                given = self._touches.given(batch.program, one, campaign) if one.treated else None
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - who cannot be read is measured in no group; the others are
+                self._touches.aside(batch.program, batch.campaign, "measure", one.account, error, now)
+                counts.aside += 1
+                continue
             sums = arms.setdefault(one.group, ArmSums())
             if given is None:
                 sums.count(found)
@@ -247,6 +254,15 @@ class Runs:
                 sums.count(found, given.points, given.messages, given.blocked, given.reached)
         self._store.put_sums(batch, arms)
         return counts
+
+    def _first(self, campaign: Campaign, one: Participant) -> bool:
+        """Whether it is the member's first time. Any other is in the same group, overlaps with it, and may have come
+        about because of it: it would count one member as two.
+        """
+        if campaign.repeat == "once":
+            return True
+        times = self._store.occasions(campaign.program, campaign.id, one.account)
+        return min((other.at, other.occasion) for other in times) == (one.at, one.occasion)
 
     def finish(self, plan: Plan, measurer: Measurer, now: int) -> Report | None:
         """Report on a look; after the last one the campaign is finished. None when that is done already."""
@@ -265,6 +281,8 @@ class Runs:
             campaign.window_days,
             tuple(one.id for one in campaign.variants) or ("treated",),
             looks=run.looks_planned(campaign),
+            smallest=campaign.smallest,
+            margin_permille=campaign.margin_permille,
             point_cost=self._point_cost(plan.program),
             message_costs=dict(policy.costs),
         )

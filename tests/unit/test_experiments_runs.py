@@ -1,0 +1,92 @@
+"""What a run measures: a member once, and nobody who cannot be read."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from loyalty.campaigns.store import CampaignStore
+from loyalty.errors import Corrupt
+from loyalty.runtime import campaigns as deployed
+from tests.unit.campaigning import DAY, World
+from tests.unit.running import PROGRAM
+
+SOURCE = """\
+program: grocer
+templates:
+  hello:
+    sms: {en: "Welcome back", zh: "欢迎回来"}
+campaigns:
+  again:
+    name: {en: Again, zh: 再来}
+    goal: {en: One more purchase, zh: 再买一次}
+    metric: spend
+    margin: 25%
+    smallest: "2.00"
+    window_days: 20
+    audience: {enter: churn.risk_detected}
+    repeat: {after_days: 5}
+    calendar: {from: 2026-01-01, until: UNTIL}
+    channels: [sms]
+    control: 50
+    steps:
+      hello: {day: 0, message: hello}
+"""
+
+
+def world_of(monkeypatch: pytest.MonkeyPatch, members: int) -> tuple[World, list[str]]:
+    world = World(monkeypatch, currency="EUR")
+    accounts = [world.enrol(number) for number in range(members)]
+    last = datetime.fromtimestamp(world.now, UTC).date() + timedelta(days=12)
+    world.hand_in(SOURCE.replace("UNTIL", last.isoformat()))
+    assert world.act("start", "again").body["state"] == "running"
+    return world, accounts
+
+
+def alerted(world: World, account: str, number: int) -> None:
+    detail: dict[str, Any] = {"event_id": f"evt_{account}-{number}", "account": account, "member": account}
+    at = datetime.fromtimestamp(world.now, UTC).isoformat()
+    world.enter("churn.risk_detected", {**detail, "occurred_at": at, "silent_days": 40})
+
+
+def report(world: World) -> dict[str, Any]:
+    world.now += 40 * DAY
+    world.hour()
+    reports = world.ask("GET /v1/campaigns/{id}/report", id="again").body["reports"]
+    assert reports[-1]["report"]["final"]
+    found: dict[str, Any] = reports[-1]["report"]
+    return found
+
+
+def test_who_takes_part_again_is_measured_the_first_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, accounts = world_of(monkeypatch, 12)
+    for number, account in enumerate(accounts):
+        alerted(world, account, number)
+    world.now += 7 * DAY
+    for number, account in enumerate(accounts[:8]):
+        alerted(world, account, 100 + number)
+    assert len(world.items("participant")) == 20
+    found = report(world)
+    assert sum(arm["members"] for arm in found["arms"]) == 12
+    assert found["effect"]["treated_members"] + found["effect"]["control_members"] == 12
+    assert found["effect"]["sought"] == 200.0
+    assert found["money"]["brought"] == 0.0, "the margin is known"
+
+
+def test_a_member_who_cannot_be_read_is_set_aside_and_the_others_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, accounts = world_of(monkeypatch, 6)
+    for number, account in enumerate(accounts):
+        alerted(world, account, number)
+    read = deployed._entries  # noqa: SLF001 - what the deployment reads chains with
+
+    def broken(chain: Any, number: int) -> Any:
+        if chain.account == accounts[2]:
+            raise Corrupt("entry 1: unreadable")
+        return read(chain, number)
+
+    monkeypatch.setattr(deployed, "_entries", broken)
+    deployed.runs.cache_clear()
+    found = report(world)
+    assert sum(arm["members"] for arm in found["arms"]) == 5
+    (aside,), _ = CampaignStore(world.running.table).aside(PROGRAM, "again", 10, None)
+    assert (aside.step, aside.what, aside.reason) == ("measure", accounts[2], "CORRUPT")
