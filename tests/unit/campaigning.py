@@ -7,6 +7,7 @@ Whatever is delivered is delivered as often as ``deliveries`` says; ``kill`` sta
 import json
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -169,7 +170,7 @@ class World:
             for token in tokens:
                 execution = self.callers.pop(token, None)
                 if execution is not None and execution.token == token:
-                    self._count(execution, lambda it=execution: it.go_on({}))
+                    self._count(execution, partial(execution.go_on, {}))
 
     def _run(self, name: str, execution: Execution) -> None:
         self.executions[name] = execution

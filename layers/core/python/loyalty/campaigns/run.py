@@ -235,7 +235,7 @@ def gathered(campaign: Campaign) -> bool:
 def looks_planned(campaign: Campaign) -> int:
     """How many looks there may be before the end: those that lie within the last member's window."""
     if campaign.audience.frozen:
-        return 0
+        return min(MOST_LOOKS, (campaign.window_days - 1) // LOOK_DAYS)
     if not campaign.calendar.last or not campaign.calendar.first:
         return MOST_LOOKS
     span = campaign.calendar.last + campaign.window_days - campaign.calendar.first
@@ -243,10 +243,13 @@ def looks_planned(campaign: Campaign) -> int:
 
 
 def next_look(status: Status, campaign: Campaign, begun_day: int) -> int:
-    """The day of the next look before the end; 0 for none. The first one comes when the first windows are over."""
+    """The day of the next look before the end; 0 for none. Who comes in one by one is looked at when the window is
+    over, who came in with all others while it goes on.
+    """
     if status.looks >= looks_planned(campaign):
         return 0
-    return status.looked + LOOK_DAYS if status.looked else begun_day + campaign.window_days + LOOK_DAYS
+    first = status.assigned if campaign.audience.frozen else begun_day + campaign.window_days
+    return (status.looked or first) + LOOK_DAYS
 
 
 # Stored forms

@@ -1,0 +1,198 @@
+"""A campaign in a storm: every task and every message is delivered two to five times, the provider fails one call in
+five, and functions are killed at random before and after their calls of the table and of the provider.
+
+``python -m tests.simulation.test_campaign_storm 10000`` runs it for so many members, and says what came of it.
+"""
+
+import random
+import sys
+import time
+from collections import Counter
+from typing import Any, Final
+
+import pytest
+
+from loyalty.campaigns.store import CampaignStore
+from loyalty.channels.channel import Outcome, Sending
+from loyalty.runtime import wiring
+from tests import tally
+from tests.machines import Killed
+from tests.simulation.dynamodb import Call
+from tests.simulation.wire import Response
+from tests.unit.campaigning import DAY, World
+from tests.unit.running import PROGRAM
+
+MEMBERS: Final = 250
+SEED: Final = 4
+KILLED_ONCE_IN: Final = 1_500
+"""Calls of the table, before and after each; a batch of a hundred members makes about as many."""
+FAILS: Final = 0.2
+POINTS: Final = 50
+SOURCE: Final = """\
+program: grocer
+templates:
+  hello:
+    variables: {offer_points: points}
+    sms: {en: "{{ offer_points }} points for you", zh: "送您{{ offer_points }}积分"}
+  later:
+    sms: {en: "They are still there", zh: "积分还在"}
+campaigns:
+  storm:
+    name: {en: Storm, zh: 风暴}
+    goal: {en: One more purchase, zh: 再买一次}
+    metric: repurchase
+    window_days: 6
+    audience: {when: member.points < 1000}
+    calendar: {from: 2026-01-01}
+    channels: [sms]
+    control: 10
+    budget: {points: 10000000}
+    steps:
+      hello: {day: 0, message: hello, offer: {points: 50}}
+      later: {day: 3, message: later}
+"""
+
+
+class Storm:
+    """Chance, and what it did."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.blowing = False
+        self.calls = 0
+        self.failed = 0
+        self.lost: set[str] = set()
+
+    def deliveries(self) -> int:
+        return self.chance.randint(2, 5) if self.blowing else 1
+
+    def kill(self) -> None:
+        if self.blowing and self.chance.randrange(KILLED_ONCE_IN) == 0:
+            raise Killed
+
+    def gate(self, call: Call) -> Response:
+        self.calls += 1
+        self.kill()
+        answer = call.perform()
+        self.kill()
+        return answer
+
+    def outcome(self, sending: Sending) -> tuple[Outcome, bool]:
+        """One call in five fails: mostly it was not taken, sometimes nobody can say."""
+        if self.chance.random() >= FAILS:
+            return Outcome("accepted", "p1"), True
+        self.failed += 1
+        if self.chance.random() < 0.75:
+            return Outcome("later", code="http_503"), False
+        arrived = self.chance.random() < 0.5
+        if not arrived:
+            self.lost.add(sending.id)
+        return Outcome("doubtful", code="timeout"), arrived
+
+
+def test_everybody_eligible_is_told_at_most_once_and_given_exactly_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    weather(monkeypatch, MEMBERS)
+
+
+def weather(monkeypatch: pytest.MonkeyPatch, members: int) -> dict[str, int]:
+    """The whole course of it; the counts, which a line of the test run shows."""
+    storm = Storm(SEED)
+    world = World(monkeypatch, outcome=storm.outcome, deliveries=storm.deliveries, kill=storm.kill, currency="EUR")
+    accounts = [world.enrol(number) for number in range(members)]
+    world.hand_in(SOURCE)
+    world.through(monkeypatch, storm.gate)
+    storm.blowing = True
+    while_killed(world, storm, "start")
+    bring_to(world, storm, lambda: assigned(world) == members)
+    world.dispatch(30)
+    world.now = START_OF_STEP_TWO
+    for _ in range(40):
+        world.now += 3_600
+        if world.night() == "SUCCEEDED":
+            break
+    world.dispatch(30)
+    storm.blowing = False
+    for _ in range(4):  # nothing is left over: nights and hours in fair weather change nothing any more
+        world.now += DAY
+        assert world.night() == "SUCCEEDED"
+        world.hour()
+        world.dispatch(2)
+    return found(world, storm, accounts)
+
+
+START_OF_STEP_TWO: Final = 1_767_265_200 + 3 * DAY
+
+
+def while_killed(world: World, storm: Storm, what: str) -> None:
+    """Ask until there is an answer, as a caller does."""
+    for _ in range(50):
+        try:
+            answer = world.act(what, "storm")
+        except Killed:
+            continue
+        if answer.status in (200, 409):
+            return
+    raise AssertionError("no answer")
+
+
+def assigned(world: World) -> int:
+    return len(world.items("participant"))
+
+
+def bring_to(world: World, storm: Storm, done: Any) -> None:
+    """Hours go by; a run that has failed, or has set anybody aside, is redriven by people."""
+    left: Any = None
+    for _ in range(60):
+        world.hour()
+        left = CampaignStore(world.running.table).aside(PROGRAM, "storm", 1, None)[0]
+        if done() and not world.failed and not left:
+            return
+        world.executions = {name: one for name, one in world.executions.items() if one.status != "FAILED"}
+        while_killed(world, storm, "redrive")
+    raise AssertionError(f"assigned {assigned(world)}, aside {left}")
+
+
+def found(world: World, storm: Storm, accounts: list[str]) -> dict[str, int]:
+    participants = Counter(one["sk"].split("#")[0] for one in world.items("participant"))
+    treated = {one["sk"].split("#")[0] for one in world.items("participant") if '"a":"treated"' in one["body"]}
+    assert participants == Counter(accounts), "everybody is assigned, once"
+    gifts = Counter(one["pk"].split("#")[2] for one in world.items("entry") if one.get("ref", "").startswith("c#"))
+    assert gifts == Counter(treated), "each offer exactly once, and nobody is left out"
+    budget = next(one for one in world.items("budget"))
+    assert int(budget["leased"]) >= POINTS * len(treated)
+
+    messages = {f"{one['sk']}": one for one in world.items("message")}
+    assert len(messages) <= 2 * len(treated)
+    assert max(world.provider.got.values()) == 1, "no message arrives twice"
+    doubtful = unsettled = 0
+    store = wiring.message_store()
+    for account in treated:
+        for message in store.of_member(PROGRAM, account):
+            if message.id not in world.provider.got or not world.provider.got[message.id]:
+                assert message.state == "doubtful", (message.state, message.code)
+                unsettled += 1
+            doubtful += message.state == "doubtful"
+    arrived = sum(world.provider.got.values())
+    assert arrived + unsettled == 2 * len(treated), "everyone eligible got it, or nobody can say"
+    report = world.ask("GET /v1/campaigns/{id}/report", id="storm").body["reports"][-1]["report"]
+    assert report["final"]
+    counts = {
+        "members": len(accounts),
+        "told": len(treated),
+        "messages": arrived,
+        "doubtful": doubtful,
+        "offers": sum(gifts.values()),
+        "kills": world.killed,
+        "provider calls": world.provider.asked,
+        "provider failures": storm.failed,
+        "table calls": storm.calls,
+    }
+    tally.say("campaign storm: " + ", ".join(f"{value:,} {name}" for name, value in counts.items()))
+    return counts
+
+
+if __name__ == "__main__":
+    began = time.perf_counter()
+    with pytest.MonkeyPatch.context() as patch:
+        said = weather(patch, int(sys.argv[1]))
+    sys.stderr.write(f"{said} in {time.perf_counter() - began:.0f} s\n")
