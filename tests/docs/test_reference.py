@@ -8,9 +8,11 @@ from pathlib import Path
 from cli.command import parser
 from loyalty.clients.roles import MEMBER_SCOPES, ROLES, WITHIN_ROUTES
 from loyalty.ledger.events import ENROLLED, PENDING, TYPES
+from loyalty.notifications.events import TYPES as MESSAGE_TYPES
 from loyalty.programs.policy import PolicyDocument
 from loyalty.routes import ROUTES
 from loyalty.segments.events import ENTERED, LEFT
+from loyalty.timers.events import EXPIRING
 
 TEXT = (Path(__file__).parents[2] / "docs" / "reference.md").read_text()
 
@@ -44,8 +46,8 @@ def test_the_table_of_scopes_is_the_one_that_is_enforced() -> None:
 
 
 def test_every_event_is_named() -> None:
-    named = set(re.findall(r"`((?:points|account|member|segment)\.[a-z]+)`", _section("Events")))
-    assert named == {*TYPES.values(), PENDING, ENROLLED, ENTERED, LEFT}
+    named = set(re.findall(r"`((?:points|account|member|segment|message)\.[a-z]+)`", _section("Events")))
+    assert named == {*TYPES.values(), PENDING, ENROLLED, ENTERED, LEFT, EXPIRING, *MESSAGE_TYPES}
 
 
 def test_every_field_of_the_policy_is_there_with_its_default() -> None:
