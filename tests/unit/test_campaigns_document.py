@@ -78,9 +78,9 @@ def test_everything_that_can_be_said() -> None:
             audience="{segment: dormant, when: member.points > 0}",
             calendar="{from: 2026-12-01, until: 2026-12-31, hour: 17, except: [{from: 2026-12-24, until: 2026-12-25}, "
             "{from: 2026-12-26, until: 2026-12-26}]}",
-            control="12.5",
+            control="12.5%",
             salt="again",
-            variants="{a: 50, b: 49.5, c: 0.5}",
+            variants="{a: 50%, b: 49.5, c: 0.5 %}",
             priority="7",
             budget='{amount: "1000.00", currency: USD}',
             stop="{purchased: true, budget: false, harm: false}",

@@ -349,8 +349,8 @@ class _One:
         return share
 
     def _percent(self, node: Text, what: str) -> int:
-        """Hundredths of a percent."""
-        found = self.reader.decimal(node, what, _PERCENT_PLACES)
+        """Hundredths of a percent, from 0 to all of it."""
+        found = self.reader.decimal(_without_sign(node), what, _PERCENT_PLACES)
         if found is not None and found[0] > WHOLE:
             self.reader.refuse(node, "RULE_VALUE_INVALID", f"{what} is a percentage, from 0 to 100")
         return found[0] if found is not None else 0
@@ -377,8 +377,7 @@ class _One:
         """A percentage, with or without its sign; (units of the last place, how many of them make one)."""
         if node is None:
             return None
-        plain = replace(node, value=node.value.removesuffix("%").rstrip()) if node.kind == "text" else node
-        found = self.reader.decimal(plain, what, places)
+        found = self.reader.decimal(_without_sign(node), what, places)
         if found is not None and not 0 < found[0] <= 100 * found[1]:
             self.reader.refuse(node, "RULE_VALUE_INVALID", f"{what} is a percentage, above 0 and at most 100")
             return None
@@ -391,11 +390,11 @@ class _One:
         for key, value in entries:
             if key.value in ("control", "holdout", "treated"):
                 reader.refuse(key, "RULE_NAME_TAKEN", f"{key.value} is the name of a group: choose another")
-            if not next(one.share for one in found if one.id == key.value):
+            if value.value.rstrip("%0. ") == "" and value.value:
                 reader.refuse(value, "CAMPAIGN_SHARES", f"nobody would ever get {key.value}")
         if node is not None and len(found) == 1:
             reader.refuse(node, "CAMPAIGN_SHARES", "one variant is none: name at least two, or leave variants out")
-        elif found and sum(one.share for one in found) != WHOLE:
+        elif found and all(one.share for one in found) and sum(one.share for one in found) != WHOLE:
             total = sum(one.share for one in found)
             written = f"{total // 100}.{total % 100:02d}".rstrip("0").rstrip(".")
             reader.refuse(node or self.key, "CAMPAIGN_SHARES", f"the shares come to {written} %, and not to 100 %")
@@ -691,6 +690,11 @@ def parsed(reader: Reader, node: Text, at: Layout, places: int) -> Node | None:
         for issue in error.issues:
             reader.refuse(node, issue.code, issue.message, issue.suggestion, issue.offset)
         return None
+
+
+def _without_sign(node: Text) -> Text:
+    """A percentage as a number: its sign may stand behind it or not."""
+    return replace(node, value=node.value.removesuffix("%").rstrip()) if node.kind == "text" else node
 
 
 def _alike(has: str, wants: str) -> bool:
