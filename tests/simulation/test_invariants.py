@@ -2,17 +2,33 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
 
+from loyalty.earning.purchase import Line, Purchase
+from loyalty.earning.service import Earning
+from loyalty.earning.store import OrderStore
+from loyalty.errors import Refused
+from loyalty.ledger import commands
+from loyalty.ledger.account import Draft
+from loyalty.ledger.chain import Cause
+from loyalty.ledger.wallet import settled
+from loyalty.table.client import Table
+from loyalty.timers.ends import decay, remind
+from loyalty.values import Rate
 from tests.simulation import invariants
-from tests.simulation.dynamodb import Engine
+from tests.simulation.dynamodb import TABLE, Client, Engine
 from tests.simulation.explore import Recorded
 from tests.simulation.expressions import Item
 from tests.simulation.stories import ALL, FUNDED
 from tests.simulation.world import ANNA, BERT, Story, buy, cancel, capture, give_back, hold, redeem, transfer
+from tests.unit.nights import DAY, Nights
+from tests.unit.running import in_turn
 
 DAY_OF_LIFE = Story(
     "day-of-life",
@@ -119,3 +135,98 @@ def test_a_chain_forged_as_a_whole_is_found_by_what_it_says(stored: list[Item]) 
 def test_the_whole_checker_sees_nothing_wrong_with_an_empty_table() -> None:
     assert invariants.check(Engine().items()) == {}
     assert "redeem-redeem" in ALL
+
+
+def _year(seed: int, **policy: Any) -> Nights:
+    """What time, tiers, notices and campaigns do to an account, on a policy that has it all."""
+    luck = Random(seed)
+    nights = Nights(reminders={"days": [30, 7]}, decay={"months": 2, "percent": 10, "notice_days": 7}, **policy)
+    for step in range(60):
+        nights.now += luck.randrange(1, 12) * DAY
+        today, act = nights.today, luck.randrange(11)
+        ends = nights.now + luck.randrange(5, 60) * DAY
+        if act < 2:
+            nights.post(1, partial(_give, points=luck.randrange(1, 90), expiry=ends, notice=nights.program.notice))
+        elif act < 4 and step < 20:  # then it stays away
+            _buy(nights, f"{nights.asked}", luck.randrange(1, 9_000))
+        elif act in (3, 4):
+            nights.post(1, partial(commands.extend, until=ends))
+        elif act == 5:
+            nights.post(1, partial(commands.notice, upto=ends, late=ends))
+        elif act == 6:
+            offer = (f"c{luck.randrange(5)}", Rate(luck.randrange(3, 9), 2), today, today + luck.randrange(3), today)
+            with suppress(Refused):
+                nights.post(1, lambda draft, offer=offer: commands.multiply(draft, *offer))  # type: ignore[misc]
+        elif act == 7:
+            last = nights.state().last
+            tier = ("assigned", luck.choice(["gold", ""]), today, 0, True, "test")
+            nights.post(1, lambda draft, tier=tier: commands.set_tier(draft, *tier))  # type: ignore[misc]
+            if last:
+                nights.post(1, lambda draft, last=last: _alerted(draft, last))  # type: ignore[misc]
+        elif act < 10:
+            night = decay if act == 8 else remind
+            nights.post(1, partial(night, program=nights.program, day=today))
+        else:
+            with suppress(Refused):
+                nights.post(1, partial(commands.renew, upto=ends, until=ends + 30 * DAY, percent=10))
+    return nights
+
+
+def _buy(nights: Nights, order: str, amount: int) -> None:
+    """As a till does: with its order document."""
+    nights.asked += 1
+    orders = OrderStore(Table(Client(nights.engine), TABLE, in_turn))
+    chain, lines = nights.chain(), (Line(amount),)
+    purchase = Purchase("till", order, chain.account, chain.wallet, "EUR", lines, nights.now, "st_1", "store")
+    cause = Cause(f"k#till#{nights.asked}", "print", "till", nights.now)
+    Earning(nights.ledger, orders, lambda _: nights.program).record(chain.program, purchase, cause, nights.now)
+
+
+def _give(draft: Draft, points: int, expiry: int, notice: bool) -> None:
+    commands.earn(draft, [commands.Grant(points, expiry, 0)], 0, commands.Lasting(notice))
+    draft.detail["points"] = points
+
+
+def _alerted(draft: Draft, last: int) -> None:
+    commands.begin(draft, "alerted")
+    draft.move("alerted", "w", last)
+
+
+@pytest.mark.parametrize("promised", [False, True])
+def test_the_books_know_every_move_that_an_account_can_have_and_find_each_that_is_another(promised: bool) -> None:
+    found: set[str] = set()
+    kind = {"kind": "rolling", "months": 12, "rounding": "day", "require_notice": promised}
+    for seed in range(3):
+        nights = _year(seed, expiry=kind)
+        items = nights.engine.items()
+        (books,) = invariants.check(items).values()
+        head = nights.ledger.store.head(nights.chain())
+        assert head is not None
+        assert books.available(nights.now) == settled(head, nights.now).balance().available
+        for op in {move[1] for line in books.entries for move in line.moves} - found:
+            with pytest.raises(AssertionError, match=r"I[1-9]"):
+                invariants.check(_with_another(items, op))
+            found.add(op)
+    assert found >= set("lsygxqvwo")
+
+
+def _with_another(items: list[Item], op: str) -> list[Item]:
+    """The last number of the chain's first such move is one more; the chain is sealed anew, so no hash tells."""
+    changed: list[Item] = []
+    previous, done = "", False
+    for item in sorted(items, key=lambda item: item["sk"]["S"]):
+        if "#L#" not in item["pk"]["S"]:
+            changed.append(item)
+            continue
+        body = json.loads(item["body"]["S"])
+        body["p"] = previous
+        for move in body["m"]:
+            if move[1] == op and not done and op != "s":
+                move[-1] += 1
+                done = True
+            elif move[1] == op and not done:
+                move[-1], done = "frozen", True
+        text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+        previous = invariants.digest(item["pk"]["S"], item["sk"]["S"], item["ref"]["S"], text)
+        changed.append({**item, "body": {"S": text}, "hash": {"S": previous}})
+    return changed
