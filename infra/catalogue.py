@@ -56,6 +56,8 @@ DELETE = "dynamodb:DeleteItem"
 BATCH_GET = "dynamodb:BatchGetItem"
 
 
+EVERY = ("*",)
+"""Events of all types."""
 OURS = "loyalty"
 """Source of the events that the outbox publishes."""
 
@@ -458,6 +460,33 @@ CATALOGUE: tuple[Function, ...] = (
         sends_to="notify",
         knows_its_address=True,
     ),
+    Function(
+        "webhooks",
+        "Partners' webhooks: list, make, change, send anew",
+        Http(),
+        table=(
+            Access((QUERY, GET, PUT, DELETE), (WEBHOOKS,)),
+            Access((QUERY, GET, PUT), (WEBHOOK_LINES,)),
+        ),
+        sends_to="partners",
+    ),
+    Function(
+        "webhook_fan",
+        "What happened, for the partners who want to hear of it",
+        FromQueue("webhook", batch_size=10, max_concurrency=20, events=EVERY),
+        timeout_s=30,
+        table=(Access((QUERY,), (WEBHOOKS,)), Access((PUT,), (WEBHOOK_LINES,))),
+        sends_to="partners",
+    ),
+    Function(
+        "webhook_deliver",
+        "What is due to partners, sent",
+        # A run ends itself after forty seconds, and a request that it is at after ten more.
+        FromQueue("partners", batch_size=1, max_concurrency=20),
+        timeout_s=60,
+        table=(Access((GET, PUT), (WEBHOOKS,)), Access((QUERY, GET, PUT, DELETE), (WEBHOOK_LINES,))),
+        sends_to="partners",
+    ),
     Function("submit", "Batches of tills that were offline, onto the ingest queue", Http(), sends_to="ingest"),
     Function(
         "docs",
@@ -537,7 +566,7 @@ CATALOGUE: tuple[Function, ...] = (
         table=(
             Access((QUERY,), (TIMERS, HEADS, NIGHT_PROGRAMS)),
             Access((QUERY, GET, PUT), (NIGHTS,)),
-            Access((GET,), (CHURN, POLICIES)),
+            Access((GET,), (CHURN, POLICIES, CONTACT_POLICIES)),
         ),
     ),
     Function(
@@ -594,7 +623,9 @@ CATALOGUE: tuple[Function, ...] = (
             *_OF_CAMPAIGNS,
             Access((PUT, DELETE), (CAMPAIGNS, CAMPAIGN_PARTS)),
             Access((GET, PUT), (BUDGETS,)),
-            Access((GET,), (POLICIES, SEGMENTS)),
+            Access((QUERY, GET), (SEGMENTS, MEMBERS, JOURNEYS)),
+            Access((QUERY,), (CHAINS, PARTICIPANTS, SEGMENT_MEMBERS)),
+            Access((GET,), (POLICIES, PROFILES, CONTACT_POLICIES, CHURN)),
         ),
         runs_campaigns=True,
     ),

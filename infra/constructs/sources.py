@@ -9,7 +9,7 @@ from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.catalogue import OURS, FromQueue, FromStream
+from infra.catalogue import EVERY, OURS, FromQueue, FromStream
 from infra.constructs.queues import WorkQueue
 from loyalty.table import keys
 
@@ -52,7 +52,10 @@ def fill(scope: Construct, prefix: str, bus: events.IEventBus, work: WorkQueue, 
         name=f"{prefix}-{trigger.queue}",
         description=f"Events for the queue {trigger.queue}",
         event_bus_name=bus.event_bus_name if trigger.source == OURS else "default",
-        event_pattern={"source": [trigger.source], "detail-type": [*trigger.events]},
+        event_pattern={
+            "source": [trigger.source],
+            **({} if trigger.events == EVERY else {"detail-type": [*trigger.events]}),
+        },
         targets=[
             events.CfnRule.TargetProperty(
                 arn=work.queue.queue_arn,

@@ -74,6 +74,15 @@ EXPECTED: Final[dict[str, tuple[int, ...]]] = {
     "POST /v1/rule-sets/{id}/rollback": (403, 403, 200, 200, 403, 403, 404),
     "POST /v1/rule-sets/{id}/simulate": (403, 403, 202, 202, 403, 403, 404),
     "GET /v1/simulations/{id}": (403, 403, 200, 200, 200, 403, 404),
+    "POST /v1/webhooks": (403, 403, 201, 403, 403, 403, 201),  # the foreign operator makes its own
+    "GET /v1/webhooks": (403, 403, 200, 403, 200, 403, 200),
+    "GET /v1/webhooks/{id}": (403, 403, 200, 403, 200, 403, 404),
+    "PATCH /v1/webhooks/{id}": (403, 403, 200, 403, 403, 403, 404),
+    "DELETE /v1/webhooks/{id}": (403, 403, 204, 403, 403, 403, 404),
+    "POST /v1/webhooks/{id}/rotate": (403, 403, 200, 403, 403, 403, 404),
+    "POST /v1/webhooks/{id}/replay": (403, 403, 202, 403, 403, 403, 404),
+    "GET /v1/webhooks/{id}/deliveries": (403, 403, 200, 403, 200, 403, 404),
+    "POST /v1/webhooks/{id}/test": (403, 403, 202, 403, 403, 403, 404),
     "POST /v1/segments": (403, 403, 200, 200, 403, 403, 422),  # as rule sets
     "GET /v1/segments": (403, 403, 200, 200, 200, 403, 200),
     "GET /v1/segments/{id}/members": (403, 403, 200, 403, 200, 403, 404),  # a marketer reaches no member
@@ -99,6 +108,8 @@ program: alpha
 rules:
   - {id: base, name: {en: Points, zh: 积分}, on: line, earn: line.amount}
 """
+HOOK: Final = {"url": "http://127.0.0.1:9/hook", "events": ["tier.*"]}
+"""Nobody listens there."""
 SEGMENTS: Final = """\
 program: alpha
 segments:
@@ -190,6 +201,14 @@ class World:
     def rules(self) -> dict[str, Any]:
         """A rule set that gives what the policy gives."""
         return {"source": f"rule_set: access-{secrets.token_hex(4)}\n{RULES}"}
+
+    @cached_property
+    def hook(self) -> str:
+        return self.other_hook()
+
+    def other_hook(self) -> str:
+        """One that may be removed; a programme has twenty at most."""
+        return str(self.operator.post("/v1/webhooks", HOOK, key=None).expect(201)["webhook"]["id"])
 
     def grouped(self) -> str:
         """The members of a segment that there is."""
@@ -310,6 +329,17 @@ ASKS: Final[dict[str, Callable[[World], Ask]]] = {
     "POST /v1/rule-sets/{id}/rollback": lambda w: Ask(f"/v1/rule-sets/{w.published()}/rollback"),
     "POST /v1/rule-sets/{id}/simulate": lambda w: Ask(f"/v1/rule-sets/{w.draft()}/simulate", {"days": 1}),
     "GET /v1/simulations/{id}": lambda w: Ask(f"/v1/simulations/{w.simulated}"),
+    "POST /v1/webhooks": lambda w: Ask("/v1/webhooks", HOOK),
+    "GET /v1/webhooks": lambda w: Ask("/v1/webhooks"),
+    "GET /v1/webhooks/{id}": lambda w: Ask(f"/v1/webhooks/{w.hook}"),
+    "PATCH /v1/webhooks/{id}": lambda w: Ask(f"/v1/webhooks/{w.hook}", {"ordered": True}),
+    "DELETE /v1/webhooks/{id}": lambda w: Ask(f"/v1/webhooks/{w.other_hook()}"),
+    "POST /v1/webhooks/{id}/rotate": lambda w: Ask(f"/v1/webhooks/{w.hook}/rotate", {}),
+    "POST /v1/webhooks/{id}/replay": lambda w: Ask(
+        f"/v1/webhooks/{w.hook}/replay", {"since": "2026-03-01T00:00:00Z", "until": "2026-03-02T00:00:00Z"}
+    ),
+    "GET /v1/webhooks/{id}/deliveries": lambda w: Ask(f"/v1/webhooks/{w.hook}/deliveries"),
+    "POST /v1/webhooks/{id}/test": lambda w: Ask(f"/v1/webhooks/{w.hook}/test"),
     "POST /v1/segments": lambda w: Ask("/v1/segments", {"source": SEGMENTS}),
     "GET /v1/segments": lambda w: Ask("/v1/segments"),
     "GET /v1/segments/{id}/members": lambda w: Ask(w.grouped()),

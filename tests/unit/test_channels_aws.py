@@ -22,7 +22,7 @@ from moto.sesv2.models import sesv2_backends
 from moto.sns.models import sns_backends
 
 from loyalty.channels import mail, push, sms
-from loyalty.channels.channel import Call, Channel, Kind, NoAnswer, NotSent, Refused
+from loyalty.channels.channel import AwsRefused, Call, Channel, Kind, NoAnswer, NotSent
 from loyalty.channels.mail import Mail
 from loyalty.channels.push import Push
 from loyalty.channels.sms import Sms
@@ -199,33 +199,37 @@ def outcome_of(channel: str, raised: Exception) -> tuple[Kind, str, int]:
 @pytest.mark.parametrize(
     ("channel", "refused", "found"),
     [
-        (EMAIL, Refused("MessageRejected", 400, "Email address is not verified"), ("refused", 0)),
-        (EMAIL, Refused("BadRequestException"), ("refused", 0)),
-        (EMAIL, Refused("TooManyRequestsException", 429), ("later", 0)),
-        (EMAIL, Refused("LimitExceededException"), ("later", 0)),
-        (EMAIL, Refused("SendingPausedException"), ("later", 900)),
-        (EMAIL, Refused("AccountSuspendedException"), ("later", 900)),
-        (EMAIL, Refused("MailFromDomainNotVerifiedException"), ("later", 900)),
-        (EMAIL, Refused("NotFoundException", 404, "configuration set"), ("later", 900)),
-        (EMAIL, Refused("InternalFailure", 500), ("doubtful", 0)),
-        (EMAIL, Refused("", 503), ("doubtful", 0)),
-        (SMS, Refused("InvalidParameter", 400, "Invalid parameter: PhoneNumber Reason: x"), ("dead", 0)),
-        (SMS, Refused("InvalidParameter", 400, "Phone number is opted out"), ("dead", 0)),
-        (SMS, Refused("InvalidParameter", 400, "Invalid parameter: Message too long"), ("refused", 0)),
-        (SMS, Refused("OptedOut"), ("dead", 0)),
-        (SMS, Refused("Throttled", 429), ("later", 0)),
-        (SMS, Refused("AuthorizationError", 403), ("later", 900)),
-        (SMS, Refused("InternalError", 500), ("doubtful", 0)),
-        (PUSH, Refused("EndpointDisabled"), ("dead", 0)),
-        (PUSH, Refused("NotFound", 404), ("dead", 0)),
-        (PUSH, Refused("InvalidParameter", 400, "Invalid parameter: TargetArn Reason: No endpoint found"), ("dead", 0)),
-        (PUSH, Refused("InvalidParameter", 400, "Invalid parameter: JSON must contain"), ("refused", 0)),
-        (PUSH, Refused("PlatformApplicationDisabled"), ("later", 900)),
-        (PUSH, Refused("KMSThrottling"), ("later", 0)),
-        (PUSH, Refused("InternalError", 500), ("doubtful", 0)),
+        (EMAIL, AwsRefused("MessageRejected", 400, "Email address is not verified"), ("refused", 0)),
+        (EMAIL, AwsRefused("BadRequestException"), ("refused", 0)),
+        (EMAIL, AwsRefused("TooManyRequestsException", 429), ("later", 0)),
+        (EMAIL, AwsRefused("LimitExceededException"), ("later", 0)),
+        (EMAIL, AwsRefused("SendingPausedException"), ("later", 900)),
+        (EMAIL, AwsRefused("AccountSuspendedException"), ("later", 900)),
+        (EMAIL, AwsRefused("MailFromDomainNotVerifiedException"), ("later", 900)),
+        (EMAIL, AwsRefused("NotFoundException", 404, "configuration set"), ("later", 900)),
+        (EMAIL, AwsRefused("InternalFailure", 500), ("doubtful", 0)),
+        (EMAIL, AwsRefused("", 503), ("doubtful", 0)),
+        (SMS, AwsRefused("InvalidParameter", 400, "Invalid parameter: PhoneNumber Reason: x"), ("dead", 0)),
+        (SMS, AwsRefused("InvalidParameter", 400, "Phone number is opted out"), ("dead", 0)),
+        (SMS, AwsRefused("InvalidParameter", 400, "Invalid parameter: Message too long"), ("refused", 0)),
+        (SMS, AwsRefused("OptedOut"), ("dead", 0)),
+        (SMS, AwsRefused("Throttled", 429), ("later", 0)),
+        (SMS, AwsRefused("AuthorizationError", 403), ("later", 900)),
+        (SMS, AwsRefused("InternalError", 500), ("doubtful", 0)),
+        (PUSH, AwsRefused("EndpointDisabled"), ("dead", 0)),
+        (PUSH, AwsRefused("NotFound", 404), ("dead", 0)),
+        (
+            PUSH,
+            AwsRefused("InvalidParameter", 400, "Invalid parameter: TargetArn Reason: No endpoint found"),
+            ("dead", 0),
+        ),
+        (PUSH, AwsRefused("InvalidParameter", 400, "Invalid parameter: JSON must contain"), ("refused", 0)),
+        (PUSH, AwsRefused("PlatformApplicationDisabled"), ("later", 900)),
+        (PUSH, AwsRefused("KMSThrottling"), ("later", 0)),
+        (PUSH, AwsRefused("InternalError", 500), ("doubtful", 0)),
     ],
 )
-def test_what_an_error_means(channel: str, refused: Refused, found: tuple[Kind, int]) -> None:
+def test_what_an_error_means(channel: str, refused: AwsRefused, found: tuple[Kind, int]) -> None:
     kind, code, after = outcome_of(channel, refused)
     assert (kind, after) == found
     assert code == refused.code
@@ -247,7 +251,7 @@ def test_an_answer_that_got_lost_leaves_a_doubt_and_a_request_that_never_left_no
         (ConnectionClosedError(endpoint_url="x"), NoAnswer("reset")),
         (
             ClientError(THROTTLED, "Publish"),
-            Refused("Throttled"),
+            AwsRefused("Throttled"),
         ),
     ],
 )
@@ -265,7 +269,7 @@ def test_what_botocore_raises_is_known_for_what_it_says_of_the_request(
 
 
 def test_a_request_that_does_not_fit_its_model_is_refused_before_it_leaves(amazon: None) -> None:
-    with pytest.raises(Refused, match="ValidationException"):
+    with pytest.raises(AwsRefused, match="ValidationException"):
         senders.aws("sns", "publish")({"PhoneNumber": 1})
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from loyalty.channels.channel import NoAnswer, NotSent
-from loyalty.runtime.senders import MAX_REQUEST, Forbidden, Http, allowed, checked
+from loyalty.runtime.senders import MAX_REQUEST, Barred, Http, allowed, checked
 from tests.providers import Fault, Receiver, serving
 from tests.unit.channel_rig import IMPATIENT_S, hang_up
 
@@ -44,7 +44,7 @@ def http() -> Iterator[Http]:
 )  # fmt: skip
 def test_nothing_is_sent_to_an_address_that_is_not_public(address: str) -> None:
     assert not allowed(address, local=False)
-    with pytest.raises(Forbidden):
+    with pytest.raises(Barred):
         checked("https://partner.example/hook", local=False, resolver=lambda host, port: [address])
 
 
@@ -63,7 +63,7 @@ def test_a_stack_on_this_machine_may_talk_to_itself_and_to_nothing_else_that_is_
 
 
 def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
-    with pytest.raises(Forbidden):
+    with pytest.raises(Barred):
         checked("https://a.example", local=False, resolver=lambda host, port: ["8.8.8.8", "10.0.0.1"])
 
 
@@ -73,7 +73,7 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
      "https://partner.example/#part", "file:///etc/passwd", "https://[::1", "gopher://a", ""],
 )  # fmt: skip
 def test_only_plain_https_addresses_are_taken(url: str) -> None:
-    with pytest.raises(Forbidden, match="bad_url"):
+    with pytest.raises(Barred, match="bad_url"):
         checked(url, local=False, resolver=lambda host, port: ["8.8.8.8"])
 
 

@@ -45,7 +45,7 @@ def test_only_the_documentation_and_links_that_are_signed_themselves_are_public(
     assert all(route.path.startswith("/v1/") for route in ROUTES if route.scope is not None)
 
 
-ASKED_WITH_A_BODY = {"POST /v1/quotes"}
+ASKED_WITH_A_BODY = {"POST /v1/quotes", "POST /v1/campaigns/{id}/preview"}
 """Questions that are too long for a path."""
 
 
@@ -70,9 +70,13 @@ def test_every_route_that_moves_points_is_a_post_and_asks_for_a_key() -> None:
         "POST /v1/clock",
         "POST /v1/tiers/simulate",
         "POST /v1/segments",
+        "POST /v1/unsubscribe/{token}",
         "POST /v1/members/{id}/inbox/{message}/read",
         "POST /v1/messages/redrive",
-        "POST /v1/unsubscribe/{token}",
+        "POST /v1/webhooks",
+        "POST /v1/webhooks/{id}/rotate",
+        "POST /v1/webhooks/{id}/replay",
+        "POST /v1/webhooks/{id}/test",
     } | {route.key for route in ROUTES if route.method == "POST" and route.path.startswith(MANAGED)}
 
 

@@ -118,8 +118,20 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/campaigns/{id}/resume", "campaigns", "campaigns:write", "Have a paused campaign go on"),
     Route("POST", "/v1/campaigns/{id}/redrive", "campaigns", "campaigns:write", "Take up whoever was set aside"),
     Route("POST", "/v1/campaigns/{id}/cancel", "campaigns", "campaigns:write", "End a campaign for good"),
+    Route(
+        "POST", "/v1/campaigns/{id}/preview", "campaigns", "campaigns:read", "Who would get what, and who not, and why"
+    ),
     Route("GET", "/v1/campaigns/{id}/aside", "campaigns", "campaigns:read", "Who could not be seen to, and why"),
     Route("GET", "/v1/campaigns/{id}/report", "campaigns", "campaigns:read", "What a campaign itself caused"),
+    Route("POST", "/v1/webhooks", "webhooks", "webhooks:write", "Make a webhook and show its secret once"),
+    Route("GET", "/v1/webhooks", "webhooks", "webhooks:read", "The programme's webhooks, and how they fare"),
+    Route("GET", "/v1/webhooks/{id}", "webhooks", "webhooks:read", "One webhook"),
+    Route("PATCH", "/v1/webhooks/{id}", "webhooks", "webhooks:write", "Change a webhook, or switch it on or off"),
+    Route("DELETE", "/v1/webhooks/{id}", "webhooks", "webhooks:write", "Remove a webhook"),
+    Route("POST", "/v1/webhooks/{id}/rotate", "webhooks", "webhooks:write", "Give a webhook a new secret"),
+    Route("POST", "/v1/webhooks/{id}/replay", "webhooks", "webhooks:write", "Send a time's events anew"),
+    Route("GET", "/v1/webhooks/{id}/deliveries", "webhooks", "webhooks:read", "What was sent, and what came of it"),
+    Route("POST", "/v1/webhooks/{id}/test", "webhooks", "webhooks:write", "Send an event of no consequence"),
     Route(
         "POST", "/v1/batches", "submit", "purchases:write", "Hand in purchases and returns of a till that was offline"
     ),

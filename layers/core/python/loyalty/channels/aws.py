@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from loyalty.channels.channel import Call, Kind, NoAnswer, NotSent, Outcome, Refused, unanswered
+from loyalty.channels.channel import AwsRefused, Call, Kind, NoAnswer, NotSent, Outcome, unanswered
 
 MENDED_S: Final = 900
 SLOWER: Final = frozenset(
@@ -27,14 +27,14 @@ def called(call: Call, request: Mapping[str, object], kinds: Mapping[str, Kind],
     """
     try:
         answer = call(request)
-    except Refused as error:
+    except AwsRefused as error:
         return _refused(error, kinds, gone)
     except (NotSent, NoAnswer) as error:
         return unanswered(error)
     return Outcome("accepted", provider_id=str(answer.get("MessageId", "")))
 
 
-def _refused(error: Refused, kinds: Mapping[str, Kind], gone: tuple[str, ...]) -> Outcome:
+def _refused(error: AwsRefused, kinds: Mapping[str, Kind], gone: tuple[str, ...]) -> Outcome:
     kind = kinds.get(error.code)
     if kind is not None:
         about_address = kind == "refused" and any(word in error.message.lower() for word in gone)

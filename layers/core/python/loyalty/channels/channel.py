@@ -108,7 +108,7 @@ class Post(Protocol):
     ) -> Reply: ...
 
 
-class Refused(Exception):
+class AwsRefused(Exception):
     """AWS answered with an error, named by ``code``; ``status`` as in HTTP."""
 
     def __init__(self, code: str, status: int = 400, message: str = "") -> None:
@@ -119,7 +119,7 @@ class Refused(Exception):
 
 
 class Call(Protocol):
-    """Calls one operation of an AWS service. Raises Refused, NotSent, NoAnswer."""
+    """Calls one operation of an AWS service. Raises AwsRefused, NotSent, NoAnswer."""
 
     def __call__(self, request: Mapping[str, object]) -> Mapping[str, object]: ...
 

@@ -34,6 +34,8 @@ messages:write                    x
 rules:read                        x         x         x
 rules:write                       x         x
 rules:publish                     x         x
+webhooks:read                     x                   x
+webhooks:write                    x
 segments:read                     x         x         x
 segments:write                    x         x
 contacts:read               x     x                   x        x
@@ -98,6 +100,7 @@ _AUDITOR: Final = frozenset(
         "segments:read",
         "campaigns:read",
         "contacts:read",
+        "webhooks:read",
         "outreach:read",
     }
 )
@@ -127,6 +130,7 @@ _OPERATOR: Final = (
         "program:write",
         "clock:write",
         "messages:write",
+        "webhooks:write",
         WRITE_STANDING,
     }
 )

@@ -23,8 +23,8 @@ def _client(service: str) -> Any:
     return client_of(service, config=Config(retries={"mode": "standard"}, connect_timeout=2, read_timeout=10))
 
 
-def send(queue: str, message: dict[str, Any], attributes: dict[str, str] | None = None) -> None:
-    """Put one JSON message on a queue; Unavailable when the queue does not take it."""
+def send(queue: str, message: dict[str, Any], attributes: dict[str, str] | None = None, delay: int = 0) -> None:
+    """Put one JSON message on a queue, to be had in ``delay`` seconds; Unavailable when the queue does not take it."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -34,6 +34,7 @@ def send(queue: str, message: dict[str, Any], attributes: dict[str, str] | None 
             MessageAttributes={
                 name: {"DataType": "String", "StringValue": value} for name, value in (attributes or {}).items()
             },
+            **({"DelaySeconds": delay} if delay else {}),
         )
     except (BotoCoreError, ClientError) as error:
         raise Unavailable("STORAGE_UNAVAILABLE", "Send the same request again", retry_after=1) from error

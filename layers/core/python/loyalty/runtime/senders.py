@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Url, parse_url
 
 from loyalty.channels.breaker import Breaker, Guarded
-from loyalty.channels.channel import Call, Channel, NoAnswer, NotSent, Refused, Reply
+from loyalty.channels.channel import AwsRefused, Call, Channel, NoAnswer, NotSent, Reply
 from loyalty.channels.mail import Mail
 from loyalty.channels.push import Push
 from loyalty.channels.service import Tokens
@@ -55,7 +55,7 @@ _WORDS: Final = frozenset({"content-type", "retry-after"})
 Resolve = Callable[[str, int], list[str]]
 
 
-class Forbidden(NotSent):
+class Barred(NotSent):
     """An address that nothing is sent to."""
 
 
@@ -66,23 +66,23 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 def checked(url: str, *, local: bool, resolver: Resolve = resolve) -> tuple[Url, str]:
-    """A URL in its parts, and the address to connect to. NotSent: ``Forbidden`` for what nothing is sent to, be it
+    """A URL in its parts, and the address to connect to. NotSent: ``Barred`` for what nothing is sent to, be it
     written so or resolved so; all addresses of the name count, for the name's owner could order them.
     """
     try:
         parts = parse_url(url)
     except HTTPError:
-        raise Forbidden("bad_url") from None
+        raise Barred("bad_url") from None
     secure = parts.scheme == "https"
     if not parts.host or parts.auth or parts.fragment or not (secure or (local and parts.scheme == "http")):
-        raise Forbidden("bad_url")
+        raise Barred("bad_url")
     host = parts.host.strip("[]")
     try:
         addresses = resolver(host, parts.port or (443 if secure else 80))
     except OSError:
         raise NotSent("no_address") from None
     if not addresses or not all(allowed(address, local=local) for address in addresses):
-        raise Forbidden("private_address")
+        raise Barred("private_address")
     return parts, addresses[0]
 
 
@@ -246,6 +246,11 @@ def http() -> Http:
     return Http(local=config().stage == LOCAL_STAGE)
 
 
+def may_be_sent_to(url: str) -> None:
+    """NotSent, with why, for an address that nothing would be sent to."""
+    checked(url, local=config().stage == LOCAL_STAGE)
+
+
 def aws(service: str, operation: str) -> Call:
     """One operation of SES or SNS, called once: botocore would send again after an answer that got lost."""
 
@@ -264,9 +269,9 @@ def aws(service: str, operation: str) -> Call:
         except ClientError as error:
             told = error.response["Error"]
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            raise Refused(told.get("Code", ""), status, told.get("Message", "")) from None
+            raise AwsRefused(told.get("Code", ""), status, told.get("Message", "")) from None
         except ParamValidationError:
-            raise Refused("ValidationException") from None
+            raise AwsRefused("ValidationException") from None
         except (ConnectTimeoutError, EndpointConnectionError):
             raise NotSent("unreachable") from None
         except HTTPClientError as error:

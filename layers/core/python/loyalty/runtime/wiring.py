@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from loyalty.tiers.service import Tiers
     from loyalty.timers.service import Arming, Drain, Night
     from loyalty.timers.store import TimerStore
+    from loyalty.webhooks.service import Deliverer, Fan, Webhooks
 
 POLICY_SECONDS: Final = 60
 """How long a running copy goes by the policy it has read."""
@@ -373,6 +374,38 @@ def hand_on(due: "list[Handed]") -> int:
     from loyalty.runtime.messages import put_on_queue
 
     return hand_on(put_on_queue, due)
+
+
+@cache
+def webhooks() -> "Webhooks":
+    from loyalty.webhooks.service import Webhooks
+    from loyalty.webhooks.store import WebhookStore
+
+    return Webhooks(WebhookStore(table()), wake_line)
+
+
+@cache
+def webhook_fan() -> "Fan":
+    from loyalty.webhooks.service import Fan
+    from loyalty.webhooks.store import WebhookStore
+
+    return Fan(WebhookStore(table()), wake_line)
+
+
+@cache
+def webhook_deliverer() -> "Deliverer":
+    from loyalty.runtime.senders import http
+    from loyalty.webhooks.service import Deliverer
+    from loyalty.webhooks.store import WebhookStore
+
+    return Deliverer(WebhookStore(table()), http(), wake_line, lambda: int(time.time()))
+
+
+def wake_line(line: str, seconds: int) -> None:
+    """Have a webhook's line looked at in so many seconds. Unavailable."""
+    from loyalty.runtime.outbound import send
+
+    send(config().partners_queue, {"line": line}, delay=seconds)
 
 
 @cache
