@@ -37,7 +37,8 @@ def purchase_earns(
     recorded = given.recorded if given else order.occurred
     terms = _terms(policy, order.occurred, recorded, Terms(order.terms.expiry, order.terms.start))
     outcome = decide(rules, loaded.evaluator.evaluate(facts), facts, state, terms, rooms)
-    return replace(outcome, awards=multiplied(outcome.awards, state, facts.day)), facts.day
+    awards = multiplied(outcome.awards, state, facts.day)
+    return (outcome if awards is outcome.awards else replace(outcome, awards=awards)), facts.day
 
 
 def event_earns(
