@@ -90,12 +90,15 @@ class Office:
         self.killed: set[str] = set()
         self.dead: dict[str, str] = {}
         self.confirmed: list[tuple[str, int, str]] = []
-        self.told: list[tuple[str, str, str, str]] = []
+        self.told: list[tuple[str, str, str]] = []
         self.connect(gate)
 
     def connect(self, gate: Gate | None = None) -> None:
         """A new running copy."""
-        self.store = MessageStore(Table(Client(self.engine, gate), TABLE, in_turn))
+        self.connect_to(Table(Client(self.engine, gate), TABLE, in_turn))
+
+    def connect_to(self, table: Table) -> None:
+        self.store = MessageStore(table)
         ports = Ports(
             channels=lambda _: self.providers,
             reach=lambda _, account, channel, __: Reach(
@@ -108,7 +111,7 @@ class Office:
                 tuple(f"https://l.example/{n}" for n, _ in enumerate(message.links)),
                 "https://u",
             ),
-            tell=lambda *what: self.told.append(what),
+            failed=lambda *what: self.told.append(what),
         )
         self.notifications = Notifications(self.store, ports)
         self.dispatch = Dispatch(self.store, self._take)

@@ -62,8 +62,8 @@ class Ports(NamedTuple):
     ``channels`` are those a programme has, by name. ``reach`` says where a member is reached (programme, member,
     channel, whether the message is a service). ``dead`` notes a channel that reaches nobody (…, reason, now), ``alive``
     says whether any of some channels is left. ``confirm`` tells the ledger of a notice (programme, member, notice,
-    reference, outcome, now). ``addresses`` are those of a message's links, and the one that unsubscribes. ``tell``
-    counts what people should hear of (metric, programme, channel, code).
+    reference, outcome, now). ``addresses`` are those of a message's links, and the one that unsubscribes.
+    ``failed`` counts messages that people should hear of (programme, channel, code).
     """
 
     channels: Callable[[str], Mapping[str, Channel]]
@@ -72,7 +72,7 @@ class Ports(NamedTuple):
     alive: Callable[[str, str, tuple[str, ...]], bool]
     confirm: Callable[[str, str, Notice, str, str, int], None]
     addresses: Callable[[Message], tuple[tuple[str, ...], str]]
-    tell: Callable[[str, str, str, str], None]
+    failed: Callable[[str, str, str], None]
 
 
 class Notifications:
@@ -156,7 +156,7 @@ class Notifications:
         """It cannot be sent, and people may change that."""
         message = outgoing.message
         if self._store.bury(outgoing, ended(message, "failed", code)):
-            self._ports.tell("MessagesFailed", message.program, message.channel, code)
+            self._ports.failed(message.program, message.channel, code)
             return "failed"
         standing = self._store.get(message.program, message.account, message.name)
         return "gone" if standing is None else self._leave(which, standing, now, wall)
@@ -184,8 +184,6 @@ class Notifications:
         before, after = self._store.change(mine, decide)
         if "sent" in after.facts and "sent" not in before.facts:
             self._gain(after, "sent")
-        if after.state == "doubtful":
-            self._ports.tell("MessagesDoubtful", after.program, after.channel, outcome.code)
         self._settle(after, now)
         self._store.done(which)
         return {"accepted": "sent", "doubtful": "doubtful"}.get(outcome.kind, "refused")

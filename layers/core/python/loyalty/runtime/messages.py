@@ -53,7 +53,7 @@ class Mail:
             alive=contacts.alive,
             confirm=self._confirm,
             addresses=self.addresses_of,
-            tell=_tell,
+            failed=_failed,
         )
 
     def addresses_of(self, message: Message) -> tuple[tuple[str, ...], str]:
@@ -77,7 +77,8 @@ class Mail:
         try:
             self._ledger.post(chain, cause, now, lambda draft: confirm(draft, terms, notice.upto, outcome))
         except Refused as problem:
-            observability.count("NoticesRefused", now_ms=now * 1000, program=program, code=problem.code)
+            if problem.code != "ACCOUNT_CLOSED":
+                raise
 
 
 def link_of(text: str) -> Link | None:
@@ -86,5 +87,5 @@ def link_of(text: str) -> Link | None:
     return read(text, (known.current, known.previous))
 
 
-def _tell(metric: str, program: str, channel: str, code: str) -> None:
-    observability.count(metric, now_ms=int(time.time() * 1000), program=program, channel=channel, code=code)
+def _failed(program: str, channel: str, code: str) -> None:
+    observability.count("MessagesFailed", now_ms=int(time.time() * 1000), program=program, channel=channel, code=code)
