@@ -90,3 +90,46 @@ def test_a_member_who_cannot_be_read_is_set_aside_and_the_others_are_measured(mo
     assert sum(arm["members"] for arm in found["arms"]) == 5
     (aside,), _ = CampaignStore(world.running.table).aside(PROGRAM, "again", 10, None)
     assert (aside.step, aside.what, aside.reason) == ("measure", accounts[2], "CORRUPT")
+
+
+def test_what_was_bought_and_brought_back_in_the_window_is_what_the_report_sums(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, accounts = world_of(monkeypatch, 10)
+    buy(world, accounts[0], "before", "70.00")
+    for number, account in enumerate(accounts):
+        alerted(world, account, number)
+    treated = {one["sk"].split("#")[0] for one in world.items("participant") if '"a":"treated"' in one["body"]}
+    assert 0 < len(treated) < 10
+    world.now += DAY
+    for account in accounts[:6]:
+        buy(world, account, account, "10.00" if account in treated else "4.00")
+    bring_back(world, "before", "30.00")
+    world.now += 18 * DAY
+    bring_back(world, accounts[1], None)
+    world.now += 3 * DAY
+    buy(world, accounts[2], "after", "50.00")
+    found = {arm["name"]: arm for arm in report(world)["arms"]}
+    for name, price, here in (("treated", 1_000, treated), ("control", 400, set(accounts) - treated)):
+        bought = [account for account in accounts[:6] if account in here and account != accounts[1]]
+        assert found[name]["members"] == len(here)
+        assert (found[name]["buyers"], found[name]["spend"]) == (len(bought), price * len(bought))
+
+
+def buy(world: World, account: str, order: str, amount: str) -> None:
+    at = datetime.fromtimestamp(world.now, UTC).isoformat()
+    sale = {"source": "till", "order_id": order, "member": account, "currency": "EUR", "occurred_at": at}
+    called(world, "POST /v1/purchases", {**sale, "lines": [{"amount": amount}]}, f"buy-{order}")
+
+
+def bring_back(world: World, order: str, amount: str | None) -> None:
+    body = {"occurred_at": datetime.fromtimestamp(world.now, UTC).isoformat()} | ({"amount": amount} if amount else {})
+    called(
+        world, "POST /v1/purchases/{source}/{order_id}/returns", body, f"back-{order}", source="till", order_id=order
+    )
+
+
+def called(world: World, route: str, body: dict[str, Any], key: str, **params: str) -> None:
+    headers = {"Idempotency-Key": key}
+    answer = world.running.call(world.operator, route, body, params=params, headers=headers)
+    assert answer.status == 201, answer.body
