@@ -211,6 +211,17 @@ def test_what_a_cap_holds_back_is_tried_again_for_three_days() -> None:
     assert days.said() == [(0, "high"), (1, "low")]
 
 
+def test_what_a_cap_holds_back_on_the_last_day_is_left_out_for_that_reason() -> None:
+    high = campaign(step("high", 0), id="high", priority=9)
+    wish = campaign(step("wish", 0, within=0), step("more", 5), id="wish")
+    short = campaign(step("last", 0), id="short", calendar=Calendar(first=DAY, last=DAY))
+    days = Days(way(high), way(wish), way(short), policy=ContactPolicy(caps=(Cap("", 1, 1),)))
+    days.touch(DAY)
+    assert days.journey("wish").noted == (Noted("wish", DAY, "blocked", "cap"),)
+    assert days.journey("wish").due == DAY + 5
+    assert days.journey("short").noted == (Noted("last", DAY, "blocked", "cap"),)
+
+
 def test_what_no_other_day_can_mend_is_left_out_at_once() -> None:
     days = Days(way(THREE), preferences=Preferences(reached=("sms",)))
     days.touch(DAY)

@@ -347,11 +347,23 @@ def _decided(proposal: Proposal, verdict: Verdict, day: int) -> Journey:
         noted = Noted(step.id, day, "sent", "", verdict.channel, offered=gave)
     elif gave:
         noted = Noted(step.id, day, "given", "" if _quiet(proposal, verdict) else verdict.blocked, offered=True)
-    elif verdict.blocked in PASSING and day + 1 < (way.journey.tried or day) + TRIED_DAYS:
-        return waits(way.journey, day, way.campaign.calendar.next_open(day + 1))
+    elif verdict.blocked in PASSING and (again := _again(way, step, day)):
+        return waits(way.journey, day, again)
     else:
         noted = Noted(step.id, day, "blocked", verdict.blocked)
     return passed(way.campaign, way.journey, noted)
+
+
+def _again(way: Way, step: Step, day: int) -> int:
+    """The next day on which a step can be tried that was held back on this one; 0 when there is none."""
+    campaign, journey = way.campaign, way.journey
+    following = campaign.calendar.next_open(day + 1)
+    last = (journey.tried or day) + TRIED_DAYS - 1
+    if step.within >= 0:
+        last = min(last, planned(campaign, journey, journey.cursor) + step.within)
+    if campaign.calendar.last:
+        last = min(last, campaign.calendar.last)
+    return following if following <= last else 0
 
 
 def _refused(proposal: Proposal, day: int, why: str) -> Journey:
