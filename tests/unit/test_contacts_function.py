@@ -11,9 +11,12 @@ import pytest
 
 from loyalty.contacts import unsubscribe
 from loyalty.contacts.decide import Candidate, decide
+from loyalty.contacts.policy import DEFAULT
 from loyalty.contacts.preferences import CHANNELS
+from loyalty.contacts.service import Change, Contacts
 from loyalty.contacts.store import ContactStore, record_put
 from loyalty.contacts.unsubscribe import ALL, Link
+from loyalty.errors import Conflict
 from loyalty.runtime import observability, wiring
 from tests.unit.running import PROGRAM, Running, forget
 
@@ -345,3 +348,54 @@ def test_who_unsubscribed_after_the_decision_is_not_reached(shop: Shop) -> None:
     wiring.contacts().dead(PROGRAM, shop.member, "email", "complaint", NOW)
     assert wiring.contacts().reach(PROGRAM, shop.member, "email", True) == ("", "dead")
     assert wiring.contacts().reach(PROGRAM, shop.member, "sms", True) == ("", "no_address")
+
+
+class Interrupted(ContactStore):
+    """A store into which somebody else writes just before, the first ``times``."""
+
+    def __init__(self, running: Running, member: str, times: int) -> None:
+        super().__init__(running.table)
+        self.other = ContactStore(running.table)
+        self.member = member
+        self.left = times
+
+    def save(self, program: str, account: str, preferences: Any, addresses: Any) -> None:
+        if self.left:
+            self.left -= 1
+            seen, there = self.other.of(program, account)
+            self.other.save(program, account, seen.said({"push": self.left % 2 == 0}, NOW, "other"), there)
+        super().save(program, account, preferences, addresses)
+
+
+def interrupted(shop: Shop, times: int) -> Contacts:
+    store = Interrupted(shop.running, shop.member, times)
+    return Contacts(store, lambda *_: True, lambda _: DEFAULT, lambda: ("s" * 32,), lambda: ("s" * 32,))
+
+
+def test_two_changes_at_once_are_both_kept(shop: Shop) -> None:
+    change = Change({"email": True}, {"email": EMAIL})
+    after, there = interrupted(shop, 2).change(PROGRAM, shop.member, change, None, "cli_1", NOW)
+    assert ContactStore(shop.running.table).of(PROGRAM, shop.member)[0] == after
+    assert dict(after.consents) == {"email": True, "push": True}
+    assert [one.by for one in after.given] == ["other", "other", "cli_1"]
+    assert (there.email, after.reached) == (EMAIL, ("email",))
+
+
+def test_a_bounce_during_a_change_is_not_lost(shop: Shop) -> None:
+    interrupted(shop, 3).dead(PROGRAM, shop.member, "sms", "gone", NOW)
+    found = ContactStore(shop.running.table).preferences(PROGRAM, shop.member)
+    assert dict(found.dead) == {"sms": "gone"}
+    assert dict(found.consents) == {"push": True}
+
+
+def test_whoever_is_never_first_is_told_to_come_again(shop: Shop) -> None:
+    with pytest.raises(Conflict) as error:
+        interrupted(shop, 99).change(PROGRAM, shop.member, Change({"email": True}), None, "cli_1", NOW)
+    assert (error.value.code, error.value.retry_after) == ("ACCOUNT_BUSY", 1)
+
+
+def test_a_change_that_changes_nothing_writes_nothing(shop: Shop) -> None:
+    shop.change(consents={"email": True}, addresses={"email": EMAIL}, per_week=2)
+    before = shop.running.everything()
+    shop.change(consents={"email": True}, addresses={"email": EMAIL}, per_week=2)
+    assert shop.running.everything() == before
