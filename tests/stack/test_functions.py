@@ -93,7 +93,15 @@ def test_a_package_holds_its_function_and_nothing_else(prod: Synthesised, synthe
 def test_a_queue_hides_a_batch_six_times_as_long_as_it_may_take(stage: Synthesised) -> None:
     queues = {queue["QueueName"]: queue for queue in stage.properties("AWS::SQS::Queue").values()}
     drained = [(one.trigger.queue, one.timeout_s) for one in CATALOGUE if isinstance(one.trigger, FromQueue)]
-    assert {name for name, _ in drained} == {"campaign_entry", "delivery", "ingest", "notify", "replay"}
+    assert {name for name, _ in drained} == {
+        "campaign_entry",
+        "delivery",
+        "ingest",
+        "notify",
+        "partners",
+        "replay",
+        "webhook",
+    }
     for name, timeout in drained:
         assert queues[f"loyalty-{stage.stage.name}-{name}"]["VisibilityTimeout"] == 6 * timeout
 

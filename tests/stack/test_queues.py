@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.catalogue import CATALOGUE, FromQueue
+from infra.catalogue import CATALOGUE, EVERY, FromQueue
 from tests.stack.conftest import Synthesised
 
 
@@ -68,7 +68,8 @@ def test_every_queue_that_events_fill_is_filled_by_its_own_rule_alone(stage: Syn
     assert {one["Name"].removeprefix(prefix) for one in rules.values()} == set(filled)
     for logical, rule in rules.items():
         trigger = filled[rule["Name"].removeprefix(prefix)]
-        assert rule["EventPattern"] == {"source": [trigger.source], "detail-type": [*trigger.events]}
+        types = {} if trigger.events == EVERY else {"detail-type": [*trigger.events]}
+        assert rule["EventPattern"] == {"source": [trigger.source], **types}
         (target,) = rule["Targets"]
         for arn in (target["Arn"], target["DeadLetterConfig"]["Arn"]):
             assert _may_send(stage, arn["Fn::GetAtt"][0]) == [{"Fn::GetAtt": [logical, "Arn"]}]
