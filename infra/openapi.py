@@ -45,6 +45,7 @@ _PARAMETERS: Final[dict[str, Any]] = {
     ],
     "simulations": Annotated[str, Meta(pattern=f"^sim_{_ULID}$", description="A simulation's id")],
     "segments": Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,31}$", description="A segment's id")],
+    "campaigns": Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,31}$", description="A campaign's id")],
     "webhooks": Annotated[str, Meta(pattern=f"^hook_{_ULID}$", description="A webhook's id")],
     "messages": _MESSAGE,
     "message": _MESSAGE,

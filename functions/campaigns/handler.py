@@ -10,7 +10,15 @@ from typing import Any
 
 import msgspec
 
-from functions.campaigns.requests import MAX_BODY, CampaignsRequest, CancelRequest, Cursor, Limit
+from functions.campaigns.requests import (
+    MAX_BODY,
+    CampaignsRequest,
+    CancelRequest,
+    Cursor,
+    Limit,
+    PreviewRequest,
+)
+from loyalty.campaigns.preview_views import PreviewView, preview_view
 from loyalty.campaigns.views import AsidesView, CampaignsView, CampaignView, asides_view, campaign_view
 from loyalty.errors import NotFound
 from loyalty.experiments.findings import Report
@@ -70,6 +78,13 @@ def aside(request: Request) -> Answer:
     return Answer(200, asides_view(*campaigns().aside(request.caller.program, request.params["id"], limit, cursor)))
 
 
+def preview(request: Request) -> Answer:
+    body, program = request.body(PreviewRequest), request.caller.program
+    day = date.fromisoformat(body.day).toordinal() if body.day else 0
+    found, following = campaigns().preview(program, request.params["id"], day, body.limit, body.cursor, _now(request))
+    return Answer(200, preview_view(found, request.params["id"], following))
+
+
 def report(request: Request) -> Answer:
     found = campaigns().reports(request.caller.program, request.params["id"])
     if not found:
@@ -99,6 +114,7 @@ OPERATIONS = {
     "POST /v1/campaigns/{id}/resume": Operation(resume, CampaignView, problems=_STATE),
     "POST /v1/campaigns/{id}/redrive": Operation(redrive, CampaignView, problems=_STATE),
     "POST /v1/campaigns/{id}/cancel": Operation(cancel, CampaignView, CancelRequest, problems=_STATE),
+    "POST /v1/campaigns/{id}/preview": Operation(preview, PreviewView, PreviewRequest, problems=_GONE),
     "GET /v1/campaigns/{id}/aside": Operation(
         aside, AsidesView, problems=_GONE, query={"limit": Limit, "cursor": Cursor}
     ),

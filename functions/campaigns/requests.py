@@ -20,6 +20,14 @@ class CampaignsRequest(Body):
     source: Annotated[str, Meta(min_length=1, max_length=MAX_SOURCE, examples=["program: grocer\ncampaigns: …"])]
 
 
+class PreviewRequest(Body):
+    """A page of what would be said and given, to whom: to whoever came in on ``day``."""
+
+    day: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="Today when left out")] | None = None
+    limit: Annotated[int, Meta(ge=1, le=100)] = 25
+    cursor: Annotated[str, Meta(max_length=64, description="The answer's next, to go on")] = ""
+
+
 class CancelRequest(Body):
     """Why it is ended before its end."""
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from loyalty.campaigns.store import CampaignStore
+from loyalty.runtime import wiring
 from tests.unit.campaigning import DAY, World
 from tests.unit.running import PROGRAM
 
@@ -86,3 +87,140 @@ def test_a_campaign_assigns_gives_tells_waits_measures_and_reports(monkeypatch: 
         "campaign.finished",
     ]
     assert CampaignStore(world.running.table).aside(PROGRAM, "spring", 10, None)[0] == []
+
+
+def test_a_preview_says_beforehand_what_then_happens_and_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(monkeypatch)
+    before = world.running.everything()
+    foreseen: dict[str, list[str]] = {}
+    cursor = ""
+    while True:
+        asked = {"limit": 7, "cursor": cursor}
+        page = world.ask("POST /v1/campaigns/{id}/preview", asked, id="spring").body
+        for one in page["members"]:
+            foreseen[one["member"]] = [step["step"] for step in one.get("foreseen", [])]
+        cursor = page.get("next", "")
+        if not cursor:
+            break
+    assert len(foreseen) == MEMBERS
+    assert world.running.everything() == before
+    world.act("start", "spring")
+    world.send()
+    world.now += 3 * DAY
+    world.night()
+    world.send()
+    got = Counter(name.split("-", 1)[0].removeprefix("msg_") for name in world.provider.got)
+    assert {member: len(steps) for member, steps in foreseen.items() if steps} == {
+        f"mem_{name}": count for name, count in got.items()
+    }
+
+
+def test_a_paused_campaign_does_nothing_and_a_resumed_one_loses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(monkeypatch)
+    world.act("start", "spring")
+    world.send()
+    told = sum(world.provider.got.values())
+    assert world.act("pause", "spring").body["state"] == "paused"
+    world.now += 3 * DAY
+    assert world.night() == "SUCCEEDED"
+    world.hour()
+    world.send()
+    assert sum(world.provider.got.values()) == told
+    assert world.act("resume", "spring").body["state"] == "running"
+    world.now += DAY
+    assert world.night() == "SUCCEEDED"
+    world.send()
+    assert sum(world.provider.got.values()) == 2 * told
+    assert set(given(world).values()) == {1}
+
+
+def test_a_cancelled_campaign_does_nothing_any_more_at_whatever_comes_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(monkeypatch)
+    world.act("start", "spring")
+    world.send()
+    told = sum(world.provider.got.values())
+    late = world.executions["grocer-spring-1"]
+    assert world.act("cancel", "spring", {"reason": "enough"}).body["state"] == "cancelled"
+    assert late.status == "SUCCEEDED"
+    world.now += 3 * DAY
+    assert world.night() == "SUCCEEDED"
+    world.hour()
+    world.send()
+    assert sum(world.provider.got.values()) == told
+    assert world.act("start", "spring").status == 409
+
+
+def test_who_cannot_be_seen_to_is_set_aside_and_taken_up_by_a_redrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(monkeypatch)
+    known = wiring.audiences().known
+    broken = "mem_" + f"{7:026d}"
+
+    def one_breaks(program: str, account: str, now: int) -> Any:
+        if account == broken:
+            raise ValueError
+        return known(program, account, now)
+
+    with monkeypatch.context() as storm:
+        storm.setattr(wiring.audiences(), "known", one_breaks)
+        world.act("start", "spring")
+    assert sum(groups(world).values()) == MEMBERS - 1
+    (one,) = world.ask("GET /v1/campaigns/{id}/aside", id="spring").body["aside"]
+    assert (one["step"], one["what"], one["reason"]) == ("assign", broken, "ValueError")
+    world.act("redrive", "spring")
+    assert sum(groups(world).values()) == MEMBERS
+    assert set(given(world).values()) == {1}
+    assert world.ask("GET /v1/campaigns/{id}/aside", id="spring").body["aside"] == []
+
+
+BIRTHDAY = """\
+program: grocer
+templates:
+  wish:
+    variables: {offer_points: points}
+    sms: {en: "{{ offer_points }} points today", zh: "今日{{ offer_points }}积分"}
+campaigns:
+  birthday:
+    name: {en: Birthday, zh: 生日}
+    goal: {en: A visit, zh: 来店}
+    metric: repurchase
+    window_days: 7
+    audience: {enter: birthday}
+    repeat: yearly
+    control: 0
+    no_control: everybody has a birthday
+    channels: [sms]
+    steps: {wish: {day: 0, message: wish, offer: {points: 10}}}
+"""
+
+
+def test_a_birthday_is_wished_on_its_day_once_a_year_whoever_is_born_on_a_leap_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, currency="EUR")
+    leap, today = world.enrol(1, birthday="1992-02-29"), world.enrol(2, birthday="01-01")
+    late = world.enrol(3)
+    world.hand_in(BIRTHDAY)
+    world.act("start", "birthday")
+    world.send()
+    assert given(world) == {today: 1}
+    changed = world.running.call(
+        world.operator, "PATCH /v1/members/{id}", {"attributes": {"birthday": "2000-01-05"}}, params={"id": late}
+    )
+    assert changed.status == 200
+    world.enter("member.changed", {"member": late})
+    for _ in range(60):
+        world.now += DAY
+        assert world.night() == "SUCCEEDED"
+        world.send()
+    assert given(world) == {today: 1, late: 1, leap: 1}
+    days = [one["body"].split('"d":')[1].split(",")[0] for one in world.items("participant")]
+    assert len(days) == 3
+    for _ in range(310):
+        world.now += DAY
+        assert world.night() == "SUCCEEDED"
+    world.send()
+    assert given(world) == {today: 2, late: 2, leap: 1}, "the leap day's comes on the 28th of February"
+    for _ in range(55):
+        world.now += DAY
+        world.night()
+    assert given(world)[leap] == 2

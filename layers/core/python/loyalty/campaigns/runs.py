@@ -174,7 +174,6 @@ class Runs:
             return counts, False
         campaign, program = live.campaign, self._policy(batch.program)
         day = program.day(now)
-        whole = Aside(batch.phase, f"{batch.shard:02d}.{batch.to}", "", 0)
         known: dict[str, list[Participant]] = {}
         for one in self._store.participants(batch):
             known.setdefault(one.account, []).append(one)
@@ -191,8 +190,6 @@ class Runs:
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one member, the others take part
                 self._touches.aside(batch.program, batch.campaign, "assign", account, error, now)
                 counts.aside += 1
-        if batch.attempt > 1:
-            self._store.seen_to(batch.program, batch.campaign, whole.step, whole.what)
         return counts, self._touches.hour_has_come(batch.program, now)
 
     def touch(self, batch: Batch, now: int) -> Counts:

@@ -8,12 +8,14 @@ from msgspec.structs import replace
 
 from loyalty.campaigns import run
 from loyalty.campaigns.campaign import Campaign, encode
+from loyalty.campaigns.preview import Outlook
 from loyalty.campaigns.run import Aside, Shown, Status
 from loyalty.campaigns.runs import Runs, told
 from loyalty.campaigns.store import CampaignStore
 from loyalty.campaigns.touches import Touches
-from loyalty.errors import Conflict, NotFound, Refused
+from loyalty.errors import Conflict, Invalid, NotFound, Refused
 from loyalty.programs.terms import Program
+from loyalty.table import keys
 from loyalty.table.writes import Cancelled, ConditionFailed, Contended, Put
 
 if TYPE_CHECKING:
@@ -111,7 +113,11 @@ class Campaigns:
         return self._changed(program, campaign, lambda one: (run.resumed(one, day, now), []), now, world)
 
     def redrive(self, program: str, campaign: str, now: int, world: int) -> Shown:
-        """Go through everybody once more: whoever was set aside is seen to, and nobody twice."""
+        """Go through everybody once more: whoever was set aside is seen to, and nobody twice. Whoever cannot be seen
+        to again is set aside again.
+        """
+        run.redriven(self._status(program, campaign), now)
+        self._store.forget_aside(program, campaign)
         return self._changed(program, campaign, lambda one: (run.redriven(one, now), []), now, world)
 
     def cancel(self, program: str, campaign: str, why: str, now: int, world: int) -> Shown:
@@ -128,6 +134,30 @@ class Campaigns:
         self._status(program, campaign)
         found, last = self._store.aside(program, campaign, limit, cursor or None)
         return found, last or ""
+
+    def preview(
+        self, program: str, campaign: str, day: int, limit: int, cursor: str, now: int
+    ) -> tuple[list[Outlook], str]:
+        """A page of whom a campaign is for, with what is ahead of each who came in on a day, today where that is 0; and
+        the cursor to go on with, empty at the end. Nothing is written. NotFound.
+        """
+        status = self._status(program, campaign)
+        newest = self._touches.version(status)
+        number, _, after = cursor.partition(".")
+        if cursor and not (number.isascii() and number.isdecimal() and int(number) < keys.MEMBER_SHARDS):
+            raise Invalid("REQUEST_INVALID", "cursor must be what the page before gave as next", field="cursor")
+        shard, live, found = int(number or 0), self._touches.live(program), list[Outlook]()
+        on = day or max(self._around.policy(program).day(now), newest.calendar.first)
+        segment = newest.audience.segment if newest.audience.frozen else ""
+        looked = 0
+        while shard < keys.MEMBER_SHARDS and looked < limit:
+            accounts, more = self._store.audience(program, segment, shard, after, limit - looked)
+            for account in accounts:
+                outlook = self._touches.outlook(newest, account, on, now, live)
+                found += [] if outlook is None else [outlook]
+            looked += len(accounts)
+            shard, after = (shard, accounts[-1]) if more and accounts else (shard + 1, "")
+        return found, "" if shard >= keys.MEMBER_SHARDS else f"{shard}.{after}"
 
     def reports(self, program: str, campaign: str) -> list[tuple[int, str]]:
         """(day, report as JSON) of every look, the oldest first. NotFound."""

@@ -149,8 +149,11 @@ class CampaignStore:
         item |= {"body": msgspec.json.encode(aside).decode()}
         self._table.put(item)
 
-    def seen_to(self, program: str, campaign: str, step: str, what: str) -> None:
-        self._table.delete((keys.campaign_parts(program, campaign), f"ASIDE#{step}#{what}"))
+    def forget_aside(self, program: str, campaign: str) -> None:
+        """Of everybody: they are all taken up again."""
+        partition = keys.campaign_parts(program, campaign)
+        for item in [*self._table.walk(partition, prefix="ASIDE#")]:
+            self._table.delete((partition, str(item[keys.SK])))
 
     def aside(self, program: str, campaign: str, limit: int, after: str | None) -> tuple[list[Aside], str | None]:
         items, last = self._table.page(

@@ -18,6 +18,7 @@ from loyalty.campaigns import occasions, touch
 from loyalty.campaigns.assignment import arm, refused
 from loyalty.campaigns.campaign import OCCASIONS, Campaign, Told
 from loyalty.campaigns.journey import Journey, begun
+from loyalty.campaigns.preview import MAX_DAYS, Contact, Outlook, before_start, foresee
 from loyalty.campaigns.run import Aside, Participant, Status
 from loyalty.campaigns.store import CampaignStore, Side
 from loyalty.campaigns.touch import Action, Way
@@ -428,6 +429,27 @@ class Touches:
                 notice = Notice(str(journey.told["wallet"]), int(journey.told["upto"]))
                 name = name_of(one.candidate.campaign, one.candidate.occasion, one.candidate.step)
                 self._from.unreachable(program, account, notice, name, now)
+
+    # What is ahead
+
+    def outlook(self, campaign: Campaign, account: str, day: int, now: int, live: Mapping[str, Live]) -> Outlook | None:
+        """What is ahead of a member from a day on, by this campaign and all others that the member is in. Nothing is
+        written. None when there is no such member.
+        """
+        program = campaign.program
+        known = self._from.known(program, account, now)
+        if known is None:
+            return None
+        side = self._store.side(program, account)
+        contact = Contact(side.record, side.preferences, self._from.contact_policy(program))
+        running = [one for one in side.journeys if one.running]
+        ways = self._ways(program, account, running, live)
+        own = next((one for one in running if one.campaign == campaign.id), None)
+        if own is not None:
+            foreseen, missed = foresee(ways, known.subject, contact, day, day + min(campaign.days, MAX_DAYS))
+            return Outlook(account, "treated", own.variant, "", foreseen, missed)
+        before = [one.day for one in self._store.occasions(program, campaign.id, account)]
+        return before_start(campaign, account, known.subject, known.standing, contact, day, others=ways, earlier=before)
 
     # What came of it
 
