@@ -46,6 +46,20 @@ def test_which_variant_a_member_gets_says_nothing_of_who_is_kept_out() -> None:
     assert shares([arm(AB, one) for one in low])["a"] == pytest.approx(0.25, abs=0.02)
 
 
+def test_a_share_ends_where_the_next_begins() -> None:
+    name = MEMBERS[0]
+    control = share("grocer", "control", "hello", name)
+    assert arm(campaign(step("hello", 0), control=control), name).group == "treated"
+    assert arm(campaign(step("hello", 0), control=control + 1), name).group == "control"
+    variant = share("grocer", "variant", "hello", name)
+    for first, named in ((variant, "b"), (variant + 1, "a")):
+        variants = (Variant("a", first), Variant("b", WHOLE - first))
+        assert arm(campaign(step("hello", 0), control=0, variants=variants), name).variant == named
+    held = next(one for one in MEMBERS if share("grocer", "holdout", one) == 700)
+    assert arm(PLAIN, held, 7).group != "holdout"
+    assert arm(PLAIN, held, 8).group == "holdout"
+
+
 def test_salt_draws_anew() -> None:
     salted = campaign(step("hello", 0), salt="second-try")
     same = sum(arm(PLAIN, one) == arm(salted, one) for one in MEMBERS) / len(MEMBERS)

@@ -191,6 +191,14 @@ def test_behind_its_last_day_a_campaign_is_over() -> None:
     assert days.journey().why == "ended"
 
 
+def test_before_its_first_day_a_campaign_says_nothing() -> None:
+    one = campaign(step("hello", 0), calendar=Calendar(first=DAY + 4))
+    days = Days(way(one))
+    assert days.touch(DAY) == []
+    assert days.next == DAY + 4
+    assert through(days).said() == [(4, "hello")]
+
+
 def test_the_hour_of_the_campaign_is_when_it_speaks() -> None:
     (action,) = Days(way(campaign(step("hello", 0), calendar=Calendar(hour=18)))).touch(DAY)
     assert action.send_at == at(DAY, 18)
