@@ -24,6 +24,7 @@ from cli import (
     segments,
     simulate,
     tiers,
+    webhooks,
 )
 from cli.api import Api
 from cli.redrive import redrive
@@ -87,6 +88,9 @@ def parser() -> argparse.ArgumentParser:
     _program(commands)
     _clock(commands)
     _rules(commands)
+    webhooks.register(
+        commands.add_parser("webhooks", help="events for partners").add_subparsers(required=True, metavar="WHAT")
+    )
     segments.register(
         commands.add_parser("segments", help="who belongs together").add_subparsers(required=True, metavar="WHAT")
     )

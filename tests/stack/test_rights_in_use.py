@@ -28,7 +28,7 @@ from infra.catalogue import (
     FromNight,
     FromStream,
 )
-from loyalty.channels.channel import Outcome
+from loyalty.channels.channel import Outcome, Reply
 from loyalty.churn.model import Purchasing
 from loyalty.churn.parameters import Parameters, Quality
 from loyalty.ledger.service import Ledger
@@ -213,6 +213,7 @@ def _live(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     _stand(day, ada)
     _keep_in_touch(day, ada)
     _write_to(day, ada, monkeypatch)
+    _tell_partners(day, ada, monkeypatch)
 
     late = {"type": "purchase", **_order("o2", identity="card:1")}
     day.ask("till", "POST /v1/batches", {"items": [late]}, status=202)
@@ -438,6 +439,39 @@ def _keep_in_touch(day: Day, member: str) -> None:
         day.new_copy()
         with day.confined.guard.turn("contacts"):
             assert import_module("functions.contacts.handler").lambda_handler(event, None)["statusCode"] == 200
+
+
+def _tell_partners(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A webhook is made, changed, tried, sent to and sent to again; another one says that it is gone."""
+    lines: list[dict[str, Any]] = []
+    statuses = [503, 200, 200, 200]
+    monkeypatch.setattr("loyalty.runtime.outbound.send", lambda queue, message, delay=0: lines.append(message))
+    monkeypatch.setattr("functions.webhooks.changes.may_be_sent_to", lambda url: None)
+    monkeypatch.setattr("loyalty.runtime.senders.http", lambda: lambda *_: Reply(statuses.pop(0)))
+
+    def drain(name: str, *bodies: dict[str, Any]) -> None:
+        records = [{"messageId": "m", "eventSource": "aws:sqs", "body": json.dumps(body)} for body in bodies]
+        day.new_copy()
+        with day.confined.guard.turn(name):
+            answer = import_module(f"functions.{name}.handler").lambda_handler({"Records": records}, None)
+        assert answer == {"batchItemFailures": []}
+
+    wanted = {"url": "https://partner.example/hook", "events": ["points.*"]}
+    hook = day.ask("operator", "POST /v1/webhooks", wanted).body["webhook"]["id"]
+    day.ask("auditor", "GET /v1/webhooks", status=200)
+    detail = {"id": "e1", "program": PROGRAM, "member": member, "number": 1, "recorded_at": "2026-03-01T12:30:00Z"}
+    drain("webhook_fan", {"detail-type": "points.earned", "detail": detail, "time": "2026-03-01T12:30:00Z"})
+    drain("webhook_deliver", *lines)
+    day.ask("operator", "PATCH /v1/webhooks/{id}", {"ordered": True}, id=hook, status=200)
+    day.ask("operator", "POST /v1/webhooks/{id}/rotate", {}, id=hook, status=200)
+    day.ask("operator", "POST /v1/webhooks/{id}/test", id=hook, status=202)
+    drain("webhook_deliver", *lines)
+    span = {"since": "2026-03-01T00:00:00Z", "until": "2026-03-02T00:00:00Z"}
+    day.ask("operator", "POST /v1/webhooks/{id}/replay", span, id=hook, status=202)
+    drain("webhook_deliver", *lines)
+    day.ask("auditor", "GET /v1/webhooks/{id}", id=hook, status=200)
+    day.ask("auditor", "GET /v1/webhooks/{id}/deliveries", id=hook, status=200)
+    day.ask("operator", "DELETE /v1/webhooks/{id}", id=hook, status=204)
 
 
 def _write_to(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
