@@ -211,6 +211,7 @@ _TELLS = (
     Access((PUT,), (OUTGOING, TIMERS, CAMPAIGN_PARTS)),
     Access((QUERY, GET), (SEGMENTS,)),
     Access((GET,), (MEMBERS, POLICIES, PROFILES, CONTACT_POLICIES)),
+    Access((QUERY,), (CONTACT_POLICIES,)),
 )
 """Whoever takes part is assigned, given something, and told; what a day brings later is armed."""
 
@@ -624,7 +625,7 @@ CATALOGUE: tuple[Function, ...] = (
             Access((PUT, DELETE), (CAMPAIGNS, CAMPAIGN_PARTS)),
             Access((GET, PUT), (BUDGETS,)),
             Access((QUERY, GET), (SEGMENTS, MEMBERS, JOURNEYS)),
-            Access((QUERY,), (CHAINS, PARTICIPANTS, SEGMENT_MEMBERS)),
+            Access((QUERY,), (CHAINS, PARTICIPANTS, SEGMENT_MEMBERS, CONTACT_POLICIES)),
             Access((GET,), (POLICIES, PROFILES, CONTACT_POLICIES, CHURN)),
         ),
         runs_campaigns=True,

@@ -77,6 +77,8 @@ class Sources(Struct, frozen=True):
     hand_on: Callable[[list[Handed]], None]
     heard: Callable[[str, str], tuple[Mapping[str, frozenset[str]], Mapping[str, frozenset[str]]]]
     unreachable: Callable[[str, str, Notice, str, int], None]
+    ranked: Callable[[str, tuple[str, ...]], tuple[str, ...]]
+    """A programme's channels, that first which has brought most."""
     tell: Callable[[str, str, str], None]
     """Hears of (programme, step, reason) for each member that is set aside."""
 
@@ -131,7 +133,14 @@ class Touches:
 
     def live(self, program: str) -> dict[str, Live]:
         """All campaigns that were ever started, as they are at this moment."""
-        return {status.id: Live(status, self.version(status)) for status in self._store.all(program) if status.runs}
+        found = [status for status in self._store.all(program) if status.runs]
+        return {status.id: Live(status, self._ranked(self.version(status))) for status in found}
+
+    def _ranked(self, campaign: Campaign) -> Campaign:
+        """With the channels that have brought most before the others, for whoever has no order of channels."""
+        if len(campaign.channels) < 2:
+            return campaign
+        return replace(campaign, channels=self._from.ranked(campaign.program, campaign.channels))
 
     def version(self, status: Status, version: int = 0) -> Campaign:
         """The campaign as it runs; before a start the newest version."""

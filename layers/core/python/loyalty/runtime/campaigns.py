@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from loyalty.table.writes import Put
 
 PAGE: Final = 200
+RETURNS_SECONDS: Final = 300
+"""How long a running copy goes by what channels have brought."""
+_returns: dict[str, tuple[float, dict[str, dict[str, int]]]] = {}
 _REFUSED: Final = {
     "CAMPAIGN_BUDGET_EXHAUSTED": "budget",
     "OFFERS_LIMIT_REACHED": "offers",
@@ -57,6 +60,7 @@ def touches() -> Touches:
             hand_on=_hand_on,
             heard=_heard,
             unreachable=_unreachable,
+            ranked=_ranked,
             tell=_tell,
         ),
     )
@@ -89,6 +93,17 @@ def campaigns() -> Campaigns:
         return put_of(program, name, points, budgets.get(program, name))
 
     return Campaigns(store(), touches(), runs(), Around(wiring.policy, segments, budget))
+
+
+def _ranked(program: str, channels: tuple[str, ...]) -> tuple[str, ...]:
+    """By figures of at most ``RETURNS_SECONDS`` ago."""
+    from loyalty.notifications.choice import by_return
+
+    moment = time.monotonic()
+    known = _returns.get(program)
+    if known is None or moment - known[0] > RETURNS_SECONDS:
+        known = _returns[program] = (moment, wiring.message_store().returns(program))
+    return by_return(channels, known[1])
 
 
 def _known(program: str, account: str, now: int) -> Known | None:
