@@ -1,9 +1,11 @@
 """Bodies and queries of the campaigns function's requests."""
 
+from datetime import date
 from typing import Annotated, Final
 
 from msgspec import Meta
 
+from loyalty.errors import Invalid
 from loyalty.shapes import Body
 
 MAX_SOURCE: Final = 200_000
@@ -32,3 +34,11 @@ class CancelRequest(Body):
     """Why it is ended before its end."""
 
     reason: Why
+
+
+def ordinal(day: str | None) -> int:
+    """A day as its ordinal, 0 where none is said; Invalid for one that no calendar has."""
+    try:
+        return date.fromisoformat(day).toordinal() if day else 0
+    except ValueError:
+        raise Invalid("REQUEST_INVALID", "day must be a date, such as 2026-12-01", field="day") from None

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_ISSUES: Final = 100
 MAX_TRIES: Final = 5
+AHEAD: Final = 730
+"""Days that a preview looks ahead at most."""
 
 
 class Around(Struct, frozen=True):
@@ -139,7 +141,7 @@ class Campaigns:
         self, program: str, campaign: str, day: int, limit: int, cursor: str, now: int
     ) -> tuple[list[Outlook], str]:
         """A page of whom a campaign is for, with what is ahead of each who came in on a day, today where that is 0; and
-        the cursor to go on with, empty at the end. Nothing is written. NotFound.
+        the cursor to go on with, empty at the end. Nothing is written. NotFound; Invalid names ``day``, ``cursor``.
         """
         status = self._status(program, campaign)
         newest = self._touches.version(status)
@@ -147,7 +149,10 @@ class Campaigns:
         if cursor and not (number.isascii() and number.isdecimal() and int(number) < keys.MEMBER_SHARDS):
             raise Invalid("REQUEST_INVALID", "cursor must be what the page before gave as next", field="cursor")
         shard, live, found = int(number or 0), self._touches.live(program), list[Outlook]()
-        on = day or max(self._around.policy(program).day(now), newest.calendar.first)
+        today = self._around.policy(program).day(now)
+        on = day or max(today, newest.calendar.first)
+        if not today <= on <= today + AHEAD:
+            raise Invalid("REQUEST_INVALID", f"day must be today, or one of the {AHEAD} after it", field="day")
         segment = newest.audience.segment if newest.audience.frozen else ""
         looked = 0
         while shard < keys.MEMBER_SHARDS and looked < limit:

@@ -453,12 +453,22 @@ class Touches:
         contact = Contact(side.record, side.preferences, self._from.contact_policy(program))
         running = [one for one in side.journeys if one.running]
         ways = self._ways(program, account, running, live)
+        campaign = self._ranked(campaign)
+        subject, before = known.subject, self._store.occasions(program, campaign.id, account)
         own = next((one for one in running if one.campaign == campaign.id), None)
-        if own is not None:
-            foreseen, missed = foresee(ways, known.subject, contact, day, day + min(campaign.days, MAX_DAYS))
-            return Outlook(account, "treated", own.variant, "", foreseen, missed)
-        before = [one.day for one in self._store.occasions(program, campaign.id, account)]
-        return before_start(campaign, account, known.subject, known.standing, contact, day, others=ways, earlier=before)
+        occasion = own.occasion if own is not None else occasions.name(campaign, day)
+        there = next((one for one in before if one.occasion == occasion), None)
+        if there is not None:
+            foreseen, missed = foresee(ways, subject, contact, day, day + min(campaign.days, MAX_DAYS))
+            return Outlook(account, there.arm, there.variant, "", foreseen, missed)
+        enter, told = campaign.audience.enter, dict[str, Told]()
+        if enter in OCCASIONS:
+            born = subject.member.attributes.get("birthday") if subject.member is not None else None
+            if not occasions.falls_on(enter, born, subject.enrolled, day):
+                return Outlook(account, "", out="calendar")
+            told = occasions.years(subject.enrolled, day) if enter == "anniversary" else {}
+        earlier, standing = [one.day for one in before], known.standing
+        return before_start(campaign, account, subject, standing, contact, day, others=ways, told=told, earlier=earlier)
 
     # What came of it
 

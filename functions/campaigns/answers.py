@@ -1,0 +1,19 @@
+"""What the campaigns function answers of stored reports."""
+
+from datetime import date
+
+import msgspec
+
+from loyalty.experiments.findings import Report
+from loyalty.experiments.views import ReportsView, ReportView
+from loyalty.experiments.words import summary
+
+
+def reports_view(campaign: str, found: list[tuple[int, str]]) -> ReportsView:
+    """Reports of a campaign, each with its day, as they are kept; in words, too."""
+    return ReportsView(campaign, [_report(day, body) for day, body in found])
+
+
+def _report(day: int, body: str) -> ReportView:
+    found = msgspec.json.decode(body, type=Report)
+    return ReportView(date.fromordinal(day).isoformat(), summary(found), found)

@@ -1,0 +1,85 @@
+"""The preview of a campaign through its route: whose day it is, who was drawn already, and what is refused."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.campaigning import World
+
+SOURCE = """\
+program: grocer
+templates:
+  wish: {sms: {en: Happy birthday, zh: 生日快乐}}
+campaigns:
+  birthday:
+    name: {en: Birthday, zh: 生日}
+    goal: {en: One more purchase, zh: 再买一次}
+    metric: repurchase
+    window_days: 10
+    audience: {enter: birthday}
+    repeat: yearly
+    channels: [sms]
+    control: 50
+    steps: {wish: {day: 0, within: 0, message: wish}}
+"""
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    found = World(monkeypatch, currency="EUR")
+    for number in range(12):
+        found.enrol(number, birthday="02-29" if number < 8 else "1990-01-01")
+    found.hand_in(SOURCE)
+    return found
+
+
+def preview(world: World, **asked: Any) -> dict[str, dict[str, Any]]:
+    """All pages, by member."""
+    found: dict[str, dict[str, Any]] = {}
+    while True:
+        page = world.ask("POST /v1/campaigns/{id}/preview", asked, id="birthday")
+        assert page.status == 200, page.body
+        found |= {one["member"]: one for one in page.body["members"]}
+        if "next" not in page.body:
+            return found
+        asked["cursor"] = page.body["next"]
+
+
+def test_only_those_whose_day_it_is_come_in(world: World) -> None:
+    found = preview(world, day="2026-02-28", limit=5)
+    assert len(found) == 12
+    assert sum(one.get("out") == "calendar" for one in found.values()) == 4
+    groups = {name: one["group"] for name, one in found.items() if "out" not in one}
+    assert set(groups.values()) == {"treated", "control"}
+    told = {name: [step["day"] for step in one.get("foreseen", [])] for name, one in found.items()}
+    assert all(told[name] == (["2026-02-28"] if group == "treated" else []) for name, group in groups.items())
+    assert {one.get("out") for one in preview(world, day="2026-03-01").values()} == {"calendar"}
+
+
+def test_who_was_drawn_already_is_not_drawn_anew(world: World) -> None:
+    before = preview(world, day="2026-01-01")
+    world.act("start", "birthday")
+    after = preview(world, day="2026-01-01")
+    taken = {name: one for name, one in after.items() if "out" not in one}
+    assert len(taken) == 4
+    assert {name: one["group"] for name, one in taken.items()} == {name: before[name]["group"] for name in taken}
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"day": "2026-02-30"}, "day"),
+        ({"day": "2025-12-31"}, "day"),
+        ({"day": "2028-12-31"}, "day"),
+        ({"cursor": "99.x"}, "cursor"),
+        ({"limit": 0}, "limit"),
+    ],
+)
+def test_what_cannot_be_looked_at_is_refused(world: World, asked: dict[str, Any], field: str) -> None:
+    answer = world.ask("POST /v1/campaigns/{id}/preview", asked, id="birthday")
+    assert (answer.status, answer.body["code"], answer.body["field"]) == (400, "REQUEST_INVALID", field)
+
+
+def test_a_campaign_that_there_is_not_has_no_preview(world: World) -> None:
+    answer = world.ask("POST /v1/campaigns/{id}/preview", {}, id="spring")
+    assert (answer.status, answer.body["code"]) == (404, "CAMPAIGN_NOT_FOUND")
