@@ -86,6 +86,17 @@ EXPECTED: Final[dict[str, tuple[int, ...]]] = {
     "POST /v1/segments": (403, 403, 200, 200, 403, 403, 422),  # as rule sets
     "GET /v1/segments": (403, 403, 200, 200, 200, 403, 200),
     "GET /v1/segments/{id}/members": (403, 403, 200, 403, 200, 403, 404),  # a marketer reaches no member
+    "POST /v1/campaigns": (403, 403, 200, 200, 403, 403, 422),  # as rule sets
+    "GET /v1/campaigns": (403, 403, 200, 200, 200, 403, 200),
+    "GET /v1/campaigns/{id}": (403, 403, 200, 200, 200, 403, 404),
+    "POST /v1/campaigns/{id}/start": (403, 403, 200, 200, 403, 403, 404),
+    "POST /v1/campaigns/{id}/pause": (403, 403, 200, 200, 403, 403, 404),
+    "POST /v1/campaigns/{id}/resume": (403, 403, 200, 200, 403, 403, 404),
+    "POST /v1/campaigns/{id}/redrive": (403, 403, 200, 200, 403, 403, 404),
+    "POST /v1/campaigns/{id}/cancel": (403, 403, 200, 200, 403, 403, 404),
+    "POST /v1/campaigns/{id}/preview": (403, 403, 200, 200, 200, 403, 404),
+    "GET /v1/campaigns/{id}/aside": (403, 403, 200, 200, 200, 403, 404),
+    "GET /v1/campaigns/{id}/report": (403, 403, 404, 404, 404, 403, 404),  # nothing is measured yet
     "GET /v1/contact-policy": (403, 403, 200, 200, 200, 403, 200),  # the foreign operator sees its own
     "PUT /v1/contact-policy": (403, 403, 200, 200, 403, 403, 200),  # and replaces its own
     "GET /v1/members/{id}/contact": (403, 200, 200, 403, 200, 200, 404),
@@ -114,6 +125,21 @@ SEGMENTS: Final = """\
 program: alpha
 segments:
   rich: {name: {en: Rich, zh: 富}, when: member.points >= 100}
+"""
+
+CAMPAIGNS: Final = """\
+program: alpha
+templates:
+  hello: {sms: {en: Hello, zh: 您好}}
+campaigns:
+  NAME:
+    name: {en: One, zh: 一}
+    goal: {en: Goal, zh: 目标}
+    metric: repurchase
+    window_days: 30
+    audience: {enter: tier.upgraded}
+    channels: [sms]
+    steps: {hello: {day: 0, message: hello}}
 """
 
 
@@ -214,6 +240,18 @@ class World:
         """The members of a segment that there is."""
         self.operator.post("/v1/segments", {"source": SEGMENTS}, key=None).expect(200)
         return "/v1/segments/rich/members"
+
+    def campaigns(self) -> dict[str, str]:
+        """A file with a campaign that nothing enters yet."""
+        return {"source": CAMPAIGNS.replace("NAME", f"c-{secrets.token_hex(4)}")}
+
+    def campaign(self, *moves: str) -> str:
+        """A new campaign that went through ``moves``."""
+        handed_in = self.operator.post("/v1/campaigns", self.campaigns(), key=None).expect(200)
+        path = f"/v1/campaigns/{handed_in['campaigns'][0]['id']}"
+        for move in moves:
+            self.operator.post(f"{path}/{move}", None, key=None).expect(200)
+        return path
 
     def link(self) -> str:
         """The member's own, to have no more of it."""
@@ -343,6 +381,17 @@ ASKS: Final[dict[str, Callable[[World], Ask]]] = {
     "POST /v1/segments": lambda w: Ask("/v1/segments", {"source": SEGMENTS}),
     "GET /v1/segments": lambda w: Ask("/v1/segments"),
     "GET /v1/segments/{id}/members": lambda w: Ask(w.grouped()),
+    "POST /v1/campaigns": lambda w: Ask("/v1/campaigns", w.campaigns()),
+    "GET /v1/campaigns": lambda w: Ask("/v1/campaigns"),
+    "GET /v1/campaigns/{id}": lambda w: Ask(w.campaign()),
+    "POST /v1/campaigns/{id}/start": lambda w: Ask(f"{w.campaign()}/start"),
+    "POST /v1/campaigns/{id}/pause": lambda w: Ask(f"{w.campaign('start')}/pause"),
+    "POST /v1/campaigns/{id}/resume": lambda w: Ask(f"{w.campaign('start', 'pause')}/resume"),
+    "POST /v1/campaigns/{id}/redrive": lambda w: Ask(f"{w.campaign('start')}/redrive"),
+    "POST /v1/campaigns/{id}/cancel": lambda w: Ask(f"{w.campaign()}/cancel", {"reason": "x"}),
+    "POST /v1/campaigns/{id}/preview": lambda w: Ask(f"{w.campaign()}/preview", {"limit": 5}),
+    "GET /v1/campaigns/{id}/aside": lambda w: Ask(f"{w.campaign()}/aside"),
+    "GET /v1/campaigns/{id}/report": lambda w: Ask(f"{w.campaign()}/report"),
     "GET /v1/contact-policy": lambda w: Ask("/v1/contact-policy"),
     "PUT /v1/contact-policy": lambda w: Ask("/v1/contact-policy", {"contact_hour": 10}, {"If-Match": "*"}),
     "GET /v1/members/{id}/contact": lambda w: Ask(f"/v1/members/{w.member}/contact"),
