@@ -334,3 +334,22 @@ def test_a_record_of_years_stays_small_and_still_caps() -> None:
     assert abs(counts["sms"] - 2 * (750 // 7)) <= 2
     assert len(str(records.encode(record))) < 40_000
     assert timedelta(days=(record.sent[-1].day - record.sent[0].day)) < timedelta(days=records.KEPT_DAYS)
+
+
+def test_the_last_second_the_last_day_of_a_guard_and_the_members_own_order() -> None:
+    noon = START + 43_200
+    member = Preferences(consents={"sms": True, "email": True}, reached=("sms", "email"), order=("email", "sms"))
+
+    def one(candidate: Candidate, record: Record, now: int) -> tuple[Verdict, Record]:
+        policy = ContactPolicy(caps=(), offer_guard=OfferGuard(100, 7))
+        (verdict,), after = decide([candidate], record, member, policy, "UTC", now)
+        return verdict, after
+
+    plain = Candidate("spring", "1", "hello", 1, ("sms", "email"), "a")
+    assert one(plain, Record(), noon)[0].channel == "email"
+    assert one(replace(plain, until=noon), Record(), noon)[0].blocked == "too_late"
+    assert one(replace(plain, until=noon + 1), Record(), noon)[0].blocked == ""
+    _, record = one(replace(plain, offer_points=60), Record(), noon)
+    again = replace(plain, digest="b", offer_points=60)
+    assert one(again, record, noon + 6 * DAY)[0].blocked == "offer_guard"
+    assert one(again, record, noon + 7 * DAY)[0].blocked == ""
