@@ -205,6 +205,39 @@ def test_days_that_were_missed_are_caught_up_in_order() -> None:
     assert nights.state().balance().available == 0
 
 
+@pytest.mark.parametrize("bought", [False, True])
+@pytest.mark.parametrize("lasting", [*itertools.permutations((40, 41, 42))])
+def test_of_reminders_on_days_that_were_missed_none_is_left_out(lasting: tuple[int, ...], bought: bool) -> None:
+    nights = Nights(expiry=YEARLY, reminders={"days": [7]})
+    for days in lasting:
+        nights.give(1, days, days)
+    nights.stream()
+    nights.pass_days(30)
+    nights.now += 6 * DAY
+    if bought:
+        nights.buy(1, 5)
+    nights.stream()
+    nights.night()
+    told = [points for entry in nights.entries() for _, points in entry.detail.get("expiring", [])]
+    assert {*told} == {40, 41, 42}
+    written = len(nights.entries())
+    nights.night()
+    nights.pass_days(3)
+    assert len(nights.entries()) == written
+
+
+def test_too_few_points_to_shrink_do_not_keep_what_comes_later_from_shrinking() -> None:
+    nights = Nights(decay={"months": 3, "percent": 10, "notice_days": 14})
+    nights.buy(1, 5)
+    nights.stream()
+    nights.pass_days(100)
+    nights.give(1, 1000, days=1000)
+    nights.stream()
+    nights.pass_days(20)
+    assert nights.kinds() == [(101, "reminded"), (115, "decayed")]
+    assert nights.state().balance().available == 905
+
+
 def test_an_account_that_fails_is_set_aside_with_its_reason_and_comes_again_the_next_night(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

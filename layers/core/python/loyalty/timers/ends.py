@@ -57,17 +57,21 @@ def expiry_due(state: State, program: Program) -> int | None:
     return _end(program, min(ends)) if ends else None
 
 
-def reminder_due(state: State, program: Program) -> int | None:
-    """The next day, after that of the account's newest entry, on which its owner is to be told of points that end."""
+def reminder_due(state: State, program: Program, seen_to: int | None = None) -> int | None:
+    """The next day, after that of the account's newest entry, on which its owner is to be told of points that end.
+    Where a night catches up, the days after ``seen_to`` are still to come.
+    """
     if not program.reminders:
         return None
     today = program.day(state.at)
+    behind = today if seen_to is None else min(seen_to, today)
     expiries = sorted({expiry for expiry, _ in state.lots if expiry})
     found: int | None = None
     for days in program.reminders:
-        soon = state.at + (days - 1) * _SECONDS_A_DAY - _CHANGE_OF_CLOCKS  # those before are past in any zone
+        # Those before are past in any zone.
+        soon = state.at + (behind - today + days - 1) * _SECONDS_A_DAY - _CHANGE_OF_CLOCKS
         for expiry in expiries:
-            if expiry > soon and (day := _end(program, expiry) - days) > today:
+            if expiry > soon and (day := _end(program, expiry) - days) > behind:
                 found = day if found is None else min(found, day)
                 break
     for expiry in expiries:
@@ -127,6 +131,9 @@ def decay_due(state: State, program: Program) -> int | None:
     """The day on which points of an owner who bought nothing for long shrink, or notice of it is due."""
     if program.decay is None or not state.last or not any(not start for _, start in state.lots):
         return None
+    balance = state.balance()
+    if (balance.available + balance.held) * int(program.decay["percent"]) < 100:
+        return None  # not a whole point; what comes later arms it
     on = _decays_on(state, program)
     if not program.decay["notice_days"]:
         return on

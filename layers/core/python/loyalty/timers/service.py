@@ -17,6 +17,7 @@ from loyalty.ledger.chain import Cause, Chain, Entry, fingerprint
 from loyalty.ledger.service import Ledger
 from loyalty.programs.terms import Program
 from loyalty.table import keys
+from loyalty.timers.ends import reminder_due
 from loyalty.timers.store import PAGE, TimerStore
 from loyalty.timers.timer import AT_THE_HOUR, ORDER, REARM, Aside, Batch, Cursor, Due, Timer, cursor_of
 
@@ -28,6 +29,8 @@ _BY_ITSELF: Final = frozenset({"lapsed", "activated", "repaid", "expired", "merg
 
 Act = Callable[[Draft, Program, int], object]
 """Does what is due on a day: begins the command, and leaves moves or details, or neither when nothing is due."""
+_DAY_BY_DAY: Final = {"reminder": reminder_due}
+"""Kinds of which every day that was missed is done. Of the others the first one that is done catches up with all."""
 Policy = Callable[[str], Program]
 Moment = Callable[[str, int], int]
 """The time in a programme, when it is ``now``."""
@@ -232,7 +235,8 @@ class Drain:
             posted = self._ledger.commit(opened, decide)
             state = posted.entry.state
             done.written += not posted.replayed and posted.entry.ref == ref
-        following = self._dues[kind](state, program)
+        each = _DAY_BY_DAY.get(kind)
+        following = each(state, program, day) if each else self._dues[kind](state, program)
         if following is None or following <= day:
             return
         timer = Timer(chain, kind, following)
