@@ -242,12 +242,13 @@ def preview(
     """Who would get what, page by page, and the sum of it."""
     total: dict[str, Any] = {"members": 0, "points": 0}
     counted: dict[str, Counter[str]] = {name: Counter() for name in ("groups", "out", "messages", "steps", "missed")}
-    cursor = ""
+    cursor, named = "", False
     while True:
         body: dict[str, Any] = {"limit": min(PAGE, most - total["members"]) if most else PAGE}
         body |= {name: value for name, value in (("day", day), ("cursor", cursor)) if value}
         page = api.call("POST", f"{_path(campaign)}/preview", body=body).json()
         for one in page["members"]:
+            named = True
             if as_json:
                 out.print(json.dumps(one, ensure_ascii=False), markup=False)
             elif shown > 0:
@@ -266,6 +267,8 @@ def preview(
         _summary(total, counted, out)
     if cursor:
         said.print("there are more members than were looked at")
+    if shown > 0 and total["members"] and not named:
+        said.print("who they are is told to those who may list members: --as operator")
     return 0
 
 

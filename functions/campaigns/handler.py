@@ -11,22 +11,18 @@ from functions.campaigns import requests
 from functions.campaigns.answers import reports_view
 from loyalty.campaigns.preview_views import PreviewView, preview_view
 from loyalty.campaigns.views import AsidesView, CampaignsView, CampaignView, asides_view, campaign_view
+from loyalty.clients.roles import LIST_MEMBERS
 from loyalty.errors import NotFound
 from loyalty.experiments.views import ReportsView
 from loyalty.runtime.campaigns import campaigns
-from loyalty.runtime.clock import moment
 from loyalty.runtime.http import Answer, Operation, Request, serve
 
 Handler = Callable[[Request], Answer]
 
 
-def _now(request: Request) -> int:
-    return moment(request.caller.program, request.now)
-
-
 def hand_in(request: Request) -> Answer:
     body = request.body(requests.CampaignsRequest, requests.MAX_BODY)
-    found, _ = campaigns().hand_in(request.caller.program, body.source, _now(request))
+    found, _ = campaigns().hand_in(request.caller.program, body.source, request.now)
     return Answer(200, CampaignsView([campaign_view(one) for one in found]))
 
 
@@ -41,18 +37,19 @@ def show(request: Request) -> Answer:
 def _moved(name: str) -> Handler:
     def act(request: Request) -> Answer:
         program, campaign = request.caller.program, request.params["id"]
-        return Answer(200, campaign_view(getattr(campaigns(), name)(program, campaign, _now(request), request.now)))
+        return Answer(200, campaign_view(getattr(campaigns(), name)(program, campaign, request.now, request.wall)))
 
     return act
 
 
 def cancel(request: Request) -> Answer:
     why = request.body(requests.CancelRequest).reason
-    found = campaigns().cancel(request.caller.program, request.params["id"], why, _now(request), request.now)
+    found = campaigns().cancel(request.caller.program, request.params["id"], why, request.now, request.wall)
     return Answer(200, campaign_view(found))
 
 
 def aside(request: Request) -> Answer:
+    request.may(LIST_MEMBERS, "members")
     limit, cursor = request.limit(50, 100), request.query.get("cursor", "")
     return Answer(200, asides_view(*campaigns().aside(request.caller.program, request.params["id"], limit, cursor)))
 
@@ -60,9 +57,10 @@ def aside(request: Request) -> Answer:
 def preview(request: Request) -> Answer:
     body, program = request.body(requests.PreviewRequest), request.caller.program
     found, following = campaigns().preview(
-        program, request.params["id"], requests.ordinal(body.day), body.limit, body.cursor, _now(request)
+        program, request.params["id"], requests.ordinal(body.day), body.limit, body.cursor, request.now
     )
-    return Answer(200, preview_view(found, request.params["id"], following))
+    named = LIST_MEMBERS in request.caller.scopes  # as with segments: who tries campaigns need not know who is who
+    return Answer(200, preview_view(found, request.params["id"], following, named=named))
 
 
 def report(request: Request) -> Answer:

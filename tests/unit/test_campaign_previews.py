@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from loyalty.errors import NotFound
 from tests.unit.campaigning import World
+from tests.unit.running import Running
 
 SOURCE = """\
 program: grocer
@@ -83,3 +85,38 @@ def test_what_cannot_be_looked_at_is_refused(world: World, asked: dict[str, Any]
 def test_a_campaign_that_there_is_not_has_no_preview(world: World) -> None:
     answer = world.ask("POST /v1/campaigns/{id}/preview", {}, id="spring")
     assert (answer.status, answer.body["code"]) == (404, "CAMPAIGN_NOT_FOUND")
+
+
+def test_who_may_not_list_members_is_told_the_sums_alone(world: World) -> None:
+    asked = {"day": "2026-02-28", "limit": 100}
+    whole = world.ask("POST /v1/campaigns/{id}/preview", asked, id="birthday").body
+    marketer = world.running.key("marketer")
+    page = world.running.call(marketer, "POST /v1/campaigns/{id}/preview", asked, params={"id": "birthday"}).body
+    assert (page["members"], page["summary"]) == ([], whole["summary"])
+    assert page["summary"]["members"] == len(whole["members"]) == 12
+    aside = world.running.call(marketer, "GET /v1/campaigns/{id}/aside", params={"id": "birthday"})
+    assert (aside.status, aside.body["code"]) == (403, "AUTH_SCOPE_MISSING")
+
+
+class Noted:
+    """What a use case was called with."""
+
+    def __init__(self) -> None:
+        self.start_args: tuple[Any, ...] = ()
+
+    def start(self, *arguments: Any) -> None:
+        self.start_args = arguments
+        raise NotFound("CAMPAIGN_NOT_FOUND", "none")
+
+
+def test_a_sandboxs_clock_counts_once(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = "sandbox-shop"
+    running.establish(program, sandbox=True)
+    operator = running.key("operator", program)
+    monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
+    moved = running.call(operator, "POST /v1/clock", {"to": "2027-02-24T08:00:00Z"})
+    noted = Noted()
+    monkeypatch.setattr("functions.campaigns.handler.campaigns", lambda: noted)
+    running.call(operator, "POST /v1/campaigns/{id}/start", params={"id": "x"})
+    assert moved.status == 200, moved.body
+    assert noted.start_args == (program, "x", 1_800_000_000 + 40 * 86_400, 1_800_000_000)

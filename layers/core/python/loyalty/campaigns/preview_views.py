@@ -61,8 +61,8 @@ class SummaryView(Struct, frozen=True):
 
 
 class PreviewView(Struct, frozen=True, omit_defaults=True):
-    """A page of members; ``next`` is the cursor of the page after this one, and missing on the last. Messages of other
-    campaigns are told, too: they take from the same caps.
+    """A page of members, for whoever may list them, and its sums; ``next`` is the cursor of the page after this one,
+    and missing on the last. Messages of other campaigns are told, too: they take from the same caps.
     """
 
     members: list[OutlookView]
@@ -70,10 +70,11 @@ class PreviewView(Struct, frozen=True, omit_defaults=True):
     next: str | UnsetType = UNSET
 
 
-def preview_view(outlooks: Iterable[Outlook], campaign: str, following: str = "") -> PreviewView:
-    """A page of a campaign's preview for the API."""
+def preview_view(outlooks: Iterable[Outlook], campaign: str, following: str = "", *, named: bool = True) -> PreviewView:
+    """A page of a campaign's preview for the API; added up alone for whoever may not see who is who."""
     found = list(outlooks)
-    return PreviewView([_outlook(one) for one in found], _summary(summed(found, campaign)), following or UNSET)
+    members = [_outlook(one) for one in found] if named else []
+    return PreviewView(members, _summary(summed(found, campaign)), following or UNSET)
 
 
 def _outlook(one: Outlook) -> OutlookView:
