@@ -112,6 +112,10 @@ def test_a_clock_never_goes_back(ask: Ask, running: Running) -> None:
     assert running.engine.fingerprint() == before
 
 
+def test_no_clock_was_ever_moved_to_the_beginning_of_time(ask: Ask) -> None:
+    assert ask(MOVE, {"to": "1970-01-01T00:00:00Z"}).code == "CLOCK_BACKWARDS"
+
+
 @pytest.mark.parametrize("to", ["2999-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2027-01-01", "2027-01-01T00:00:00", 5])
 def test_a_moment_that_no_clock_is_moved_to_is_refused(ask: Ask, to: Any) -> None:
     refused = ask(MOVE, {"to": to})

@@ -182,11 +182,21 @@ def test_what_is_set_by_hand_can_be_given_back_to_the_figures(shop: Shop, clock:
     }
 
 
+def test_what_the_figures_reach_already_is_not_asked_for(shop: Shop, clock: Clock) -> None:
+    buy(shop, clock, "1", "300.00")
+    cheaper = [TIERS["levels"][0], {**TIERS["levels"][1], "spend": 20_000}]
+    body = {**POLICY, "tiers": {**TIERS, "levels": cheaper}}
+    assert shop.running.call(shop.operator, "PUT /v1/program", body, headers={"If-Match": "*"}).status == 200
+    forget()
+    assert "rises" not in look(shop), "gold comes with the night"
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
         ({"tier": "platinum", "reason": "x"}, "TIER_UNKNOWN"),
         ({"tier": "gold", "until": "2020-01-01", "reason": "x"}, "REQUEST_INVALID"),
+        ({"tier": "gold", "until": "9999-12-31", "reason": "x"}, "REQUEST_INVALID"),
         ({"tier": "gold"}, "REQUEST_INVALID"),
     ],
 )

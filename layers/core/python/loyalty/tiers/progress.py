@@ -49,8 +49,8 @@ def keeps(scheme: Scheme, state: State, today: int) -> Goal | None:
 
 
 def rises(scheme: Scheme, state: State, today: int) -> Goal | None:
-    """What the next tier takes; None for whoever has the highest."""
-    rank = scheme.rank(state.tier) + 1
+    """What the next tier takes that is not reached yet; None for whoever has the highest."""
+    rank = max(scheme.rank(state.tier), scheme.eligible(state, today)) + 1
     if rank >= len(scheme.levels):
         return None
     figures = scheme.windows(state, today)[0]

@@ -20,6 +20,8 @@ from loyalty.tiers.views import ChangeView, SimulatedView, TierView, moves_of, t
 
 LOOKED_BACK: Final = 200
 """So many entries are looked through for a page of the history."""
+MOST_DAYS: Final = 36_525
+"""From now on, for which a tier is given by hand with its last day."""
 _CURSOR: Final = re.compile(r"([0-9]{1,2})(?:\.(mem_[0-9A-Z]{26}#[a-z][a-z0-9]{0,15}))?", re.ASCII)
 
 
@@ -57,8 +59,9 @@ class Tiers:
     def assign(self, chain: Chain, tier: str | None, until: int, reason: str, cause: Cause, now: int) -> Posted:
         """Set a tier by hand, up to and including the day ``until``, or give it back to the figures."""
         policy = self._policy(chain.program)
-        if until and until < policy.day(now):
-            raise Invalid("REQUEST_INVALID", "until: a day that is not over", field="until")
+        today = policy.day(now)
+        if until and not today <= until <= today + MOST_DAYS:
+            raise Invalid("REQUEST_INVALID", "until: a day that is not over, in 100 years at most", field="until")
 
         def decide(draft: Draft) -> None:
             assign(draft, policy, tier, until, reason)
