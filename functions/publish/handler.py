@@ -1,8 +1,8 @@
 """Tell the rest of the world what the ledger has done (outbox), and note how far it has told.
 
-Trigger: the table's stream: new entries and members, moves between segments, how messages and campaigns fare, budgets. Output: events
-on the bus, the published head of each chain. Failure: the batch is delivered again; an event's id follows from its
-entry, so whoever gets it twice knows it.
+Trigger: the table's stream: new entries and members, moves between segments, how messages and campaigns fare, budgets.
+Output: events on the bus, the published head of each chain. Failure: the batch is delivered again; an event's id
+follows from its entry, so whoever gets it twice knows it.
 """
 
 from collections.abc import Sequence

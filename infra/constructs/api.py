@@ -77,7 +77,7 @@ class Api(Construct):
                     Validations.of(resource).acknowledge(
                         Acknowledgment(
                             id="AwsSolutions-APIG4",
-                            reason="The page of the API holds no data; a link to unsubscribe is signed for one member itself.",
+                            reason="The API's page holds no data; a link to unsubscribe is signed for its one member.",
                         )
                     )
 

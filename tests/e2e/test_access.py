@@ -259,11 +259,19 @@ class World:
 
     def message(self) -> Message:
         """One in the inbox, which has a link."""
-        names = {"campaign": "hello", "occasion": secrets.token_hex(4), "step": "a", "name": ""}
-        names["name"] = name_of(names["campaign"], names["occasion"], names["step"])
-        links = ("https://shop.example/points",)
+        occasion = secrets.token_hex(4)
         now = int(time.time())
-        made = Message(program="alpha", account=self.member, channel="inbox", at=now, links=links, **names)
+        made = Message(
+            program="alpha",
+            account=self.member,
+            name=name_of("hello", occasion, "a"),
+            channel="inbox",
+            campaign="hello",
+            occasion=occasion,
+            step="a",
+            at=now,
+            links=("https://shop.example/points",),
+        )
         MessageStore(self.stack.table).put_new(made, Content("Hello", link_placeholder(0)), now)
         return made
 

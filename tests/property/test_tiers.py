@@ -51,15 +51,15 @@ CONDITIONS: dict[str, tuple[str, Callable[[Facts], bool]]] = {
 
 def conditional() -> tuple[Level, ...]:
     """Levels with conditions, checked as a policy's are."""
-    plain = [
+    plain: list[dict[str, Any]] = [
         {"id": "bronze", "name": {"en": "Bronze"}, "spend": 100},
         {"id": "silver", "name": {"en": "Silver"}},
         {"id": "gold", "name": {"en": "Gold"}, "spend": 500, "all": True},
         {"id": "platinum", "name": {"en": "Platinum"}, "spend": 1500},
     ]
     for level in plain:
-        if str(level["id"]) in CONDITIONS:
-            level |= {"when": CONDITIONS[str(level["id"])][0], "means": {"en": "much"}}
+        if level["id"] in CONDITIONS:
+            level |= {"when": CONDITIONS[level["id"]][0], "means": {"en": "much"}}
     document = {"program": "grocer", "name": "Grocer", "currency": "EUR", "tiers": {"levels": plain}}
     tiers = Program.of(definition.check(document), 1).tiers
     assert tiers is not None

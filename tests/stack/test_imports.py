@@ -1,4 +1,4 @@
-"""What the description of the stack knows of the product: its routes and its keys, nothing else."""
+"""What the description of the stack knows of the product: its routes, its keys and names of events, nothing else."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ SOURCES = sorted(
         *(ROOT / "infra" / f"{name}.py" for name in ("app", "catalogue", "settings", "stack")),
     ]
 )
-PRODUCT = {"loyalty.routes", "loyalty.table"}
+PRODUCT = {"loyalty.routes", "loyalty.table", "loyalty.notifications.feedback"}
 
 
 def _imported(path: Path) -> Iterator[str]:
@@ -29,7 +29,7 @@ def _imported(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
-def test_the_stack_imports_routes_and_keys_of_the_product_and_no_function(path: Path) -> None:
+def test_the_stack_imports_routes_keys_and_names_of_events_of_the_product_and_no_function(path: Path) -> None:
     imported = set(_imported(path))
     assert {name for name in imported if name.split(".")[0] == "loyalty"} <= PRODUCT
     assert not {name for name in imported if name.split(".")[0] in {"functions", "tests", "cli", "bench"}}

@@ -52,9 +52,11 @@ def test_every_acknowledged_rule_has_its_reason(prod: Synthesised) -> None:
     assert {rule.removeprefix("Annotation::") for rule in acknowledged} == {
         "AwsSolutions-APIG4",
         "AwsSolutions-IAM5[Resource::*]",
-        (
+        "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ses:<AWS::Region>:<AWS::AccountId>:identity/*]",
+        *(
             "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:"
-            "loyalty-prod-nightly/*]"
+            f"loyalty-prod-{machine}/*]"
+            for machine in ("nightly", "campaigns")
         ),
         "AwsSolutions-L1",
         "AwsSolutions-SF1",
