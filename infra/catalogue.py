@@ -419,7 +419,7 @@ CATALOGUE: tuple[Function, ...] = (
         table=(
             *_NOTICES,
             Access((GET, PUT, DELETE), (OUTGOING,)),
-            Access((GET,), (ADDRESSES,)),
+            Access((GET,), (ADDRESSES, CAMPAIGNS)),
             Access((GET, PUT), (CHANNEL_TOKENS,)),
         ),
         signs=True,

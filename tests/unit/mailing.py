@@ -87,6 +87,8 @@ class Office:
         self.queue: list[Handed] = []
         self.refuses: set[str] = set()
         self.why_not = ""
+        self.loud = 0
+        self.campaigns: dict[str, str] = {}
         self.killed: set[str] = set()
         self.dead: dict[str, str] = {}
         self.confirmed: list[tuple[str, int, str]] = []
@@ -101,9 +103,10 @@ class Office:
         self.store = MessageStore(table)
         ports = Ports(
             channels=lambda _: self.providers,
-            reach=lambda _, account, channel, __: Reach(
-                f"{channel}:{account}", self.why_not or self.dead.get(channel, "")
+            reach=lambda _, account, channel, __, now: Reach(
+                f"{channel}:{account}", self.why_not or self.dead.get(channel, ""), self.loud or now
             ),
+            campaign=lambda _, campaign: self.campaigns.get(campaign, ""),
             dead=lambda _, __, channel, reason, ___: self.dead.update({channel: reason}),
             alive=lambda _, __, channels: any(channel not in self.dead for channel in channels),
             confirm=lambda _, __, notice, reference, outcome, ___: self._confirm(notice, reference, outcome),

@@ -24,6 +24,9 @@ PHONE = "+86 138 1234 1234"
 EMAIL = "someone.private@example.com"
 DAY = 86_400
 NOW = 1_790_000_000
+HOUR = 3_600
+NOON = 1_789_984_800
+"""21 September 2026, 12:00 in Berlin."""
 
 
 @pytest.fixture
@@ -339,15 +342,28 @@ def test_a_link_outlives_one_rotation_of_the_secret_and_is_short_enough_for_an_s
     assert len(unsubscribe.PATH + text) <= 110
 
 
+def reached(account: str, channel: str, *, service: bool = False, now: int = NOON) -> tuple[str, str, int]:
+    return wiring.contacts().reach(PROGRAM, account, channel, service, now, "Europe/Berlin")
+
+
 def test_who_unsubscribed_after_the_decision_is_not_reached(shop: Shop) -> None:
     shop.change(consents={"email": True}, addresses={"email": EMAIL})
-    assert wiring.contacts().reach(PROGRAM, shop.member, "email", False) == (EMAIL, "")
+    assert reached(shop.member, "email") == (EMAIL, "", NOON)
     follow(wiring.contacts().unsubscribe_path(PROGRAM, shop.member, "email"))
-    assert wiring.contacts().reach(PROGRAM, shop.member, "email", False) == ("", "no_consent")
-    assert wiring.contacts().reach(PROGRAM, shop.member, "email", True) == (EMAIL, "")
+    assert reached(shop.member, "email") == ("", "no_consent", NOON)
+    assert reached(shop.member, "email", service=True) == (EMAIL, "", NOON)
     wiring.contacts().dead(PROGRAM, shop.member, "email", "complaint", NOW)
-    assert wiring.contacts().reach(PROGRAM, shop.member, "email", True) == ("", "dead")
-    assert wiring.contacts().reach(PROGRAM, shop.member, "sms", True) == ("", "no_address")
+    assert reached(shop.member, "email", service=True) == ("", "dead", NOON)
+    assert reached(shop.member, "sms", service=True) == ("", "no_address", NOON)
+
+
+def test_whoever_sends_is_told_when_it_is_not_quiet_where_the_member_is(shop: Shop) -> None:
+    shop.change(consents={"email": True}, addresses={"email": EMAIL})
+    at_ten, at_nine = NOON + 10 * HOUR, NOON + 21 * HOUR
+    assert reached(shop.member, "email", now=at_ten) == (EMAIL, "", at_nine)
+    assert reached(shop.member, "email", service=True, now=at_ten) == (EMAIL, "", at_nine)
+    shop.change(timezone="America/New_York")  # where it is four in the afternoon
+    assert reached(shop.member, "email", now=at_ten) == (EMAIL, "", at_ten)
 
 
 class Interrupted(ContactStore):

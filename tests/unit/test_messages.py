@@ -54,6 +54,51 @@ def test_a_message_is_handed_on_when_it_is_due_sent_and_forgotten_by_the_queue()
     assert sending.tags == {"loyalty-program": PROGRAM, "loyalty-message": sending.tags["loyalty-message"]}
 
 
+def test_what_was_held_up_until_night_waits_for_the_morning_and_is_not_tried_before() -> None:
+    provider = Provider(answers=[LATER])
+    office = Office(provider)
+    one = message()
+    office.put(one)
+    assert office.run() == ["later"]
+    office.now += HOUR
+    office.loud = office.now + 10 * HOUR
+    assert office.run() == ["later"]
+    assert (provider.asked, office.message(one).code) == (1, "quiet")
+    office.now += 9 * HOUR
+    assert office.run() == []
+    office.now, office.loud = office.loud, 0
+    assert office.run() == ["sent"]
+    assert office.message(one).attempts == 1
+
+
+def test_what_makes_no_sense_in_the_morning_is_not_sent_at_night_either() -> None:
+    office = Office(Provider())
+    one = message(until=NOW + HOUR)
+    office.put(one)
+    office.loud = NOW + 10 * HOUR
+    assert office.run() == ["refused"]
+    assert office.message(one).code == "too_late"
+    assert office.waiting() == []
+
+
+def test_what_waits_is_not_sent_while_its_campaign_is_paused_and_never_once_it_is_cancelled() -> None:
+    provider = Provider()
+    office = Office(provider)
+    one, another = message(1), message(2, campaign="other", name="other.1.day0")
+    office.put(one)
+    office.put(another)
+    office.campaigns = {"hello": "paused", "other": "paused"}
+    for _ in range(30):
+        assert office.run() == ["later", "later"]
+        office.now += 2 * HOUR
+    assert provider.asked == 0
+    office.campaigns = {"hello": "running", "other": "cancelled"}
+    assert sorted(office.run()) == ["refused", "sent"]
+    assert [sending.id for sending in provider.got] == [one.id]
+    assert (office.message(another).state, office.message(another).code) == ("refused", "cancelled")
+    assert office.waiting() == []
+
+
 def test_a_message_handed_on_again_and_again_is_sent_once() -> None:
     provider = Provider()
     office = Office(provider)

@@ -82,12 +82,11 @@ def decide(
     programme's, for members who have none of their own.
     """
     zone = ZoneInfo(preferences.timezone or timezone)
-    quiet = preferences.quiet or (policy.quiet_from, policy.quiet_until)
     today = _day(now, zone)
     after = record.by(today)
     verdicts = []
     for candidate in sorted(candidates, key=_rank):
-        send_at = _loud(max(now, candidate.not_before), zone, minutes(quiet[0]), minutes(quiet[1]))
+        send_at = loud(max(now, candidate.not_before), preferences, policy, timezone)
         verdict, after = _one(candidate, after, preferences, policy, send_at, _Days(today, _day(send_at, zone)))
         if verdict.blocked:
             named = LeftOut(today, candidate.campaign, candidate.occasion, candidate.step, verdict.blocked)
@@ -192,8 +191,13 @@ def _day(moment: int, zone: ZoneInfo) -> int:
     return datetime.fromtimestamp(moment, zone).toordinal()
 
 
-def _loud(moment: int, zone: ZoneInfo, begins: int, ends: int) -> int:
-    """The first moment from ``moment`` on at which it is not quiet by the clocks of the zone, whatever they do."""
+def loud(moment: int, preferences: Preferences, policy: ContactPolicy, timezone: str) -> int:
+    """The first moment from ``moment`` on at which it is not quiet where the member is, whatever the clocks there do.
+    Who sends asks once more: what was to go in the evening may have been held up until night.
+    """
+    zone = ZoneInfo(preferences.timezone or timezone)
+    quiet = preferences.quiet or (policy.quiet_from, policy.quiet_until)
+    begins, ends = minutes(quiet[0]), minutes(quiet[1])
     if not _quiet(moment, zone, begins, ends):
         return moment
     today = datetime.fromtimestamp(moment, zone).date()

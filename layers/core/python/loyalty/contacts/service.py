@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from loyalty.contacts import unsubscribe
 from loyalty.contacts.addresses import normal
-from loyalty.contacts.decide import barred
+from loyalty.contacts.decide import barred, loud
 from loyalty.contacts.policy import ContactPolicy
 from loyalty.contacts.preferences import ADDRESSED, Addresses, Preferences
 from loyalty.contacts.record import Record
@@ -110,16 +110,19 @@ class Contacts:
             return
         raise Conflict("ACCOUNT_BUSY", "Too many changes of this contact at once", retry_after=1)
 
-    def reach(self, program: str, account: str, channel: str, service: bool) -> tuple[str, str]:
-        """The address of a channel and "", or "" and why nothing may go there: one of the decision's reasons. As of
-        this moment: who has unsubscribed since the decision is told nothing.
+    def reach(
+        self, program: str, account: str, channel: str, service: bool, now: int, timezone: str
+    ) -> tuple[str, str, int]:
+        """The address of a channel and "", or "" and why nothing may go there: one of the decision's reasons; and the
+        first moment from ``now`` on at which it is not quiet there. As of this moment: who has unsubscribed since the
+        decision is told nothing. ``timezone`` is the programme's.
         """
         preferences, addresses = self.store.of(program, account)
         why_not = barred(channel, preferences, self._policy(program), service=service)
         address = addresses.of(channel)
         if not why_not and channel in ADDRESSED and not address:
             why_not = "no_address"
-        return ("", why_not) if why_not else (address, "")
+        return "" if why_not else address, why_not, loud(now, preferences, self._policy(program), timezone)
 
     def alive(self, program: str, account: str, channels: Iterable[str]) -> bool:
         """Whether any of these channels reaches the member, agreed to or not."""

@@ -210,6 +210,11 @@ def put_off(message: Message, code: str) -> Message:
     return replace(message, phase="waiting", attempts=message.attempts + 1, code=code)
 
 
+def held(message: Message, code: str) -> Message:
+    """Not tried this time: it is not the hour, or its campaign is paused."""
+    return replace(message, phase="waiting", code=code)
+
+
 def ended(message: Message, phase: Phase, code: str) -> Message:
     """Not to be sent any more, for whatever reason."""
     return replace(message, phase=phase, code=code)

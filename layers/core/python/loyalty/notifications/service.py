@@ -30,6 +30,7 @@ from loyalty.notifications.message import (
     claimed,
     ended,
     filled,
+    held,
     locate,
     next_try,
     put_off,
@@ -43,6 +44,8 @@ BATCH: Final = 10
 """What one call of the queue takes."""
 SLACK_S: Final = 60
 """What was due so shortly before is looked at once more: somebody may be writing it down at this moment."""
+PAUSED_S: Final = 3_600
+"""How long a paused campaign's messages are left alone."""
 _PAGE: Final = 200
 _FIRST_PAGE: Final = 2 * BATCH
 _BOUNCES: Final[Mapping[str, str]] = {"bounced": "bounced", "complained": "complaint"}
@@ -50,24 +53,29 @@ _BOUNCES: Final[Mapping[str, str]] = {"bounced": "bounced", "complained": "compl
 
 
 class Reach(NamedTuple):
-    """Where a channel reaches a member, or why it does not: a code."""
+    """Where a channel reaches a member, or why it does not: a code. ``loud`` is the first moment at which it is not
+    quiet there.
+    """
 
     address: str
     why_not: str = ""
+    loud: int = 0
 
 
 class Ports(NamedTuple):
     """What sending needs of others.
 
     ``channels`` are those a programme has, by name. ``reach`` says where a member is reached (programme, member,
-    channel, whether the message is a service). ``dead`` notes a channel that reaches nobody (…, reason, now), ``alive``
+    channel, whether the message is a service, now). ``campaign`` is the state that a campaign is in (programme, id), ""
+    where there is none. ``dead`` notes a channel that reaches nobody (…, reason, now), ``alive``
     says whether any of some channels is left. ``confirm`` tells the ledger of a notice (programme, member, notice,
     reference, outcome, now). ``addresses`` are those of a message's links, and the one that unsubscribes.
     ``failed`` counts messages that people should hear of (programme, channel, code).
     """
 
     channels: Callable[[str], Mapping[str, Channel]]
-    reach: Callable[[str, str, str, bool], Reach]
+    reach: Callable[[str, str, str, bool, int], Reach]
+    campaign: Callable[[str, str], str]
     dead: Callable[[str, str, str, str, int], None]
     alive: Callable[[str, str, tuple[str, ...]], bool]
     confirm: Callable[[str, str, Notice, str, str, int], None]
@@ -84,19 +92,25 @@ class Notifications:
         self._gained: dict[str, dict[str, dict[str, int]]] = {}
 
     def send(self, which: Handed, now: int, wall: int) -> str:
-        """See to one message that was handed on, and say what became of it: ``sent``, ``refused``, ``later``,
-        ``failed``, ``doubtful``; ``busy`` when another copy is at it, ``gone`` when there is nothing left to do.
+        """See to one message that was handed on, and say what became of it: ``sent``, ``refused``, ``later`` (tried in
+        vain, or not tried at night and while its campaign is paused), ``failed``, ``doubtful``; ``busy`` when another
+        copy is at it, ``gone`` when there is nothing left to do.
         """
         outgoing = self._store.outgoing(which)
         if outgoing is None:
             return "gone"
         message = outgoing.message
         channel = self._ports.channels(message.program).get(message.channel)
-        reach = Reach("", "too_late") if too_late(message, now) else self._reach(message)
+        campaign = self._ports.campaign(message.program, message.campaign)
+        reach = self._reach(message, campaign, now)
         if reach.why_not:
             return self._refuse(outgoing, which, reach.why_not, now, wall)
         if channel is None:
             return self._bury(outgoing, which, "not_configured", now, wall)
+        if campaign == "paused":
+            return self._hold(outgoing, which, "paused", max(reach.loud, now + PAUSED_S), now, wall)
+        if reach.loud > now:
+            return self._hold(outgoing, which, "quiet", reach.loud, now, wall)
         mine = claimed(message, now, wall)
         standing = self._store.write(message, mine)
         if standing is None:
@@ -108,8 +122,21 @@ class Notifications:
             return self._deliver(outgoing, which, _written(standing, mine), channel, reach, now, wall)
         return self._leave(which, standing, now, wall)
 
-    def _reach(self, message: Message) -> Reach:
-        return self._ports.reach(message.program, message.account, message.channel, message.service)
+    def _reach(self, message: Message, campaign: str, now: int) -> Reach:
+        if too_late(message, now):
+            return Reach("", "too_late")
+        if campaign == "cancelled":
+            return Reach("", "cancelled")
+        found = self._ports.reach(message.program, message.account, message.channel, message.service, now)
+        return Reach("", "too_late") if not found.why_not and too_late(message, found.loud) else found
+
+    def _hold(self, outgoing: Outgoing, which: Handed, code: str, due: int, now: int, wall: int) -> str:
+        """Leave it for another time, without a try."""
+        message = outgoing.message
+        if self._store.put_off(outgoing, held(message, code), due):
+            return "later"
+        standing = self._store.get(message.program, message.account, message.name)
+        return "gone" if standing is None else self._leave(which, standing, now, wall)
 
     def _leave(self, which: Handed, standing: Message, now: int, wall: int) -> str:
         """Somebody was here before, and it is not sent again."""

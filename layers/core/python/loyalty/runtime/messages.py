@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from loyalty.errors import Refused
 from loyalty.ledger.chain import Cause, Chain, fingerprint
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from loyalty.programs.terms import Program
 
 ACTOR = "messages"
+STATE_SECONDS: Final = 30
+"""How long a running copy goes by what it has read of a campaign's state."""
 
 
 def handed_of(body: str) -> Handed:
@@ -35,12 +37,20 @@ def put_on_queue(batch: list[Handed]) -> list[Handed]:
 
 
 class Mail:
-    """What sending needs of others: ``policy`` gives the terms of a programme."""
+    """What sending needs of others: ``policy`` gives the terms of a programme, ``state`` that of a campaign."""
 
-    def __init__(self, contacts: "Contacts", ledger: Ledger, policy: Callable[[str], "Program"]) -> None:
+    def __init__(
+        self,
+        contacts: "Contacts",
+        ledger: Ledger,
+        policy: Callable[[str], "Program"],
+        state: Callable[[str, str], str],
+    ) -> None:
         self._contacts = contacts
         self._ledger = ledger
         self._policy = policy
+        self._state = state
+        self._states: dict[tuple[str, str], tuple[float, str]] = {}
 
     def ports(self) -> Ports:
         from loyalty.runtime import senders
@@ -48,13 +58,25 @@ class Mail:
         contacts = self._contacts
         return Ports(
             channels=lambda program: senders.channels(program),
-            reach=lambda *whom: Reach(*contacts.reach(*whom)),
+            reach=self._reach,
+            campaign=self._campaign,
             dead=contacts.dead,
             alive=contacts.alive,
             confirm=self._confirm,
             addresses=self.addresses_of,
             failed=_failed,
         )
+
+    def _reach(self, program: str, account: str, channel: str, service: bool, now: int) -> Reach:
+        return Reach(*self._contacts.reach(program, account, channel, service, now, self._policy(program).timezone))
+
+    def _campaign(self, program: str, campaign: str) -> str:
+        moment = time.monotonic()
+        read, state = self._states.get((program, campaign), (0.0, ""))
+        if not read or moment - read > STATE_SECONDS:
+            state = self._state(program, campaign)
+            self._states[program, campaign] = moment, state
+        return state
 
     def addresses_of(self, message: Message) -> tuple[tuple[str, ...], str]:
         """Addresses of a message's links, and the one that ends messages of its channel in one step."""

@@ -25,6 +25,7 @@ from loyalty.runtime import observability
 from loyalty.runtime.clock import moment as moment
 from loyalty.runtime.config import config
 from loyalty.runtime.table import table as table
+from loyalty.table import keys
 from loyalty.timers.ends import activate_due, decay_due, expiry_due, lapse_due, reminder_due
 from loyalty.timers.timer import Due, armed, brings
 
@@ -357,7 +358,13 @@ def notifications() -> "Notifications":
 def mail() -> "Mail":
     from loyalty.runtime.messages import Mail
 
-    return Mail(contacts(), ledger(), policy)
+    return Mail(contacts(), ledger(), policy, campaign_state)
+
+
+def campaign_state(program: str, campaign: str) -> str:
+    """The state of a campaign as it stands in the table; "" where there is none."""
+    item = table().get(keys.campaign(program, campaign), consistent=False)
+    return "" if item is None else str(item["state"])
 
 
 @cache
