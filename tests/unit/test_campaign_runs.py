@@ -224,3 +224,48 @@ def test_a_birthday_is_wished_on_its_day_once_a_year_whoever_is_born_on_a_leap_d
         world.now += DAY
         world.night()
     assert given(world)[leap] == 2
+
+
+ENDING = """\
+program: grocer
+currency: EUR
+templates:
+  ending:
+    service: true
+    variables: {entry_worth: {type: money, most: 100000}}
+    sms: {en: "{{ entry_worth }} end soon", zh: "{{ entry_worth }}即将到期"}
+campaigns:
+  ending:
+    name: {en: Ending, zh: 到期}
+    goal: {en: Points are used, zh: 积分被使用}
+    metric: redemption
+    window_days: 10
+    audience: {enter: points.expiring}
+    repeat: {after_days: 1}
+    channels: [sms]
+    service: true
+    steps:
+      ending: {day: 0, message: ending}
+"""
+
+
+def test_whoever_has_points_ending_in_two_wallets_on_one_day_is_told_of_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(monkeypatch, ENDING, 1, wallets=["points", "cash"])
+    world.act("start", "ending")
+    member = f"mem_{0:026d}"
+    for wallet, amount in (("points", 100), ("cash", 250), ("cash", 250)):
+        detail = {
+            "member": member,
+            "wallet": wallet,
+            "points": amount,
+            "worth": {"amount": amount, "currency": "EUR"},
+            "ending": [{"points": amount, "ends_at": "2026-01-31T23:00:00Z"}],
+            "recorded_at": "2026-01-01T11:00:00Z",
+        }
+        world.enter("points.expiring", detail)
+    world.send()
+    assert set(world.provider.got.values()) == {1}
+    assert sorted(name.partition(".")[2] for name in world.provider.got) == [
+        "2026-01-01-cash.ending",
+        "2026-01-01-points.ending",
+    ]

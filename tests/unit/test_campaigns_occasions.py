@@ -2,9 +2,12 @@
 
 from datetime import UTC, date, datetime
 
+import msgspec
 import pytest
 
 from loyalty.campaigns import occasions
+from loyalty.ledger.views import Balances
+from loyalty.timers.events import Ending, ExpiringEvent, Worth
 from tests.unit.campaigned import DAY, campaign, step
 
 
@@ -80,6 +83,13 @@ def test_an_anniversary_tells_how_many_years_it_is() -> None:
     assert occasions.years(day("2020-05-01"), day("2026-05-01")) == {"years": 6}
 
 
+def test_two_things_of_one_day_are_two_occasions_where_a_campaign_comes_again() -> None:
+    again = campaign(step("hello", 0), repeat="after_days")
+    assert occasions.name(again, DAY, {"part": "cash"}) == "2026-03-02-cash"
+    assert occasions.name(campaign(step("hello", 0), repeat="once"), DAY, {"part": "cash"}) == "1"
+    assert occasions.name(campaign(step("hello", 0), repeat="yearly"), DAY, {"part": "cash"}) == "2026"
+
+
 @pytest.mark.parametrize(("repeat", "name"), [("once", "1"), ("yearly", "2026"), ("after_days", "2026-03-02")])
 def test_an_occasion_is_named_by_what_it_is(repeat: str, name: str) -> None:
     assert occasions.name(campaign(step("hello", 0), repeat=repeat), DAY) == name
@@ -101,20 +111,48 @@ def test_days_are_the_programmes_own(moment: str, zone: str, found: str) -> None
 def test_what_points_about_to_end_tell() -> None:
     detail = {
         "points": 300,
-        "worth": 150,
+        "worth": {"amount": 150, "currency": "EUR"},
         "wallet": "points",
         "ending": [
             {"points": 100, "ends_at": "2026-04-01T22:00:00Z"},
             {"points": 200, "ends_at": "2026-05-01T22:00:00Z"},
         ],
     }
-    told = {"points": 300, "worth": 150, "date": day("2026-04-02")}
+    told = {"points": 300, "worth": 150, "date": day("2026-04-02"), "part": "points"}
     assert occasions.told("points.expiring", detail, "Europe/Berlin") == told
     notice = int(datetime(2026, 5, 1, 22, tzinfo=UTC).timestamp())
     known = occasions.told("points.expiring", detail | {"notice_required": True}, "Europe/Berlin")
     assert known == told | {"upto": notice, "wallet": "points"}
-    decays = {"points": 300, "decays_on": "2026-06-30"}
-    assert occasions.told("points.expiring", decays, "UTC") == {"points": 300, "date": day("2026-06-30")}
+    decays = {"points": 300, "wallet": "cash", "decays_on": "2026-06-30"}
+    told = {"points": 300, "date": day("2026-06-30"), "part": "cash-decay"}
+    assert occasions.told("points.expiring", decays, "UTC") == told
+
+
+def test_what_campaigns_read_of_points_about_to_end_is_what_is_told() -> None:
+    event = ExpiringEvent(
+        id="i",
+        program="grocer",
+        member="m",
+        wallet="points",
+        entry="e",
+        number=1,
+        why="expiry",
+        points=300,
+        recorded_at="2026-03-01T00:00:00Z",
+        balance=Balances(300, 0, 0, 0),
+        ending=[Ending(300, "2026-04-01T22:00:00Z")],
+        worth=Worth(150, "EUR"),
+        notice_required=True,
+    )
+    told = occasions.told("points.expiring", msgspec.to_builtins(event), "Europe/Berlin")
+    assert told == {
+        "points": 300,
+        "worth": 150,
+        "date": day("2026-04-02"),
+        "part": "points",
+        "upto": int(datetime(2026, 4, 1, 22, tzinfo=UTC).timestamp()),
+        "wallet": "points",
+    }
 
 
 def test_what_other_events_tell() -> None:

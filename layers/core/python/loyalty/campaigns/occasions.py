@@ -13,14 +13,20 @@ from loyalty.campaigns.campaign import Campaign, Told
 from loyalty.segments.facts import SHARE
 
 _DAY: Final = 10
+_SHRINKS: Final = "-decay"
 
 
-def name(campaign: Campaign, day: int) -> str:
-    """The occasion of an entry on a day, which is that of the event itself: "1", "2026", or "2026-03-01"."""
+def name(campaign: Campaign, day: int, told: Mapping[str, Told] | None = None) -> str:
+    """The occasion of an entry on a day, which is that of the event itself: "1", "2026", or "2026-03-01"; with the
+    ``part`` that was ``told`` of, where there may be several on a day: "2026-03-01-cash".
+    """
     if campaign.repeat == "once":
         return "1"
     at = date.fromordinal(day)
-    return f"{at.year:04d}" if campaign.repeat == "yearly" else at.isoformat()
+    if campaign.repeat == "yearly":
+        return f"{at.year:04d}"
+    part = (told or {}).get("part", "")
+    return f"{at.isoformat()}-{part}" if part else at.isoformat()
 
 
 def of_moment(moment: int, timezone: str) -> int:
@@ -77,7 +83,8 @@ def told(event: str, detail: Mapping[str, Any], timezone: str) -> dict[str, Told
     """What an event tells, by the names of ``entry``; what it does not say is left out. Money is in minor units.
 
     ``upto`` of ``points.expiring`` is no fact: the last end that notice is given of, in seconds since 1970, where the
-    programme has promised notice; ``wallet`` goes with it.
+    programme has promised notice; ``wallet`` goes with it. ``part`` tells two such events of one day apart: each wallet
+    has its own, and one of what ends is another than one of what shrinks.
     """
     found: dict[str, Told | None] = {}
     if event == "points.expiring":
@@ -85,8 +92,9 @@ def told(event: str, detail: Mapping[str, Any], timezone: str) -> dict[str, Told
         first = min((one["ends_at"] for one in ending), default="")
         found = {
             "points": detail.get("points"),
-            "worth": detail.get("worth"),
+            "worth": detail.get("worth", {}).get("amount"),
             "date": _day(detail.get("decays_on") or first, timezone),
+            "part": detail["wallet"] + (_SHRINKS if "decays_on" in detail else ""),
         }
         if detail.get("notice_required") and ending:
             found["upto"] = int(max(datetime.fromisoformat(one["ends_at"]).timestamp() for one in ending))

@@ -192,7 +192,7 @@ class Touches:
     ) -> bool:
         campaign = live.campaign
         before = tuple(self._store.occasions(campaign.program, campaign.id, account))
-        entry = Entering(account, occasions.name(campaign, day), told, before)
+        entry = Entering(account, occasions.name(campaign, day, told), told, before)
         return self.enter(live, entry, now, counts, timer=timer)
 
     def enter(self, live: Live, entry: Entering, now: int, counts: Counts, *, timer: bool) -> bool:
