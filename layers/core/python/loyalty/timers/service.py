@@ -308,11 +308,6 @@ def arm(store: TimerStore, program: Program, chain: Chain, due: Mapping[str, int
     return len(due)
 
 
-def batches_of(plan: Mapping[str, Any]) -> Sequence[Batch]:
-    """The batches of a plan in its JSON form."""
-    return [batch_of(one) for one in plan["batches"]]
-
-
 def batch_of(data: Mapping[str, Any]) -> Batch:
     """A batch from its JSON form."""
     return Batch(
