@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from loyalty.campaigns.run import Status, execution_name
 from loyalty.campaigns.store import CampaignStore
+from loyalty.errors import Unavailable
 from loyalty.runtime import wiring
+from tests.machines import Killed
 from tests.unit.campaigning import DAY, World
 from tests.unit.running import PROGRAM
 
@@ -139,7 +142,7 @@ def test_a_cancelled_campaign_does_nothing_any_more_at_whatever_comes_late(monke
     world.act("start", "spring")
     world.send()
     told = sum(world.provider.got.values())
-    late = world.executions["grocer-spring-1"]
+    late = world.executions["grocer_1_0_spring"]
     assert world.act("cancel", "spring", {"reason": "enough"}).body["state"] == "cancelled"
     assert late.status == "SUCCEEDED"
     world.now += 3 * DAY
@@ -269,3 +272,194 @@ def test_whoever_has_points_ending_in_two_wallets_on_one_day_is_told_of_both(mon
         "2026-01-01-cash.ending",
         "2026-01-01-points.ending",
     ]
+
+
+OPEN = SOURCE.replace("control: 20", "control: 0").replace("    budget: {points: 100000}\n", "")
+"""Nobody is left alone."""
+
+
+def got(world: World) -> int:
+    return sum(world.provider.got.values())
+
+
+def state(world: World, campaign: str = "spring") -> Any:
+    return world.ask("GET /v1/campaigns/{id}", id=campaign).body["state"]
+
+
+def days(world: World, count: int) -> None:
+    for _ in range(count):
+        world.now += DAY
+        assert world.night() == "SUCCEEDED"
+        world.hour()
+        world.send()
+
+
+def test_a_pause_over_the_end_of_the_window_loses_no_step_and_puts_the_end_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(monkeypatch, OPEN, 5)
+    world.act("start", "spring")
+    world.send()
+    days(world, 1)
+    world.act("pause", "spring")
+    days(world, 15)
+    assert got(world) == 5
+    world.act("resume", "spring")
+    days(world, 1)
+    assert got(world) == 10
+    assert state(world) == "running", "the end is that of 10 days and 15 of pause"
+    days(world, 7)
+    assert state(world) == "running"
+    days(world, 1)
+    assert state(world) == "finished"
+    assert set(world.provider.got.values()) == {1}
+
+
+def test_a_redrive_takes_in_nobody_who_came_after_all_were_assigned_and_keeps_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = world_of(monkeypatch, OPEN, 5)
+    world.act("start", "spring")
+    world.send()
+    days(world, 9)
+    for number in range(100, 105):
+        world.enrol(number)
+    assert world.act("redrive", "spring").body["state"] == "running"
+    world.send()
+    assert sum(groups(world).values()) == 5
+    assert state(world) == "running"
+    days(world, 1)
+    assert state(world) == "finished"
+    assert got(world) == 10
+
+
+def test_a_batch_that_was_set_aside_as_a_whole_is_taken_up_by_a_redrive_and_later_comers_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = world_of(monkeypatch, OPEN)
+    known = wiring.audiences().known
+    broken = "mem_" + f"{7:026d}"
+
+    def one_has_no_answer(program: str, account: str, now: int) -> Any:
+        if account == broken:
+            raise Unavailable("STORAGE_UNAVAILABLE", "Later", retry_after=1)
+        return known(program, account, now)
+
+    with monkeypatch.context() as storm:
+        storm.setattr(wiring.audiences(), "known", one_has_no_answer)
+        world.act("start", "spring")
+    before = sum(groups(world).values())
+    assert before < MEMBERS
+    (one,) = world.ask("GET /v1/campaigns/{id}/aside", id="spring").body["aside"]
+    assert (one["step"], one["what"].startswith("mem_")) == ("assign", False)
+    days(world, 1)
+    late = [world.enrol(number) for number in range(100, 140)]
+    world.act("redrive", "spring")
+    assigned = {item["sk"].split("#")[0] for item in world.items("participant")}
+    assert len(assigned - {*late}) == MEMBERS
+    assert not assigned & {*late}
+    assert set(given(world).values()) == {1}
+    assert len(given(world)) == MEMBERS
+    assert world.ask("GET /v1/campaigns/{id}/aside", id="spring").body["aside"] == []
+
+
+ALTERNATIVES = """\
+program: grocer
+templates:
+  a:
+    sms: {en: "A", zh: "甲"}
+  b:
+    sms: {en: "B", zh: "乙"}
+campaigns:
+  spring:
+    name: {en: Spring, zh: 春}
+    goal: {en: One more purchase, zh: 再买一次}
+    metric: repurchase
+    window_days: 10
+    audience: {when: member.points < 10000}
+    calendar: {from: 2026-01-01}
+    channels: [sms]
+    control: 0
+    no_control: all are to have it
+    steps:
+      STEPS
+"""
+POOR = "poor: {day: 0, when: member.points < 100, message: a, offer: {points: 200}}"
+RICH = "rich: {day: 0, when: member.points >= 100, message: b, offer: {points: 50}}"
+REST = "rest: {day: 0, message: b, offer: {points: 50}}"
+
+
+@pytest.mark.parametrize("steps", [(POOR, REST), (RICH, POOR), (POOR, RICH), (POOR,)])
+def test_a_death_between_the_gift_and_its_note_brings_no_second_gift_though_the_first_made_another_condition_true(
+    monkeypatch: pytest.MonkeyPatch, steps: tuple[str, ...]
+) -> None:
+    world = world_of(monkeypatch, ALTERNATIVES.replace("STEPS", "\n      ".join(steps)), 3)
+    go_on, deaths = CampaignStore.go_on, [0]
+
+    def dies(self: CampaignStore, *given: Any) -> Any:
+        record = given[3]
+        if record is not None and not deaths[0]:
+            deaths[0] += 1
+            raise Killed
+        return go_on(self, *given)
+
+    monkeypatch.setattr(CampaignStore, "go_on", dies)
+    world.act("start", "spring")
+    world.send()
+    assert deaths == [1]
+    assert set(given(world).values()) == {1}
+    references = {one["ref"] for one in world.items("entry") if one.get("ref", "").startswith("c#")}
+    assert references == {"c#spring#1#poor"}
+    assert set(world.provider.got.values()) == {1}
+    assert len(world.provider.got) == 3, "and all hear of it"
+
+
+def test_birthdays_of_a_pause_are_wished_when_it_ends_and_come_again_the_next_year(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, currency="EUR")
+    missed, later = world.enrol(1, birthday="01-10"), world.enrol(2, birthday="02-10")
+    world.hand_in(BIRTHDAY)
+    world.act("start", "birthday")
+    days(world, 7)
+    world.act("pause", "birthday")
+    days(world, 4)
+    new = world.enrol(3, birthday="01-11")
+    days(world, 2)
+    assert given(world) == {}
+    world.act("resume", "birthday")
+    world.send()
+    assert given(world) == {missed: 1}, "whose birthday was before they came has had none"
+    days(world, 30)
+    assert given(world) == {missed: 1, later: 1}
+    for _ in range(335):
+        world.now += DAY
+        world.night()
+    assert given(world) == {missed: 2, later: 1, new: 1}
+
+
+def test_a_wish_for_the_day_itself_is_not_sent_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, currency="EUR")
+    missed = world.enrol(1, birthday="01-10")
+    world.hand_in(BIRTHDAY.replace("{day: 0, message", "{day: 0, within: 0, message"))
+    world.act("start", "birthday")
+    world.act("pause", "birthday")
+    days(world, 12)
+    world.act("resume", "birthday")
+    days(world, 3)
+    assert given(world) == {}
+    for _ in range(365):
+        world.now += DAY
+        world.night()
+    assert given(world) == {missed: 1}
+
+
+def test_executions_of_two_campaigns_never_have_the_same_name_and_it_is_never_too_long() -> None:
+    pairs = [("a-b", "c"), ("a", "b-c"), ("a", "b"), ("a", "b_1"), ("a", "b-1"), ("a-1", "b"), ("a", "1_b")]
+    names = [
+        execution_name(Status(program, campaign, attempt=attempt), leg)
+        for program, campaign in pairs
+        for attempt in (1, 2, 12)
+        for leg in (0, 2, 20_000)
+    ]
+    assert len({*names}) == len(names)
+    longest = execution_name(Status("p" * 32, "c" * 32, attempt=9_999), 99_999)
+    assert len(longest) <= 80

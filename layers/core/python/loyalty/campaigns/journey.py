@@ -41,7 +41,8 @@ class Journey(Struct, frozen=True):
     """A way. ``version`` of the campaign it began with; ``entered`` is the day. ``due`` is the next day on which there
     is something to do, 0 when there is nothing any more. ``number`` is the entry of the wallet that was the last when
     it began, ``purchases``, ``last`` and ``spend`` the account's figures then. ``tried`` is the day on which the
-    step at the cursor was first held back, 0 for none. ``revision`` counts its writes.
+    step at the cursor was first held back, 0 for none. ``chosen``: the step at the cursor is decided on, and may have
+    been given already. ``revision`` counts its writes.
     """
 
     campaign: str
@@ -52,6 +53,7 @@ class Journey(Struct, frozen=True):
     cursor: int = 0
     due: int = 0
     tried: int = 0
+    chosen: bool = False
     status: Status = "running"
     why: str = ""
     noted: tuple[Noted, ...] = ()
@@ -92,7 +94,16 @@ def passed(campaign: Campaign, journey: Journey, noted: Noted) -> Journey:
     while noted.came in TAKEN and cursor < len(campaign.steps) and campaign.steps[cursor].day == step.day:
         notes.append(Noted(campaign.steps[cursor].id, noted.day, "skipped", ALTERNATIVE))
         cursor += 1
-    return _settled(campaign, replace(journey, cursor=cursor, tried=0, noted=tuple(notes)))
+    return _settled(campaign, replace(journey, cursor=cursor, tried=0, chosen=False, noted=tuple(notes)))
+
+
+def uncertain(campaign: Campaign, journey: Journey) -> bool:
+    """Whether the step at the cursor might not be taken if it were asked for once more, for what it gives may itself
+    make a difference: it has a condition or a last day, or there is another of its day.
+    """
+    step = campaign.steps[journey.cursor]
+    alone = sum(one.day == step.day for one in campaign.steps) == 1
+    return step.when is not None or step.within >= 0 or not alone
 
 
 def waits(journey: Journey, day: int, until: int) -> Journey:
@@ -131,6 +142,7 @@ def encode(journey: Journey) -> dict[str, Any]:
         "c": journey.cursor,
         "d": journey.due,
         "r": journey.tried,
+        "k": int(journey.chosen),
         "s": journey.status,
         "w": journey.why,
         "n": [[one.step, one.day, one.came, one.why, one.channel, int(one.offered)] for one in journey.noted],
@@ -152,6 +164,7 @@ def decode(campaign: str, occasion: str, data: Mapping[str, Any], revision: int)
         data.get("c", 0),
         data.get("d", 0),
         data.get("r", 0),
+        bool(data.get("k")),
         data["s"],
         data.get("w", ""),
         tuple(Noted(step, day, came, why, by, bool(gave)) for step, day, came, why, by, gave in data.get("n", ())),

@@ -75,8 +75,16 @@ def next_anniversary(enrolled: int, after: int) -> int:
 
 def falls_on(kind: str, born: object, enrolled: int, day: int) -> bool:
     """Whether a day is a member's birthday or anniversary."""
-    following = next_birthday(born, day - 1) if kind == "birthday" else next_anniversary(enrolled, day - 1)
-    return following == day
+    return fell_on(kind, born, enrolled, day, day) == day
+
+
+def fell_on(kind: str, born: object, enrolled: int, first: int, last: int) -> int:
+    """The last birthday or anniversary from a day to another, both included; 0 where there was none."""
+    found, at = 0, first - 1
+    while at and at <= last:
+        at = next_birthday(born, at) if kind == "birthday" else next_anniversary(enrolled, at)
+        found = at if at <= last else found
+    return found
 
 
 def told(event: str, detail: Mapping[str, Any], timezone: str) -> dict[str, Told]:

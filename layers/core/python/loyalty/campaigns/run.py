@@ -28,8 +28,10 @@ class Status(Struct, frozen=True):
     """How far one campaign has come. ``version`` is the newest that was handed in, ``runs`` the one that runs (0 before
     a start). ``begun`` is the moment it began to run, seconds since 1970; ``assigned`` the day on which everybody was
     assigned who is in a frozen audience, 0 before. ``looks`` have been reported, the last of them on ``looked``;
-    ``takes`` counts measurements that were begun. ``resumed`` is the day of the last resumption. ``why`` says why it
-    ended. ``revision`` counts writes.
+    ``takes`` counts measurements that were begun. ``through`` is the last attempt that has gone through everybody.
+    ``paused`` is the day of the last pause, ``idle`` counts days paused since all were assigned; ``missed`` is the day
+    from which on birthdays and anniversaries are to be made up for, 0 for none. ``why`` says why it ended. ``revision``
+    counts writes.
     """
 
     program: str
@@ -43,7 +45,10 @@ class Status(Struct, frozen=True):
     looks: int = 0
     looked: int = 0
     takes: int = 0
-    resumed: int = 0
+    through: int = 0
+    paused: int = 0
+    idle: int = 0
+    missed: int = 0
     why: str = ""
     at: int = 0
     revision: int = 0
@@ -126,12 +131,16 @@ class Plan(Struct, frozen=True):
 
 
 class Aside(Struct, frozen=True):
-    """A member, or a whole batch, that could not be seen to: at which step, why, and when (seconds since 1970)."""
+    """A member, or a whole batch, that could not be seen to: at which step, why, and when (seconds since 1970). A batch
+    begins behind the member ``after``.
+    """
 
     step: str
     what: str
     reason: str
     at: int
+    attempt: int = 0
+    after: str = ""
 
 
 class Shown(Struct, frozen=True):
@@ -152,8 +161,10 @@ def batch_of(data: Mapping[str, Any]) -> Batch:
 
 
 def execution_name(status: Status, leg: int = 0) -> str:
-    """The same for the same attempt: so it is started once, however often that is asked for."""
-    return f"{status.program}-{status.id}-{status.attempt}" + (f"-{leg}" if leg else "")
+    """The same for the same attempt and ``leg``: so it is started once, however often that is asked for. Another
+    campaign's is never the same, for no programme has a ``_`` in its id; 80 characters at most, for ids have 32.
+    """
+    return f"{status.program}_{status.attempt}_{leg}_{status.id}"
 
 
 # What may be done to a campaign
@@ -181,20 +192,21 @@ def begun(status: Status, now: int) -> Status:
     return replace(status, state="running", begun=now, attempt=status.attempt + 1, at=now)
 
 
-def paused(status: Status, now: int) -> Status:
+def paused(status: Status, day: int, now: int) -> Status:
     _only(status, "running")
-    return replace(status, state="paused", at=now)
+    return replace(status, state="paused", paused=day, missed=status.missed or day, at=now)
 
 
 def resumed(status: Status, day: int, now: int) -> Status:
     _only(status, "paused")
-    return replace(status, state="running", attempt=status.attempt + 1, resumed=day, at=now)
+    idle = status.idle + (day - status.paused if status.assigned else 0)
+    return replace(status, state="running", attempt=status.attempt + 1, idle=idle, at=now)
 
 
 def redriven(status: Status, now: int) -> Status:
     """Everybody is gone through once more."""
     _only(status, "running")
-    return replace(status, attempt=status.attempt + 1, assigned=0, at=now)
+    return replace(status, attempt=status.attempt + 1, at=now)
 
 
 def cancelled(status: Status, why: str, now: int) -> Status:
@@ -220,10 +232,12 @@ def _conflict(status: Status) -> Conflict:
 
 
 def ends(status: Status, campaign: Campaign) -> int:
-    """The day on which the last window is over, and the last step done; 0 while nobody can say."""
+    """The day on which the last window is over, and the last step done; 0 while nobody can say. Steps that a pause put
+    off come after it, so the end is put off as long; but nothing comes after the calendar's.
+    """
     window = max(campaign.window_days, campaign.days + 1)
     if campaign.audience.frozen:
-        return status.assigned + window if status.assigned else 0
+        return status.assigned + window + status.idle if status.assigned else 0
     return campaign.calendar.last + 1 + window if campaign.calendar.last else 0
 
 

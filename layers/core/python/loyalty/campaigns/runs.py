@@ -90,18 +90,21 @@ class Runs:
             batches, at = self._gather(status, campaign, at)
             if batches:
                 return replace(asked, next="assign", batches=batches, at=at)
-            noted = self._note(replace(status, assigned=self._day(status, now)))
-            if noted is None:
-                return replace(asked, next="done", batches=[], at=None)
-            status, what = noted, self._due(noted, campaign, now)
+            status = self._keep(self._gone_through(status, campaign, now))
+            what = self._due(status, campaign, now)
         asked = replace(asked, batches=[], at=None)
         if what in ("final", "look"):
             return self._begin_measuring(asked, status, final=what == "final")
         return replace(asked, next="wait")
 
+    def _gone_through(self, status: Status, campaign: Campaign, now: int) -> Status:
+        left = self._store.forget_aside(status.program, status.id, status.attempt)
+        assigned = status.assigned or (self._day(status, now) if run.gathered(campaign) else 0)
+        return replace(status, assigned=assigned, through=status.attempt, missed=status.missed if left else 0)
+
     def _due(self, status: Status, campaign: Campaign, now: int) -> str:
         """``assign``, ``final``, ``look``; "" when there is nothing to do but wait."""
-        if run.gathered(campaign) and not status.assigned:
+        if status.through != status.attempt:
             return "assign"
         day, end = self._day(status, now), run.ends(status, campaign)
         if end and day >= end:
@@ -118,9 +121,7 @@ class Runs:
 
     def _begin_measuring(self, asked: Plan, status: Status, *, final: bool) -> Plan:
         """Each measurement has sums of its own: another one may cut its batches otherwise."""
-        noted = self._note(replace(status, takes=status.takes + 1))
-        if noted is None:
-            return replace(asked, next="done")
+        noted = self._keep(replace(status, takes=status.takes + 1))
         begun = replace(asked, next="measure", look=status.looks + 1, final=final)
         return self._measure(begun, noted, Cursor("measure", take=noted.takes))
 
@@ -140,6 +141,8 @@ class Runs:
 
     def _gather(self, status: Status, campaign: Campaign, at: Cursor) -> tuple[list[Batch], Cursor]:
         batches: list[Batch] = []
+        if not run.gathered(campaign):
+            return batches, at
         shard, after = at.shard, at.after
         while shard < keys.MEMBER_SHARDS and len(batches) < MAX_BATCHES:
             found, more = self._store.audience(status.program, campaign.audience.segment, shard, after)
@@ -158,15 +161,15 @@ class Runs:
 
     def set_aside(self, batch: Batch, why: str, now: int) -> None:
         """Note a batch that went wrong as a whole."""
-        self._store.set_aside(
-            batch.program, batch.campaign, Aside(batch.phase, f"{batch.shard:02d}.{batch.to}", why, now)
-        )
+        whole = Aside(batch.phase, f"{batch.shard:02d}.{batch.to}", why, now, batch.attempt, batch.after)
+        self._store.set_aside(batch.program, batch.campaign, whole)
 
     # Who takes part
 
     def assign(self, batch: Batch, now: int) -> tuple[Counts, bool]:
         """Enter a batch of a frozen audience, and whether they are to be touched at once, for the hour has come. An
-        older attempt, and a campaign that is paused or over, enters nobody.
+        older attempt, and a campaign that is paused or over, enters nobody. Once all have been assigned, a later
+        attempt takes in those alone who were set aside. Birthdays and anniversaries of a pause are made up for.
         """
         counts = Counts()
         live = self._live(batch)
@@ -177,18 +180,22 @@ class Runs:
         known: dict[str, list[Participant]] = {}
         for one in self._store.participants(batch):
             known.setdefault(one.account, []).append(one)
+        closed = campaign.audience.frozen and live.status.assigned > 0
+        missing = self._store.left_aside(batch) if closed else None
         for account in self._store.between(batch, campaign.audience.segment):
+            if missing is not None and account not in known and not missing(account):
+                continue
             counts.looked += 1
             try:
                 if campaign.audience.frozen:
                     entry = Entering(account, name(campaign, day), {}, tuple(known.get(account, ())))
                     self._touches.enter(live, entry, now, counts, timer=True)
                 else:
-                    self._touches.arm_occasions(batch.program, account, [live], now, counts)
+                    self._touches.arm_occasions(batch.program, account, [live], now, counts, since=live.status.missed)
             except Unavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one member, the others take part
-                self._touches.aside(batch.program, batch.campaign, "assign", account, error, now)
+                self._touches.aside(batch, "assign", account, error, now)
                 counts.aside += 1
         return counts, self._touches.hour_has_come(batch.program, now)
 
@@ -208,7 +215,7 @@ class Runs:
             except Unavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - as above; the member's timer comes tomorrow
-                self._touches.aside(batch.program, batch.campaign, "touch", one.account, error, now)
+                self._touches.aside(batch, "touch", one.account, error, now)
                 counts.aside += 1
         self._touches.hand_on()
         return counts
@@ -241,7 +248,7 @@ class Runs:
             except Unavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - who cannot be read is measured in no group; the others are
-                self._touches.aside(batch.program, batch.campaign, "measure", one.account, error, now)
+                self._touches.aside(batch, "measure", one.account, error, now)
                 counts.aside += 1
                 continue
             sums = arms.setdefault(one.group, ArmSums())
@@ -325,7 +332,7 @@ class Runs:
         """Have an execution run for a campaign that runs, and call back the one that waits when its time has come."""
         waiting = self._store.waiting(status.program, status.id)
         since = max((one.since for one in waiting if one.attempt == status.attempt), default=world)
-        leg = since if world - since > LEG_SECONDS else 0
+        leg = since // DAY if world - since > LEG_SECONDS else 0
         start: dict[str, object] = {"program": status.program, "campaign": status.id, "attempt": status.attempt}
         if status.running:
             self._machine.start(run.execution_name(status, leg), start)
@@ -345,8 +352,15 @@ class Runs:
     def _day(self, status: Status, now: int) -> int:
         return self._policy(status.program).day(now)
 
+    def _keep(self, after: Status) -> Status:
+        """The status as it is after a change. Unavailable when another was first: who asks again hears what is next."""
+        noted = self._note(after)
+        if noted is None:
+            raise Unavailable("STORAGE_UNAVAILABLE", "Another was first", retry_after=1)
+        return noted
+
     def _note(self, after: Status, what: str = "") -> Status | None:
-        """The status as it is after a change; None when another was first: then the next plan says what is next."""
+        """The status as it is after a change; None when another was first."""
         further = [self._store.told_put(told(what, after, after.at))] if what else []
         try:
             return self._store.write(after, *further)

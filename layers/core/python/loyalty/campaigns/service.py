@@ -108,7 +108,8 @@ class Campaigns:
 
     def pause(self, program: str, campaign: str, now: int, world: int) -> Shown:
         """Nobody comes in and nobody is told anything, until it is resumed."""
-        return self._changed(program, campaign, lambda one: (run.paused(one, now), []), now, world)
+        day = self._around.policy(program).day(now)
+        return self._changed(program, campaign, lambda one: (run.paused(one, day, now), []), now, world)
 
     def resume(self, program: str, campaign: str, now: int, world: int) -> Shown:
         day = self._around.policy(program).day(now)
@@ -116,10 +117,8 @@ class Campaigns:
 
     def redrive(self, program: str, campaign: str, now: int, world: int) -> Shown:
         """Go through everybody once more: whoever was set aside is seen to, and nobody twice. Whoever cannot be seen
-        to again is set aside again.
+        to again is set aside again. Who was set aside is kept until everybody has been gone through.
         """
-        run.redriven(self._status(program, campaign), now)
-        self._store.forget_aside(program, campaign)
         return self._changed(program, campaign, lambda one: (run.redriven(one, now), []), now, world)
 
     def cancel(self, program: str, campaign: str, why: str, now: int, world: int) -> Shown:

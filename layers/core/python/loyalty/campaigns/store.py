@@ -12,7 +12,7 @@ measured.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -149,17 +149,36 @@ class CampaignStore:
         item |= {"body": msgspec.json.encode(aside).decode()}
         self._table.put(item)
 
-    def forget_aside(self, program: str, campaign: str) -> None:
-        """Of everybody: they are all taken up again."""
-        partition = keys.campaign_parts(program, campaign)
+    def forget_aside(self, program: str, campaign: str, attempt: int) -> bool:
+        """Forget who was set aside before an attempt, which has taken them all up; whether it set anybody aside."""
+        partition, left = keys.campaign_parts(program, campaign), False
         for item in [*self._table.walk(partition, prefix="ASIDE#")]:
-            self._table.delete((partition, str(item[keys.SK])))
+            if _aside_of_item(item).attempt < attempt:
+                self._table.delete((partition, str(item[keys.SK])))
+            else:
+                left = True
+        return left
+
+    def left_aside(self, batch: Batch) -> Callable[[str], bool]:
+        """Which members of a batch were set aside when they were to be assigned, alone or with others."""
+        partition, prefix = keys.campaign_parts(batch.program, batch.campaign), f"ASIDE#{batch.phase}#"
+        whole = [_aside_of_item(one) for one in self._table.walk(partition, prefix=f"{prefix}{batch.shard:02d}.")]
+        spans = [(one.after, one.what.partition(".")[2]) for one in whole]
+        alone: set[str] = set()
+        after: str | None = f"{prefix}{batch.after}"
+        while after is not None:
+            items, after = self._table.page(partition, limit=PAGE, after=after, prefix=prefix)
+            names = [_aside_of_item(one).what for one in items]
+            alone.update(names)
+            if names and names[-1] >= batch.to:
+                break
+        return lambda account: account in alone or any(first < account <= last for first, last in spans)
 
     def aside(self, program: str, campaign: str, limit: int, after: str | None) -> tuple[list[Aside], str | None]:
         items, last = self._table.page(
             keys.campaign_parts(program, campaign), limit=limit, after=after, prefix="ASIDE#"
         )
-        return [msgspec.json.decode(str(item["body"]), type=Aside) for item in items], last
+        return [_aside_of_item(item) for item in items], last
 
     # Members of an audience
 
@@ -265,16 +284,17 @@ class CampaignStore:
         changed: Sequence[Journey],
         record: tuple[Record, Record] | None,
         further: Sequence[Put],
-    ) -> None:
+    ) -> list[Journey]:
         """The next revisions of ways, and what goes with them, in one transaction. Cancelled or ConditionFailed when
         another was first; Contended.
         """
+        new = [replace(one, revision=one.revision + 1) for one in changed]
         puts = [
             Put(
-                _journey_item(program, account, replace(one, revision=one.revision + 1)),
-                Condition("#revision = :revision", {"revision": one.revision}),
+                _journey_item(program, account, one),
+                Condition("#revision = :revision", {"revision": one.revision - 1}),
             )
-            for one in changed
+            for one in new
         ]
         if record is not None:
             before, after = record
@@ -284,6 +304,7 @@ class CampaignStore:
             self._table.put(*puts[0])
         elif puts:
             self._table.transact([*puts])
+        return new
 
     # What was measured
 
@@ -312,6 +333,10 @@ class CampaignStore:
 def told_of_item(item: Item) -> Told:
     """What the bus is to be told, from its stored item."""
     return msgspec.json.decode(str(item["body"]), type=Told)
+
+
+def _aside_of_item(item: Item) -> Aside:
+    return msgspec.json.decode(str(item["body"]), type=Aside)
 
 
 def _journey_item(program: str, account: str, journey: Journey) -> Item:

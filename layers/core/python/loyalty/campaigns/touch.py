@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from loyalty.campaigns import offers, words
 from loyalty.campaigns.campaign import Campaign, Offer, State, Step, Told
@@ -26,6 +27,7 @@ from loyalty.campaigns.journey import (
     passed,
     planned,
     stopped,
+    uncertain,
     waits,
 )
 from loyalty.campaigns.met import Somebody, purchased, values
@@ -181,6 +183,29 @@ def actions(plan: Plan, verdicts: Iterable[Verdict]) -> tuple[Action, ...]:
     return tuple(found)
 
 
+def chosen(plan: Plan, found: Iterable[Action]) -> tuple[Journey, ...]:
+    """The ways that are to be kept at the step they have come to before its offer is given. Whoever ends between the
+    gift and the note of it is followed by one who would else ask anew, of a member who has the gift.
+    """
+    giving = {one.way for one in found if one.offer is not None}
+    ways = [one.way for one in plan.proposals if one.way.occasion in giving]
+    return tuple(
+        replace(one.journey, chosen=True)
+        for one in ways
+        if not one.journey.chosen and uncertain(one.campaign, one.journey)
+    )
+
+
+def kept(plan: Plan, journeys: Iterable[Journey]) -> Plan:
+    """The plan with ways as they are kept now."""
+    known = {(one.campaign, one.occasion): one for one in journeys}
+    proposals = tuple(
+        replace(one, way=replace(one.way, journey=known.get(one.way.occasion, one.way.journey)))
+        for one in plan.proposals
+    )
+    return replace(plan, proposals=proposals)
+
+
 def remaining(plan: Plan, verdicts: Iterable[Verdict], refused: Collection[Occasion]) -> tuple[Candidate, ...]:
     """What to decide on once more when an offer was refused: that which went, without it. Nothing that was held back
     comes in for it, so whatever was given already still goes.
@@ -234,9 +259,14 @@ def _seen_to(way: Way, subject: Somebody, day: int, left: list[Left]) -> tuple[P
     while journey.running and journey.due <= day:
         step = campaign.steps[journey.cursor]
         facts = values(campaign, subject, day, journey, journey.told, way.opened, way.clicked)
-        at = msgspec.structs.replace(way, journey=journey)
-        if 0 <= step.within < day - planned(campaign, journey, journey.cursor):
-            came: Came = "late"
+        at = replace(way, journey=journey)
+        if journey.chosen:
+            proposal, why = _proposed(at, step, facts, day)
+            if proposal is not None:
+                return proposal, journey
+            came: Came = "blocked"
+        elif 0 <= step.within < day - planned(campaign, journey, journey.cursor):
+            came = "late"
             why = "late"
         elif step.when is not None and not holds(step.when, facts):
             came, why = "skipped", CONDITION

@@ -19,7 +19,7 @@ from loyalty.campaigns.assignment import arm, refused
 from loyalty.campaigns.campaign import OCCASIONS, Campaign, Told
 from loyalty.campaigns.journey import Journey, begun
 from loyalty.campaigns.preview import MAX_DAYS, Contact, Outlook, before_start, foresee
-from loyalty.campaigns.run import Aside, Participant, Status
+from loyalty.campaigns.run import Aside, Batch, Participant, Status
 from loyalty.campaigns.store import CampaignStore, Side
 from loyalty.campaigns.touch import Action, Way
 from loyalty.contacts.decide import Candidate, Verdict, decide
@@ -91,12 +91,15 @@ class Live(Struct, frozen=True):
 
 
 class Entering(Struct, frozen=True):
-    """Who comes in, on which occasion, by what; ``before`` are the occasions that there were."""
+    """Who comes in, on which occasion, by what; ``before`` are the occasions that there were. The way begins on
+    ``day``, 0 for the day of coming in.
+    """
 
     account: str
     occasion: str
     told: Mapping[str, Told]
     before: tuple[Participant, ...]
+    day: int = 0
 
 
 class Counts(Struct):
@@ -192,7 +195,9 @@ class Touches:
     ) -> bool:
         campaign = live.campaign
         before = tuple(self._store.occasions(campaign.program, campaign.id, account))
-        entry = Entering(account, occasions.name(campaign, day, told), told, before)
+        # A day of the year is that day, however late it is noticed: a wish for the day itself is not for another.
+        on = day if campaign.audience.enter in OCCASIONS else 0
+        entry = Entering(account, occasions.name(campaign, day, told), told, before, on)
         return self.enter(live, entry, now, counts, timer=timer)
 
     def enter(self, live: Live, entry: Entering, now: int, counts: Counts, *, timer: bool) -> bool:
@@ -245,7 +250,7 @@ class Touches:
             drawn.group,
             drawn.variant,
             live.status.runs,
-            day,
+            entry.day or day,
             now,
             known.number,
             state.purchases,
@@ -263,10 +268,17 @@ class Touches:
     # Days of the year
 
     def arm_occasions(
-        self, program: str, account: str, campaigns: Collection[Live], now: int, counts: Counts, day: int = 0
+        self,
+        program: str,
+        account: str,
+        campaigns: Collection[Live],
+        now: int,
+        counts: Counts,
+        day: int = 0,
+        since: int = 0,
     ) -> bool:
         """Have a member looked at on the next of the days that these campaigns begin on; who has it today (or on
-        ``day``) comes in. Whether anybody did.
+        ``day``), or has had it from the day ``since`` on, comes in. Whether anybody did.
         """
         member = self._from.member(program, account)
         if member is None or not campaigns:
@@ -276,9 +288,9 @@ class Touches:
         today, entered, following = day or policy.day(now), False, 0
         for one in campaigns:
             kind = one.campaign.audience.enter
-            if occasions.falls_on(kind, born, enrolled, today):
-                told = occasions.years(enrolled, today) if kind == "anniversary" else {}
-                entered = self._come_in(one, account, today, told, now, counts, timer=not day) or entered
+            if at := occasions.fell_on(kind, born, enrolled, max(since or today, enrolled), today):
+                told = occasions.years(enrolled, at) if kind == "anniversary" else {}
+                entered = self._come_in(one, account, at, told, now, counts, timer=not day) or entered
             ahead = (
                 occasions.next_birthday(born, today)
                 if kind == "birthday"
@@ -338,6 +350,8 @@ class Touches:
         member = known.subject.member
         language = side.preferences.language or (member.language if member else "")
         worded = {one.name: self._messages(program, account, one, language, now) for one in actions if one.channel}
+        if chosen := touch.chosen(plan, actions):
+            plan = touch.kept(plan, self._store.go_on(program, account, chosen, None, []))
         refusals: dict[tuple[str, str], str] = {}
         for action in actions:
             if action.offer is not None and (why := self._from.give(program, account, action, now)):
@@ -488,11 +502,11 @@ class Touches:
                 found.blocked[noted.why] = found.blocked.get(noted.why, 0) + 1
         return found
 
-    def aside(self, program: str, campaign: str, step: str, account: str, error: Exception, now: int) -> None:
-        """Note a member that could not be seen to, and why."""
+    def aside(self, batch: Batch, step: str, account: str, error: Exception, now: int) -> None:
+        """Note a member of a batch that could not be seen to, and why."""
         why = reason(error)
-        self._store.set_aside(program, campaign, Aside(step, account, why, now))
-        self._from.tell(program, step, why)
+        self._store.set_aside(batch.program, batch.campaign, Aside(step, account, why, now, batch.attempt))
+        self._from.tell(batch.program, step, why)
 
     def _arm(self, program: str, account: str, kind: str, day: int) -> None:
         self._from.arm(Timer(Chain(program, account, self._from.policy(program).wallets[0]), kind, day))
