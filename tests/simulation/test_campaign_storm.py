@@ -15,6 +15,7 @@ import pytest
 from loyalty.campaigns.store import CampaignStore
 from loyalty.channels.channel import Outcome, Sending
 from loyalty.runtime import wiring
+from loyalty.table import keys
 from tests import tally
 from tests.machines import Killed
 from tests.simulation.dynamodb import Call
@@ -24,8 +25,11 @@ from tests.unit.running import PROGRAM
 
 MEMBERS: Final = 250
 SEED: Final = 4
-KILLED_ONCE_IN: Final = 1_500
-"""Calls of the table, before and after each; a batch of a hundred members makes about as many."""
+BATCH: Final = 100
+CALLS: Final = 40
+"""For each member of a batch there is a death in so many calls of the table and the provider, before and after each: so
+about every third attempt at a batch dies, however large batches are, and every function does now and then.
+"""
 FAILS: Final = 0.2
 POINTS: Final = 50
 SOURCE: Final = """\
@@ -56,10 +60,12 @@ campaigns:
 class Storm:
     """Chance, and what it did."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, members: int) -> None:
         self.chance = random.Random(seed)
+        self.once_in = CALLS * min(BATCH, members // keys.MEMBER_SHARDS + 1)
         self.blowing = False
         self.calls = 0
+        self.redrives = 0
         self.failed = 0
         self.lost: set[str] = set()
 
@@ -67,7 +73,7 @@ class Storm:
         return self.chance.randint(2, 5) if self.blowing else 1
 
     def kill(self) -> None:
-        if self.blowing and self.chance.randrange(KILLED_ONCE_IN) == 0:
+        if self.blowing and self.chance.randrange(self.once_in) == 0:
             raise Killed
 
     def gate(self, call: Call) -> Response:
@@ -96,13 +102,13 @@ def test_everybody_eligible_is_told_at_most_once_and_given_exactly_once(monkeypa
 
 def weather(monkeypatch: pytest.MonkeyPatch, members: int) -> dict[str, int]:
     """The whole course of it; the counts, which a line of the test run shows."""
-    storm = Storm(SEED)
+    storm = Storm(SEED, members)
     world = World(monkeypatch, outcome=storm.outcome, deliveries=storm.deliveries, kill=storm.kill, currency="EUR")
     accounts = [world.enrol(number) for number in range(members)]
     world.hand_in(SOURCE)
     world.through(monkeypatch, storm.gate)
     storm.blowing = True
-    while_killed(world, storm, "start")
+    while_killed(world, "start")
     bring_to(world, storm, lambda: assigned(world) == members)
     world.dispatch(30)
     world.now = START_OF_STEP_TWO
@@ -123,7 +129,7 @@ def weather(monkeypatch: pytest.MonkeyPatch, members: int) -> dict[str, int]:
 START_OF_STEP_TWO: Final = 1_767_265_200 + 3 * DAY
 
 
-def while_killed(world: World, storm: Storm, what: str) -> None:
+def while_killed(world: World, what: str) -> None:
     """Ask until there is an answer, as a caller does."""
     for _ in range(50):
         try:
@@ -148,7 +154,8 @@ def bring_to(world: World, storm: Storm, done: Any) -> None:
         if done() and not world.failed and not left:
             return
         world.executions = {name: one for name, one in world.executions.items() if one.status != "FAILED"}
-        while_killed(world, storm, "redrive")
+        storm.redrives += 1
+        while_killed(world, "redrive")
     raise AssertionError(f"assigned {assigned(world)}, aside {left}")
 
 
@@ -183,6 +190,8 @@ def found(world: World, storm: Storm, accounts: list[str]) -> dict[str, int]:
         "doubtful": doubtful,
         "offers": sum(gifts.values()),
         "kills": world.killed,
+        "redrives": storm.redrives,
+        "tasks and messages delivered": world.delivered,
         "provider calls": world.provider.asked,
         "provider failures": storm.failed,
         "table calls": storm.calls,

@@ -97,6 +97,7 @@ class World:
         self.started: list[tuple[str, dict[str, Any]]] = []
         self.called_back: list[str] = []
         self.killed = 0
+        self.delivered = 0
         self.transitions: Counter[str] = Counter()
         self._delivered: dict[str, int] = {}
         names = {one.name for one in CATALOGUE if isinstance(one.trigger, FromCampaign)} | {"campaign_touch"}
@@ -152,6 +153,7 @@ class World:
     # Machines
 
     def invoke(self, name: str, event: Any) -> Any:
+        self.delivered += 1
         try:
             return import_module(f"functions.{name}.handler").lambda_handler(event, None)
         except Killed:
