@@ -199,21 +199,25 @@ _STANDING = (
 )
 """Who is in which segment is worked out, counted and told."""
 
-_OF_CAMPAIGNS = (Access((QUERY, GET), (CAMPAIGNS, CAMPAIGN_PARTS)),)
-"""How far campaigns have come, and what they are."""
-_TELLS = (
-    *_OF_CAMPAIGNS,
-    _LEDGER,
-    _ALERT,
-    _LEASE,
-    Access((QUERY, GET, PUT), (JOURNEYS,)),
-    Access((QUERY, GET, PUT), (PARTICIPANTS,)),
-    Access((PUT,), (OUTGOING, TIMERS, CAMPAIGN_PARTS)),
-    Access((QUERY, GET), (SEGMENTS,)),
-    Access((GET,), (MEMBERS, POLICIES, PROFILES, CONTACT_POLICIES)),
-    Access((QUERY,), (CONTACT_POLICIES,)),
+_CAMPAIGN = Access((GET,), (CAMPAIGNS, CAMPAIGN_PARTS))
+"""How far a campaign has come, and what it is."""
+_KNOWN = (
+    Access((QUERY,), (CHAINS, SEGMENTS)),
+    Access((GET,), (MEMBERS, POLICIES, PROFILES, CONTACT_POLICIES, CHURN)),
 )
-"""Whoever takes part is assigned, given something, and told; what a day brings later is armed."""
+"""What is known of a member, for conditions that ask."""
+_ASSIGNS = (*_KNOWN, Access((QUERY, PUT), (PARTICIPANTS,)), Access((PUT,), (JOURNEYS, TIMERS)))
+"""Whoever takes part is written down, and a way begun; what a day brings later is armed."""
+_TELLS = (
+    *_ASSIGNS,
+    _LEDGER,
+    _LEASE,
+    Access((QUERY,), (CAMPAIGNS, CONTACT_POLICIES)),
+    Access((GET,), (CAMPAIGN_PARTS,)),
+    Access((QUERY, GET), (JOURNEYS,)),
+    Access((PUT,), (OUTGOING,)),
+)
+"""Whoever takes part is given something, and told."""
 
 _SWAGGER = "node_modules/swagger-ui-dist"
 
@@ -621,12 +625,13 @@ CATALOGUE: tuple[Function, ...] = (
         memory_mb=1769,  # as rules: campaigns and their texts are checked as rules are
         timeout_s=28,
         table=(
-            *_OF_CAMPAIGNS,
-            Access((PUT, DELETE), (CAMPAIGNS, CAMPAIGN_PARTS)),
+            *_KNOWN,
+            Access((QUERY, GET, PUT), (CAMPAIGNS, CAMPAIGN_PARTS)),
+            Access((DELETE,), (CAMPAIGN_PARTS,)),
             Access((GET, PUT), (BUDGETS,)),
-            Access((QUERY, GET), (SEGMENTS, MEMBERS, JOURNEYS)),
-            Access((QUERY,), (CHAINS, PARTICIPANTS, SEGMENT_MEMBERS, CONTACT_POLICIES)),
-            Access((GET,), (POLICIES, PROFILES, CONTACT_POLICIES, CHURN)),
+            Access((QUERY, GET), (JOURNEYS,)),
+            Access((QUERY,), (MEMBERS, PARTICIPANTS, SEGMENT_MEMBERS, CONTACT_POLICIES)),
+            Access((GET,), (SEGMENTS,)),
         ),
         runs_campaigns=True,
     ),
@@ -636,9 +641,9 @@ CATALOGUE: tuple[Function, ...] = (
         FromCampaign("plan"),
         timeout_s=60,
         table=(
-            *_OF_CAMPAIGNS,
+            _CAMPAIGN,
             Access((PUT,), (CAMPAIGNS, CAMPAIGN_PARTS)),
-            Access((QUERY,), (MEMBERS, SEGMENT_MEMBERS, PARTICIPANTS)),
+            Access((QUERY,), (CAMPAIGN_PARTS, MEMBERS, SEGMENT_MEMBERS, PARTICIPANTS)),
             Access((GET,), (POLICIES,)),
         ),
         runs_campaigns=True,
@@ -648,7 +653,7 @@ CATALOGUE: tuple[Function, ...] = (
         "Who takes part in a campaign, and in which group",
         FromCampaign("assign"),
         timeout_s=60,
-        table=(*_TELLS, Access((QUERY,), (MEMBERS, SEGMENT_MEMBERS)), Access((DELETE,), (CAMPAIGN_PARTS,))),
+        table=(*_ASSIGNS, _CAMPAIGN, Access((QUERY,), (MEMBERS, SEGMENT_MEMBERS)), Access((PUT,), (CAMPAIGN_PARTS,))),
     ),
     Function(
         "campaign_touch",
@@ -656,7 +661,12 @@ CATALOGUE: tuple[Function, ...] = (
         FromNight(("occasion", "campaign")),
         memory_mb=1024,
         timeout_s=120,  # a hundred members, one after the other, of some 50 ms each
-        table=(*_TELLS, Access((QUERY, GET), (TIMERS,)), Access((PUT,), (NIGHTS,))),
+        table=(
+            *_TELLS,
+            Access((GET,), (CAMPAIGNS,)),
+            Access((QUERY,), (TIMERS,)),
+            Access((PUT,), (NIGHTS, CAMPAIGN_PARTS)),
+        ),
         sends_to="notify",
     ),
     Function(
@@ -687,10 +697,11 @@ CATALOGUE: tuple[Function, ...] = (
         Scheduled("cron(5 * * * ? *)"),
         timeout_s=300,  # one look at every campaign of every programme
         table=(
-            *_OF_CAMPAIGNS,
-            Access((PUT, DELETE), (CAMPAIGNS, CAMPAIGN_PARTS)),
+            _CAMPAIGN,
+            Access((QUERY, PUT), (CAMPAIGNS, CAMPAIGN_PARTS)),
+            Access((DELETE,), (CAMPAIGN_PARTS,)),
             Access((QUERY,), (NIGHT_PROGRAMS,)),
-            Access((GET,), (POLICIES, CONTACT_POLICIES)),
+            Access((GET,), (POLICIES,)),
         ),
         runs_campaigns=True,
     ),
@@ -700,7 +711,7 @@ CATALOGUE: tuple[Function, ...] = (
         FromCampaign("measure"),
         timeout_s=120,  # a hundred members, and what each bought
         table=(
-            *_OF_CAMPAIGNS,
+            _CAMPAIGN,
             Access((PUT,), (CAMPAIGN_PARTS,)),
             Access((QUERY,), (PARTICIPANTS, CHAINS)),
             Access((GET,), (JOURNEYS, POLICIES)),
@@ -713,7 +724,8 @@ CATALOGUE: tuple[Function, ...] = (
         memory_mb=1769,  # a whole CPU: SciPy is loaded
         timeout_s=120,
         table=(
-            *_OF_CAMPAIGNS,
+            _CAMPAIGN,
+            Access((QUERY,), (CAMPAIGN_PARTS,)),
             Access((PUT,), (CAMPAIGNS, CAMPAIGN_PARTS)),
             Access((GET,), (POLICIES, CONTACT_POLICIES)),
             _RULES,
