@@ -94,6 +94,33 @@ def test_a_verdict_is_one_sentence_with_the_numbers_it_lies_between() -> None:
     assert any("Variant bold is better than every other" in one for one in said.en)
 
 
+def test_the_members_needed_are_for_the_difference_that_was_said_to_be_worth_knowing() -> None:
+    groups = arms({"mild": (100, 0.4), "control": (100, 0.45)}, 1)
+    (seen,) = (
+        one for one in words.summary(report(replace(measuring(), smallest=0.0), groups)).en if "more members" in one
+    )
+    worth = words.summary(report(replace(measuring(), smallest=0.03), groups))
+    (sought,) = (one for one in worth.en if "more members" in one)
+    assert "would show a difference of 3.0 of 100 members in 8 of 10 campaigns" in sought
+    assert "3.0 of 100" not in seen
+    assert any("每 100 名会员 3.0 人的差异" in one for one in worth.zh)
+
+
+def test_points_that_nobody_has_priced_are_not_called_free() -> None:
+    found = report(measuring(), arms({"mild": (100, 0.4), "control": (100, 0.45)}, 1)).money
+    for cost, free in ((0, True), (500, False)):
+        said = words.money(replace(found, points=300, points_cost=cost, cost=cost), "USD")
+        assert ("nothing says what a point costs" in said.en) == free
+        assert ("未设置积分成本" in said.zh) == free
+    unpaid = words.money(replace(found, points=0, points_cost=0, cost=0), "USD")
+    assert "point" not in unpaid.en
+
+
+def test_one_look_is_not_many() -> None:
+    (said,) = (one for one in words.summary(report(replace(measuring(), looks=1), {})).en if "at most 5 %" in one)
+    assert "of the time, the look before the end included" in said
+
+
 def test_what_cannot_be_told_names_why_and_what_would_be_needed() -> None:
     said = words.summary(unclear())
     assert said.en[0].startswith("Cannot tell yet")

@@ -86,7 +86,7 @@ def summary(report: Report) -> Summary:
     said = [verdict(report)]
     if report.called is not None and report.called.effect.verdict != report.effect.verdict:
         said.append(called(report))
-    said += certainty(report.effect)
+    said += certainty(report.effect, report.currency)
     if report.winner is not None:
         said.append(winner(report))
     said.append(money(report.money, report.currency))
@@ -120,18 +120,18 @@ def verdict(report: Report) -> Text:
     )
 
 
-def certainty(found: Effect) -> list[Text]:
+def certainty(found: Effect, currency: str) -> list[Text]:
     """Why it cannot be told yet, and what would be needed; nothing where it can."""
     if found.verdict != "cannot tell yet":
         return []
     said = [DISTRUSTS[found.distrust]] if found.distrust else []
     if found.needed is not None:
-        about = rounded(found.needed)
+        about, sought = rounded(found.needed), per_member(found.metric, found.sought, currency)
         said.append(
             Text(
-                f"About {about:,} more members, divided into groups as now, would show a difference of this size in 8 "
-                "of 10 campaigns.",
-                f"按目前的分组比例，再增加约 {about:,} 名会员，这样大小的差异在 10 次活动中有 8 次可以看出。",
+                f"About {about:,} more members, divided into groups as now, would show a difference of {sought.en} in "
+                "8 of 10 campaigns.",
+                f"按目前的分组比例，再增加约 {about:,} 名会员，{sought.zh}的差异在 10 次活动中有 8 次可以看出。",
             )
         )
     elif found.distrust != "margin unknown" and found.low is not None:
@@ -184,14 +184,21 @@ def together(found: Effect, report: Report) -> Text:
 
 def money(found: Return, currency: str) -> Text:
     """What it cost and brought."""
-    cost = amount(found.cost, currency)
+    cost = Text(amount(found.cost, currency), amount(found.cost, currency))
+    if found.points and not found.points_cost:
+        cost = Text(
+            f"{cost.en}, without the points, for nothing says what a point costs,",
+            f"{cost.zh}（未设置积分成本，未计积分）",
+        )
     if found.brought is None:
-        return Text(f"It cost {cost}; what it brought is not known.", f"花费 {cost}；带来多少毛利未知。")
+        return Text(
+            f"It cost {cost.en.rstrip(',')}; what it brought is not known.", f"花费 {cost.zh}；带来多少毛利未知。"
+        )
     brought = amount(round(found.brought), currency)
     if found.low is None or found.high is None:
         return Text(
-            f"It cost {cost} and brought {brought} of margin, as far as is seen.",
-            f"花费 {cost}，目前看带来毛利 {brought}。",
+            f"It cost {cost.en} and brought {brought} of margin, as far as is seen.",
+            f"花费 {cost.zh}，目前看带来毛利 {brought}。",
         )
     least, most = amount(round(found.low), currency), amount(round(found.high), currency)
     careful = Text(" Do not rely on it yet.", "目前还不可依赖。") if found.distrust else Text("", "")
@@ -200,8 +207,8 @@ def money(found: Return, currency: str) -> Text:
         at, low, high = (f"{100 * end:+,.0f} %" for end in (found.ratio, found.ratio_low, found.ratio_high))
         back = Text(f" Return {at} (between {low} and {high}).", f"回报率 {at}（介于 {low} 与 {high} 之间）。")
     return Text(
-        f"It cost {cost} and brought {brought} of margin (between {least} and {most}).{back.en}{careful.en}",
-        f"花费 {cost}，带来毛利 {brought}（介于 {least} 与 {most} 之间）。{back.zh}{careful.zh}",
+        f"It cost {cost.en} and brought {brought} of margin (between {least} and {most}).{back.en}{careful.en}",
+        f"花费 {cost.zh}，带来毛利 {brought}（介于 {least} 与 {most} 之间）。{back.zh}{careful.zh}",
     )
 
 
@@ -210,7 +217,10 @@ def error(report: Report) -> Text:
     rate = percent(report.error_rate)
     looks = report.planned_looks
     also = (
-        Text(f", all {looks} looks before the end included", f"（含结束前的 {looks} 次查看）")
+        Text(
+            f", {f'all {looks} looks' if looks > 1 else 'the look'} before the end included",
+            f"（含结束前的 {looks} 次查看）",
+        )
         if looks
         else Text("", "")
     )
@@ -234,6 +244,15 @@ def size(found: Effect, currency: str) -> Text:
     return Text(
         f"a member {did.en} {worth} {'more' if more else 'less'}", f"人均{'多' if more else '少'}{did.zh} {worth}"
     )
+
+
+def per_member(metric: Metric, value: float, currency: str) -> Text:
+    """How large a difference is, whichever way it goes."""
+    if metric in SHARES:
+        count = f"{abs(value) * 100:.1f}"
+        return Text(f"{count} of 100 members", f"每 100 名会员 {count} 人")
+    worth = amount(abs(round(value)), currency)
+    return Text(f"{worth} a member", f"人均 {worth}")
 
 
 def span(found: Effect, currency: str) -> Text:
