@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from loyalty.errors import NotFound
-from tests.unit.campaigning import World
+from tests.unit.campaigning import DAY, World
 from tests.unit.running import Running
 
+HOUR = 3_600
 SOURCE = """\
 program: grocer
 templates:
@@ -120,3 +121,55 @@ def test_a_sandboxs_clock_counts_once(running: Running, monkeypatch: pytest.Monk
     running.call(operator, "POST /v1/campaigns/{id}/start", params={"id": "x"})
     assert moved.status == 200, moved.body
     assert noted.start_args == (program, "x", 1_800_000_000 + 40 * 86_400, 1_800_000_000)
+
+
+def _offered(name: str, priority: int, audience: str) -> str:
+    return f"""
+  {name}:
+    name: {{en: {name}, zh: {name}}}
+    goal: {{en: One more purchase, zh: 再买一次}}
+    metric: repurchase
+    window_days: 10
+    {audience}
+    channels: [sms]
+    control: 0
+    no_control: what is looked at is who is told on which day
+    priority: {priority}
+    steps: {{wish: {{day: 0, message: {name}}}}}"""
+
+
+THREE = (
+    "program: grocer\ntemplates:"
+    + "".join(f"\n  {name}: {{sms: {{en: {name}, zh: {name}}}}}" for name in ("low", "high", "birthday"))
+    + "\ncampaigns:"
+    + _offered("low", 10, "audience: {when: member.points < 1000}\n    calendar: {from: 2026-01-05}")
+    + _offered("birthday", 50, "audience: {enter: birthday}\n    repeat: yearly")
+    + _offered("high", 90, "audience: {when: member.points < 1000}\n    calendar: {from: 2026-01-05}")
+)
+
+
+def test_two_campaigns_and_a_birthday_on_one_day_come_as_the_preview_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, currency="EUR")
+    born, other = world.enrol(1, birthday="01-05"), world.enrol(2, birthday="06-30")
+    world.hand_in(THREE)
+    for name in ("low", "high", "birthday"):
+        world.act("start", name)
+    page = world.ask("POST /v1/campaigns/{id}/preview", {"day": "2026-01-05"}, id="low").body
+    foreseen = {one["member"]: [(step["day"], step["campaign"]) for step in one["foreseen"]] for one in page["members"]}
+    assert foreseen == {
+        born: [("2026-01-05", "high"), ("2026-01-06", "birthday"), ("2026-01-07", "low")],
+        other: [("2026-01-05", "high"), ("2026-01-06", "low")],
+    }
+    happened: dict[str, list[tuple[str, str]]] = {born: [], other: []}
+    world.now += 3 * DAY + 18 * HOUR
+    for day in range(5, 9):
+        world.hour()
+        world.now += 6 * HOUR
+        world.night()
+        world.send()
+        for name in sorted(world.provider.got):
+            member, what = f"mem_{name[4:30]}", name[31:].partition(".")[0]
+            if what not in {before for _, before in happened[member]}:
+                happened[member].append((f"2026-01-{day:02d}", what))
+        world.now += 18 * HOUR
+    assert happened == foreseen

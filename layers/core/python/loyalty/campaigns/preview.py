@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from loyalty.campaigns import occasions, touch
 from loyalty.campaigns.assignment import Group, arm, refused
-from loyalty.campaigns.campaign import Campaign, Told
+from loyalty.campaigns.campaign import OCCASIONS, Campaign, Told
 from loyalty.campaigns.journey import Journey, begun
 from loyalty.campaigns.met import Somebody
 from loyalty.campaigns.touch import Left, Way
@@ -23,6 +23,7 @@ from loyalty.contacts.decide import decide
 from loyalty.contacts.policy import ContactPolicy
 from loyalty.contacts.preferences import Preferences
 from loyalty.contacts.record import Record
+from loyalty.segments.facts import Subject
 
 MAX_DAYS: Final = 400
 
@@ -112,6 +113,25 @@ def before_start(
     ways = [*others, *([own] if drawn.group == "treated" else [])]
     foreseen, missed = foresee(ways, subject, contact, day, day + min(campaign.days + touch.TRIED_DAYS, MAX_DAYS))
     return Outlook(account, drawn.group, drawn.variant, "", foreseen, missed)
+
+
+def coming(
+    campaign: Campaign, account: str, subject: Somebody, standing: Collection[str], contact: Contact, day: int
+) -> Way | None:
+    """The way that will begin for a member on a day, by a campaign that takes its members by the calendar; None where
+    none will.
+    """
+    enter, told = campaign.audience.enter, dict[str, Told]()
+    if enter in OCCASIONS:
+        if not occasions.falls_on(enter, _born(subject), _enrolled(subject), day):
+            return None
+        told = occasions.years(_enrolled(subject), day) if enter == "anniversary" else {}
+    elif not campaign.audience.frozen or day != campaign.calendar.first:
+        return None
+    if refused(campaign, subject, standing, day, told):
+        return None
+    drawn = arm(campaign, account, contact.policy.holdout_percent)
+    return _way(campaign, subject, drawn.variant, day, told) if drawn.group == "treated" else None
 
 
 def foresee(
@@ -210,6 +230,15 @@ def _way(campaign: Campaign, subject: Somebody, variant: str, day: int, told: Ma
         told=told,
     )
     return Way(campaign, begun(campaign, journey))
+
+
+def _born(subject: Somebody) -> object:
+    member = subject.member if isinstance(subject, Subject) else None
+    return member.attributes.get("birthday") if member is not None else None
+
+
+def _enrolled(subject: Somebody) -> int:
+    return subject.enrolled if isinstance(subject, Subject) else 0
 
 
 def _missed(day: int, left: Left) -> Missed:

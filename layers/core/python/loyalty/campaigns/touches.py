@@ -18,7 +18,7 @@ from loyalty.campaigns import occasions, touch
 from loyalty.campaigns.assignment import arm, refused
 from loyalty.campaigns.campaign import OCCASIONS, Campaign, Told
 from loyalty.campaigns.journey import Journey, begun
-from loyalty.campaigns.preview import MAX_DAYS, Contact, Outlook, before_start, foresee
+from loyalty.campaigns.preview import MAX_DAYS, Contact, Outlook, before_start, coming, foresee
 from loyalty.campaigns.run import Aside, Batch, Participant, Status
 from loyalty.campaigns.store import CampaignStore, Side
 from loyalty.campaigns.touch import Action, Way
@@ -456,8 +456,8 @@ class Touches:
     # What is ahead
 
     def outlook(self, campaign: Campaign, account: str, day: int, now: int, live: Mapping[str, Live]) -> Outlook | None:
-        """What is ahead of a member from a day on, by this campaign and all others that the member is in. Nothing is
-        written. None when there is no such member.
+        """What is ahead of a member from a day on, by this campaign, all others that the member is in, and those that
+        the calendar brings meanwhile. Nothing is written. None when there is no such member.
         """
         program = campaign.program
         known = self._from.known(program, account, now)
@@ -467,6 +467,7 @@ class Touches:
         contact = Contact(side.record, side.preferences, self._from.contact_policy(program))
         running = [one for one in side.journeys if one.running]
         ways = self._ways(program, account, running, live)
+        ways += self._coming(campaign, account, known, contact, day, live)
         campaign = self._ranked(campaign)
         subject, before = known.subject, self._store.occasions(program, campaign.id, account)
         own = next((one for one in running if one.campaign == campaign.id), None)
@@ -483,6 +484,26 @@ class Touches:
             told = occasions.years(subject.enrolled, day) if enter == "anniversary" else {}
         earlier, standing = [one.day for one in before], known.standing
         return before_start(campaign, account, subject, standing, contact, day, others=ways, told=told, earlier=earlier)
+
+    def _coming(
+        self, campaign: Campaign, account: str, known: Known, contact: Contact, first: int, live: Mapping[str, Live]
+    ) -> list[Way]:
+        """The ways of other campaigns that begin for a member within the days that an outlook looks at."""
+        found: list[Way] = []
+        for one in live.values():
+            other, state = one.campaign, one.status.state
+            if other.id == campaign.id or state not in ("scheduled", "running"):
+                continue
+            if other.audience.enter not in OCCASIONS and state != "scheduled":
+                continue
+            for day in range(first, first + min(campaign.days + touch.TRIED_DAYS, MAX_DAYS) + 1):
+                way = coming(other, account, known.subject, known.standing, contact, day)
+                if way is not None and not any(
+                    there.occasion == way.journey.occasion
+                    for there in self._store.occasions(other.program, other.id, account)
+                ):
+                    found.append(way)
+        return found
 
     # What came of it
 
