@@ -643,6 +643,7 @@ CATALOGUE: tuple[Function, ...] = (
         table=(
             _CAMPAIGN,
             Access((PUT,), (CAMPAIGNS, CAMPAIGN_PARTS)),
+            Access((DELETE,), (CAMPAIGN_PARTS,)),
             Access((QUERY,), (CAMPAIGN_PARTS, MEMBERS, SEGMENT_MEMBERS, PARTICIPANTS)),
             Access((GET,), (POLICIES,)),
         ),
@@ -653,7 +654,12 @@ CATALOGUE: tuple[Function, ...] = (
         "Who takes part in a campaign, and in which group",
         FromCampaign("assign"),
         timeout_s=60,
-        table=(*_ASSIGNS, _CAMPAIGN, Access((QUERY,), (MEMBERS, SEGMENT_MEMBERS)), Access((PUT,), (CAMPAIGN_PARTS,))),
+        table=(
+            *_ASSIGNS,
+            _CAMPAIGN,
+            Access((QUERY,), (CAMPAIGN_PARTS, MEMBERS, SEGMENT_MEMBERS)),
+            Access((PUT,), (CAMPAIGN_PARTS,)),
+        ),
     ),
     Function(
         "campaign_touch",
