@@ -34,11 +34,11 @@ campaigns:
 """
 
 
-def world_of(monkeypatch: pytest.MonkeyPatch, members: int) -> tuple[World, list[str]]:
+def world_of(monkeypatch: pytest.MonkeyPatch, members: int, source: str = SOURCE) -> tuple[World, list[str]]:
     world = World(monkeypatch, currency="EUR")
     accounts = [world.enrol(number) for number in range(members)]
     last = datetime.fromtimestamp(world.now, UTC).date() + timedelta(days=12)
-    world.hand_in(SOURCE.replace("UNTIL", last.isoformat()))
+    world.hand_in(source.replace("UNTIL", last.isoformat()))
     assert world.act("start", "again").body["state"] == "running"
     return world, accounts
 
@@ -71,6 +71,19 @@ def test_who_takes_part_again_is_measured_the_first_time(monkeypatch: pytest.Mon
     assert found["effect"]["treated_members"] + found["effect"]["control_members"] == 12
     assert found["effect"]["sought"] == 200.0
     assert found["money"]["brought"] == 0.0, "the margin is known"
+
+
+@pytest.mark.parametrize(("written", "each"), [('"0.01"', 1), ("0.25", 25), ("", 0)])
+def test_points_cost_what_the_file_says_a_point_costs(monkeypatch: pytest.MonkeyPatch, written: str, each: int) -> None:
+    source = SOURCE.replace("message: hello}", "message: hello, offer: {points: 30}}")
+    if written:
+        source = source.replace("templates:", f"point_cost: {written}\ntemplates:", 1)
+    world, accounts = world_of(monkeypatch, 8, source)
+    for number, account in enumerate(accounts):
+        alerted(world, account, number)
+    money = report(world)["money"]
+    assert money["points"] > 0
+    assert money["points_cost"] == each * money["points"]
 
 
 def test_a_member_who_cannot_be_read_is_set_aside_and_the_others_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -218,6 +218,7 @@ class Campaign(Struct, frozen=True, dict=True):
     with. ``repeat`` ``after_days``: not before so many ``repeat_days`` after the member's last time. ``templates`` are
     those that its steps name: what was started keeps its words. ``margin_permille`` is what is earned of a spend;
     ``smallest`` the smallest difference worth knowing, a share or minor units per member, 0 where nobody said.
+    ``point_cost`` is what a point costs, in thousandths of the minor unit; 0 leaves it to the programme's rule set.
     """
 
     id: str
@@ -246,6 +247,7 @@ class Campaign(Struct, frozen=True, dict=True):
     templates: Mapping[str, Template] = {}
     margin_permille: int | None = None
     smallest: float = 0.0
+    point_cost: int = 0
     version: int = 0
 
     @cached_property

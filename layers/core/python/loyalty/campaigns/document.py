@@ -236,6 +236,7 @@ class _One:
             categories=self.whole.categories,
             margin_permille=self._margin(metric),
             smallest=self._smallest(metric),
+            point_cost=self.whole.cost[0] * 1000 // self.whole.cost[1],
         )
         steps, said = _Steps(self, shell).read()
         texts = {name: self.whole.templates[name] for name in sorted(said)}

@@ -287,7 +287,7 @@ class Runs:
             looks=run.looks_planned(campaign),
             smallest=campaign.smallest,
             margin_permille=campaign.margin_permille,
-            point_cost=self._point_cost(plan.program),
+            point_cost=campaign.point_cost or self._point_cost(plan.program),
             message_costs=dict(policy.costs),
         )
         for group in (*measuring.variants, "control"):
