@@ -7,7 +7,7 @@ out, or a page. Failure: a problem, or a page that says so; safe to send again.
 
 from functions.contacts import page
 from functions.contacts.requests import ContactPolicyRequest, ContactRequest
-from loyalty.clients.roles import WRITE_IDENTITIES
+from loyalty.clients.roles import WRITE_CONTACT, WRITE_IDENTITIES
 from loyalty.contacts.policy import ContactPolicy
 from loyalty.contacts.unsubscribe import ALL
 from loyalty.contacts.views import ContactsView, ContactView, PolicyView, contact_view, contacts_view, policy_view
@@ -34,7 +34,7 @@ def replace_policy(request: Request) -> Answer:
 def show(request: Request) -> Answer:
     program, account = request.caller.program, request.member()
     preferences, addresses = contacts().look(program, account)
-    link = contacts().unsubscribe_path(program, account, ALL)
+    link = contacts().unsubscribe_path(program, account, ALL) if WRITE_CONTACT in request.caller.scopes else ""
     view = contact_view(preferences, addresses, contacts().store.policy(program), link)
     return Answer(200, view, etag(preferences.version))
 

@@ -42,7 +42,7 @@ class Shop:
 
     def __init__(self, running: Running) -> None:
         self.running = running
-        self.keys = {role: running.key(role) for role in ("operator", "shop", "marketer")}
+        self.keys = {role: running.key(role) for role in ("operator", "shop", "marketer", "auditor")}
         made = self.ask("operator", "POST /v1/members", {"identities": ["card:1"]}, status=201, id=None)
         self.member = str(made["id"])
         token = self.ask("shop", "POST /v1/members/{id}/tokens", {}, status=201)
@@ -295,6 +295,12 @@ def test_the_link_in_the_answer_ends_every_channel(shop: Shop) -> None:
     assert not [name for name, one in shop.contact()["consents"].items() if one.get("agreed")]
     preferences = ContactStore(shop.running.table).preferences(PROGRAM, shop.member)
     assert set(preferences.consents) == set(CHANNELS)
+
+
+def test_who_only_reads_a_contact_gets_no_link_that_changes_it(shop: Shop) -> None:
+    assert "unsubscribe" not in shop.contact("auditor")
+    assert {"consents", "addresses", "order", "dead"} <= shop.contact("auditor").keys()
+    assert "unsubscribe" in shop.contact("member")
 
 
 def test_the_page_speaks_the_readers_language_and_escapes_the_programmes_name(shop: Shop) -> None:

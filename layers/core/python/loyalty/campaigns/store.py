@@ -46,8 +46,6 @@ from loyalty.table.writes import ABSENT, Condition, ConditionFailed, Item, Put
 PAGE: Final = 100
 KEPT_SECONDS: Final = 60 * 86_400
 """So long the table keeps what only the stream, or one measurement, needed."""
-MOST: Final = 200
-"""Campaigns of a programme that are looked at together."""
 
 
 class Waiting(Struct, frozen=True):

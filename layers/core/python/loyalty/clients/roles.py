@@ -60,6 +60,8 @@ WRITE_IDENTITIES: Final = "identities:write"
 """Beside members:write: to give a member another identity, or take one, for who holds a member's card is the member."""
 WRITE_STANDING: Final = "standing:write"
 """Beside members:write: to set a member's tier and segments, which rules pay for."""
+WRITE_CONTACT: Final = "contacts:write"
+"""To change what a member agreed to; whoever only reads sees no link that does."""
 WITHIN_ROUTES: Final = frozenset({LIST_MEMBERS, WRITE_IDENTITIES, WRITE_STANDING})
 """Scopes that no route asks for as a whole."""
 
@@ -83,7 +85,7 @@ _SHOP: Final = _TILL | {
     "inbox:write",
     WRITE_IDENTITIES,
     "contacts:read",
-    "contacts:write",
+    WRITE_CONTACT,
 }
 _AUDITOR: Final = frozenset(
     {
@@ -146,7 +148,7 @@ MEMBER_SCOPES: Final = frozenset({"members:read", "balance:read", "redemptions:w
     "inbox:read",
     "inbox:write",
     "contacts:read",
-    "contacts:write",
+    WRITE_CONTACT,
 }
 
 

@@ -31,10 +31,11 @@ DEFAULT_CONSENT: Final = {channel: OPT_OUT if channel in ("inbox", "webhook") el
 
 
 class ContactPolicy(Struct, frozen=True):
-    """One programme's. Quiet hours and ``contact_hour`` are in the member's own zone; quiet hours that begin as they
-    end are none. ``holdout_percent`` of the members are told nothing by any campaign. ``costs`` are by channel in
-    thousandths of the currency's minor unit, for one message. ``consent`` says by channel what goes until the member
-    has said anything. ``version`` counts edits from 1; 0 is the default that nobody has stored.
+    """One programme's. Quiet hours are in the member's own zone, and none where they begin as they end;
+    ``contact_hour`` is in the programme's. ``holdout_percent`` of the members are told nothing by any campaign.
+    ``costs`` are by channel in thousandths of the currency's minor unit, for one message. ``consent`` says by channel
+    what goes until the member has said anything. ``version`` counts edits from 1; 0 is the default that nobody has
+    stored.
     """
 
     caps: tuple[Cap, ...] = DEFAULT_CAPS

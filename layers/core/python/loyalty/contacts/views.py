@@ -37,14 +37,15 @@ class ConsentView(Struct, frozen=True, omit_defaults=True):
 
 class ContactView(Struct, frozen=True, omit_defaults=True):
     """A member's contact. ``quiet`` and ``per_week`` are missing where the programme's go; ``dead`` are channels that
-    reach the member no more, with the reason; ``unsubscribe`` is the path of the link that ends all advertising.
+    reach the member no more, with the reason; ``unsubscribe`` is the path of the link that ends all advertising, for
+    whoever may change the contact: the link itself asks nobody who they are.
     """
 
     consents: dict[str, ConsentView]
     addresses: dict[str, str]
     order: list[str]
     dead: dict[str, str]
-    unsubscribe: str
+    unsubscribe: str | UnsetType = UNSET
     timezone: str | UnsetType = UNSET
     language: str | UnsetType = UNSET
     quiet: list[str] | UnsetType = UNSET
@@ -108,7 +109,7 @@ def contact_view(
         addresses=masked(addresses),
         order=list(preferences.order),
         dead=dict(preferences.dead),
-        unsubscribe=unsubscribe,
+        unsubscribe=unsubscribe or UNSET,
         timezone=preferences.timezone or UNSET,
         language=preferences.language or UNSET,
         quiet=UNSET if preferences.quiet is None else list(preferences.quiet),

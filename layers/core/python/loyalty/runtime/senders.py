@@ -94,7 +94,8 @@ def allowed(address: str, *, local: bool) -> bool:
         found = inner
     if local and found.is_loopback:
         return True
-    return found.is_global and not found.is_multicast and not found.is_reserved and found not in _TRANSLATED
+    inward = found.is_multicast or found.is_reserved or getattr(found, "is_site_local", False)
+    return found.is_global and not inward and found not in _TRANSLATED
 
 
 _TRANSLATED: Final = ipaddress.ip_network("64:ff9b::/96")
