@@ -452,3 +452,15 @@ def test_a_journey_without_steps_left_has_no_next_day() -> None:
 def test_the_policy_without_caps_lets_all_go() -> None:
     days = Days(*(way(campaign(step(f"s{n}", 0), id=f"c{n}")) for n in range(4)), policy=FREE)
     assert len(days.touch(DAY)) == 4
+
+
+def test_of_more_campaigns_than_are_written_at_once_those_of_lower_priority_come_the_next_day() -> None:
+    many = [campaign(step(f"s{number}", 0), id=f"c{number:02d}", priority=number % 2) for number in range(70)]
+    days = Days(*(way(one) for one in many))
+    first = days.touch(DAY)
+    assert len(first) * 3 <= touch.MOST_WRITES
+    assert all(days.ways[one.way].campaign.priority for one in first)
+    assert days.next == DAY + 1
+    through(days, 1, 3)
+    assert sorted(one.campaign for _, one in days.done) == [one.id for one in many], "each once, and none is lost"
+    assert days.next == 0

@@ -36,6 +36,10 @@ from loyalty.contacts.record import content
 from loyalty.rules.interpret import holds
 from loyalty.templates.template import Value
 
+MOST_WRITES: Final = 90
+"""What is written of one member at once; a transaction has 100 places."""
+_PROPOSED: Final = 3
+"""Of them for a step that is taken: the way, the message, its copy in the inbox."""
 TRIED_DAYS: Final = 3
 """So many days a message is tried again that a cap held back."""
 PASSING: Final = frozenset({"cap", "cap_channel", "cap_own", "offer_guard"})
@@ -157,19 +161,27 @@ class Settled(Struct, frozen=True):
 
 
 def plan(ways: Iterable[Way], subject: Somebody, day: int) -> Plan:
-    """What is due for a member on a day of the programme. Ways are seen to in the order of their names, so the same
-    ways come to the same.
+    """What is due for a member on a day of the programme. Ways are seen to in the order of their priority and names, so
+    the same ways come to the same. Those beyond ``MOST_WRITES`` stay as they are, for the next day.
     """
     proposals: list[Proposal] = []
     journeys: list[Journey] = []
     left: list[Left] = []
-    for way in sorted(ways, key=lambda one: one.occasion):
-        proposal, journey = _seen_to(way, subject, day, left)
+    room = MOST_WRITES
+    for way in sorted(ways, key=lambda one: (-one.campaign.priority, one.occasion)):
+        without: list[Left] = []
+        proposal, journey = _seen_to(way, subject, day, without)
+        needs = _PROPOSED if proposal is not None else int(journey != way.journey)
+        if needs > room:
+            continue
+        room -= needs
+        left += without
         if proposal is not None:
             proposals.append(proposal)
         elif journey != way.journey:
             journeys.append(journey)
-    return Plan(tuple(proposals), tuple(journeys), tuple(left))
+    named = sorted(proposals, key=lambda one: one.way.occasion)
+    return Plan(tuple(named), tuple(journeys), tuple(sorted(left, key=lambda one: (one.campaign, one.occasion))))
 
 
 def actions(plan: Plan, verdicts: Iterable[Verdict]) -> tuple[Action, ...]:
