@@ -464,3 +464,21 @@ def test_of_more_campaigns_than_are_written_at_once_those_of_lower_priority_come
     through(days, 1, 3)
     assert sorted(one.campaign for _, one in days.done) == [one.id for one in many], "each once, and none is lost"
     assert days.next == 0
+
+
+def test_a_step_that_is_chosen_is_asked_nothing_anew_and_no_other_of_its_day_comes_for_it() -> None:
+    either = campaign(step("a", 0, "member.points < 100", offer=points(200), within=0), step("b", 0, offer=points(50)))
+    plan = touch.plan([way(either)], subject(), DAY)
+    days = Days(way(either))
+    (action,) = days.touch(DAY)
+    (kept,) = touch.chosen(plan, [action])
+    assert ways.decode("hello", "1", ways.encode(kept), 0) == kept
+    rich = subject(points=200)
+    for late in (0, 2):
+        days = Days(way(either))
+        days.change("hello", journey=kept)
+        days.touch(DAY + late, rich)
+        assert {one.step for _, one in days.done} <= {"a"}
+        assert [one.step for one in days.journey().noted] == ["a", "b"]
+        assert not days.journey().chosen
+    assert touch.chosen(touch.plan([way(THREE)], subject(), DAY), Days(way(THREE)).touch(DAY)) == ()
