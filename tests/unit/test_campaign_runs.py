@@ -463,3 +463,12 @@ def test_executions_of_two_campaigns_never_have_the_same_name_and_it_is_never_to
     assert len({*names}) == len(names)
     longest = execution_name(Status("p" * 32, "c" * 32, attempt=9_999), 99_999)
     assert len(longest) <= 80
+
+
+def test_a_file_that_is_too_long_to_be_kept_is_refused_by_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(monkeypatch, SOURCE, 0)
+    kept = world.ask("POST /v1/campaigns", {"source": SOURCE.replace("Spring", "Two") + "# \u6625\n" * 20_000})
+    assert kept.status == 200
+    refused = world.ask("POST /v1/campaigns", {"source": SOURCE.replace("Spring", "Three") + "# " + "\u6625" * 130_500})
+    assert (refused.status, refused.body["field"]) == (400, "source")
+    assert world.ask("GET /v1/campaigns/{id}", id="spring").body["version"] == 2

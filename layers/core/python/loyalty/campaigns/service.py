@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_ISSUES: Final = 100
 MAX_TRIES: Final = 5
+MAX_STORED: Final = 390_000
+"""Bytes of a campaign and the file that it stands in: the table keeps 400 KB together. A letter may be four of them."""
 AHEAD: Final = 730
 """Days that a preview looks ahead at most."""
 
@@ -62,6 +64,9 @@ class Campaigns:
         checked = self.check(program, source)
         if checked.issues:
             raise _wrong(checked)
+        largest = max((len(encode(one).encode()) for one in checked.campaigns), default=0)
+        if len(source.encode()) + largest > MAX_STORED:
+            raise Invalid("REQUEST_INVALID", "source: too long to be kept; hand it in as several files", field="source")
         for result in expectations.run(checked.campaigns, checked.cases):
             if not result.passed:
                 raise Refused("CAMPAIGNS_EXPECTATION_FAILED", f"{result.name}: {result.message}", line=result.line)
