@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib import import_module
@@ -28,15 +29,19 @@ from infra.catalogue import (
     FromNight,
     FromStream,
 )
+from infra.constructs.campaign import DEFINITION
+from loyalty.campaigns import touch
 from loyalty.channels.channel import Outcome, Reply
 from loyalty.churn.model import Purchasing
 from loyalty.churn.parameters import Parameters, Quality
+from loyalty.contacts.decide import Verdict
 from loyalty.ledger.service import Ledger
 from loyalty.notifications.message import INBOX, Content, Message, Notice, link_placeholder
 from loyalty.notifications.store import MessageStore
 from loyalty.routes import ROUTES
-from loyalty.runtime import wiring
+from loyalty.runtime import campaigns, wiring
 from loyalty.runtime.config import config
+from tests.machines import Execution, Machine
 from tests.stack.confined import Confined, Denied
 from tests.unit.mailing import Provider, message
 from tests.unit.running import PROGRAM, Response, forget
@@ -74,6 +79,7 @@ class Day:
         self._calls: list[tuple[partial[Response], Response]] = []
         self._delivered: dict[str, int] = {}
         self._numbers = count()
+        self.later: list[Callable[[], None]] = []
 
     def ask(self, role: str, key: str, body: Any = None, *, status: int = 201, **further: Any) -> Response:
         headers = {"Idempotency-Key": f"key-{next(self._numbers)}", **further.pop("headers", {})}
@@ -98,7 +104,8 @@ class Day:
 
     def new_copy(self) -> None:
         """What runs next is a copy of its function that has read no policy and no rule set, and leased nothing."""
-        wiring._policies.clear()  # noqa: SLF001 - as after a start
+        for known in (wiring._policies, wiring._contact_policies, campaigns._returns):  # noqa: SLF001 - as after a start
+            known.clear()
         for made in (
             wiring.rules_in_force,
             wiring.leases,
@@ -107,6 +114,9 @@ class Day:
             wiring.arming,
             wiring.audiences,
             wiring.churn,
+            campaigns.touches,
+            campaigns.runs,
+            campaigns.campaigns,
         ):
             made.cache_clear()
 
@@ -210,7 +220,7 @@ def _live(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     day.ask("operator", "POST /v1/clients/{id}/rotate", {}, id=made, status=200)
     day.ask("operator", "DELETE /v1/clients/{id}", id=made, status=204)
     _new_wallets(day, ada)
-    _stand(day, ada)
+    _stand(day, ada, ben)
     _keep_in_touch(day, ada)
     _write_to(day, ada, monkeypatch)
     _tell_partners(day, ada, monkeypatch)
@@ -228,6 +238,7 @@ def _live(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     _group(day)
     _keep(day, ada)
     _foresee(day, ada)
+    _campaign(day, (ada, ben), monkeypatch)
     _night(day, ada, monkeypatch)
     _obey(day, ada, monkeypatch)
     _close(day, ben)
@@ -278,13 +289,17 @@ def _die(*_: Any) -> Any:
     raise SystemExit("the copy is no more")
 
 
+def _drafted(day: Day) -> str:
+    return str(day.ask("marketer", "POST /v1/rule-sets", {"source": RULES}).body["id"])
+
+
 def _obey(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule set with a budget is put in force, obeyed on every way that a purchase comes, and taken back."""
     day.ask("marketer", "GET /v1/program", status=200)
     day.ask("marketer", "GET /v1/clock", status=200)
     day.ask("auditor", "GET /v1/night", status=200)
     day.ask("operator", "POST /v1/clock", {"to": NOW}, status=409)
-    made = day.ask("marketer", "POST /v1/rule-sets", {"source": RULES}).body["id"]
+    made = _drafted(day)
     assert day.ask("marketer", "POST /v1/rule-sets/{id}/test", id=made, status=200).body["passed"]
     for _ in range(2):  # the second finds the budget there
         day.ask("marketer", "POST /v1/rule-sets/{id}/publish", id=made, status=200)
@@ -357,7 +372,7 @@ def _night(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as later:
         _in(later, 1100)
         done = day.night()
-        assert sum(counts["written"] for _, counts in done) > 0
+        assert sum(counts.get("written", 0) for _, counts in done) > 0
         _grant(day, member, 1102)
         _grant(day, member, 1500)
         day.stream()
@@ -367,7 +382,7 @@ def _night(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
         _grant(day, member, 1600)
         day.stream()
         for batch, _ in done:
-            assert day.drain(batch)["written"] == 0, "it is done already"
+            assert day.drain(batch).get("written", 0) == 0, "it is done already"
         day.stream()
         later.setattr("loyalty.timers.service.Drain._see_to", _fail)
         later.setattr("loyalty.segments.service.Audiences.look", _fail)
@@ -381,7 +396,7 @@ def _remind(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
     day.stream()
     with monkeypatch.context() as later:
         _in(later, 1200)
-        assert "reminder" in [batch["kind"] for batch, counts in day.night() if counts["written"]]
+        assert "reminder" in [batch["kind"] for batch, counts in day.night() if counts.get("written")]
     config.cache_clear()
 
 
@@ -419,16 +434,235 @@ def _simulate(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     assert day.ask("operator", "GET /v1/simulations/{id}", id=begun, status=200).body["figures"]["purchases"] > 0
 
 
+CAMPAIGNS = """\
+program: grocer
+templates:
+  hello:
+    sms: {en: "Hello", zh: "您好"}
+  more:
+    sms: {en: "Hello again", zh: "您好！"}
+  owed:
+    service: true
+    sms: {en: "Points end", zh: "积分到期"}
+    inbox: {en: {title: "Points", text: "Points end"}, zh: {title: "积分", text: "积分到期"}}
+campaigns:
+  all:
+    name: {en: All, zh: 全}
+    goal: {en: A visit, zh: 来店}
+    metric: repurchase
+    window_days: 8
+    audience: {segment: new, when: member.alive > 0.5 OR member.points < 100000}
+    calendar: {from: 2026-01-01}
+    channels: [sms]
+    control: 0
+    no_control: a trial
+    budget: {points: 1000}
+    steps:
+      hello: {day: 0, message: hello, offer: {points: 5}}
+      more: {day: 3, when: NOT journey.opened, message: more, offer: {multiply: 2, days: 3}}
+  hired:
+    name: {en: Hired, zh: 会员日}
+    goal: {en: A visit, zh: 来店}
+    metric: repurchase
+    window_days: 8
+    audience: {enter: birthday}
+    repeat: yearly
+    channels: [sms]
+    control: 0
+    no_control: everybody has a birthday
+    steps: {hello: {day: 0, message: hello}}
+  owed:
+    name: {en: Owed, zh: 到期}
+    goal: {en: Points are used, zh: 使用积分}
+    metric: redemption
+    window_days: 8
+    audience: {enter: points.expiring}
+    repeat: {after_days: 1}
+    channels: [sms, inbox]
+    service: true
+    control: 0
+    no_control: it is owed to everybody
+    steps: {tell: {day: 0, message: owed}}
+  again:
+    name: {en: Again, zh: 再}
+    goal: {en: A visit, zh: 来店}
+    metric: repurchase
+    window_days: 8
+    audience: {enter: churn.risk_detected}
+    repeat: {after_days: 1}
+    channels: [sms]
+    control: 0
+    no_control: a trial
+    budget: {points: 1000}
+    steps: {hello: {day: 0, message: more, offer: {points: 5}}}
+  soon:
+    name: {en: Soon, zh: 即将}
+    goal: {en: A visit, zh: 来店}
+    metric: repurchase
+    window_days: 8
+    audience: {when: member.points < 100000}
+    calendar: {from: %s}
+    channels: [sms]
+    control: 0
+    no_control: a trial
+    steps: {hello: {day: 0, message: more}}
+"""
+ASL = {
+    "PlanFunction": "campaign_plan",
+    "AssignFunction": "campaign_assign",
+    "TouchFunction": "campaign_touch",
+    "MeasureFunction": "campaign_measure",
+    "FinishFunction": "campaign_finish",
+}
+
+
+_settle = touch.settle
+
+
+def _die_when_given(plan: touch.Plan, verdicts: tuple[Verdict, ...], *further: Any) -> touch.Settled:
+    if any(one.offer is not None for one in touch.actions(plan, verdicts)):
+        raise SystemExit("the copy is no more")
+    return _settle(plan, verdicts, *further)
+
+
+class Runs:
+    """The state machine of campaigns: executions by name, and those who wait to be called back."""
+
+    def __init__(self, day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.day = day
+        self.machine = Machine(DEFINITION, ASL, self.invoke)
+        self.started: dict[str, dict[str, Any]] = {}
+        self.waiting: list[Execution] = []
+        self.called: list[str] = []
+        now = datetime.now(UTC)
+        self.now = self.noon = max(now, now.replace(hour=12, minute=0))  # never before what was written already
+        self._patch = monkeypatch
+        monkeypatch.setattr("loyalty.runtime.outbound.start_execution", lambda _, name, given: self._start(name, given))
+        monkeypatch.setattr("loyalty.runtime.outbound.call_back", self.called.append)
+
+    def _start(self, name: str, given: dict[str, Any]) -> None:
+        if name not in self.started:
+            self.started[name] = given
+            self.day.later.append(lambda: self._goes(self.machine.start(given)))
+
+    def _goes(self, execution: Execution) -> None:
+        if execution.token:
+            self.waiting.append(execution)
+
+    def invoke(self, name: str, event: Any) -> Any:
+        self.day.new_copy()
+        with self.day.confined.guard.turn(name):
+            return import_module(f"functions.{name}.handler").lambda_handler(event, None)
+
+    def settle(self) -> None:
+        """Until nothing is left to do."""
+        while self.day.later or any(one.token in self.called for one in self.waiting):
+            later, self.day.later = self.day.later, []
+            for act in later:
+                act()
+            due, self.waiting = (
+                [one for one in self.waiting if one.token in self.called],
+                [one for one in self.waiting if one.token not in self.called],
+            )
+            for one in due:
+                self._goes(one.go_on({}))
+
+    def hour(self) -> None:
+        self.invoke("campaign_due", {})
+        self.settle()
+
+    def at(self, days: int) -> None:
+        """It is noon or later, so many days from now."""
+        self.now = self.noon + timedelta(days=days)
+        self._patch.setattr("time.time", self.now.timestamp)
+
+    def act(self, what: str, name: str, body: Any = None) -> None:
+        self.day.ask("marketer", f"POST /v1/campaigns/{{id}}/{what}", body, id=name, status=200)
+        self.settle()
+
+    def happened(self, kind: str, member: str, **detail: Any) -> None:
+        """The bus tells of it."""
+        told = {"program": PROGRAM, "member": member, "recorded_at": self.now.isoformat(), **detail}
+        body = json.dumps({"detail-type": kind, "detail": told})
+        record = {"messageId": "m", "eventSource": "aws:sqs", "body": body, "attributes": {}}
+        assert self.invoke("campaign_enter", {"Records": [record]}) == {"batchItemFailures": []}
+
+
+def _campaign(day: Day, members: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Campaigns from their file to their report: started, paused, taken up again, cancelled; members who come in with
+    all, by an event, on their birthday; a night in between, at the hour.
+    """
+    runs = Runs(day, monkeypatch)
+    at, act, happened, noon = runs.at, runs.act, runs.happened, runs.noon
+    kinds = {kind: one.name for one in CATALOGUE if isinstance(one.trigger, FromNight) for kind in one.trigger.kinds}
+    monkeypatch.setenv("NIGHT_FUNCTIONS", json.dumps(kinds))
+    config.cache_clear()
+    real = time.time
+    at(0)
+    source = CAMPAIGNS % (noon + timedelta(days=2)).date()
+    for _ in range(2):
+        day.ask("marketer", "POST /v1/campaigns", {"source": source}, status=200)
+    day.ask("auditor", "GET /v1/campaigns", status=200)
+    names = ("all", "hired", "owed", "again", "soon")
+    for name in names:
+        act("preview", name, {})
+    for number, member in enumerate(members):
+        tag = day.ask("operator", "GET /v1/members/{id}", id=member, status=200).headers["etag"]
+        born = {"attributes": {"birthday": (noon + timedelta(days=number)).strftime("%m-%d")}}
+        day.ask("operator", "PATCH /v1/members/{id}", born, id=member, headers={"If-Match": tag}, status=200)
+    for name in names:
+        act("start", name)
+    runs.hour()
+    act("pause", "all")
+    runs.hour()
+    act("resume", "all")
+    for what in ("enter", "touch"):
+        with monkeypatch.context() as broken:
+            broken.setattr(f"loyalty.campaigns.touches.Touches.{what}", _fail)
+            act("redrive", "all")
+    act("redrive", "all")
+    ending = [{"ends_at": (noon + timedelta(days=9)).isoformat(), "points": 5}]
+    for member in members:
+        happened("member.changed", member)
+        happened("points.expiring", member, wallet="points", ending=ending, notice_required=True)
+        happened("churn.risk_detected", member)
+    act("preview", "all", {})
+    day.ask("operator", "GET /v1/campaigns/{id}/aside", id="all", status=200)
+    for days in (1, 3):
+        at(days)
+        for again in (day.night, partial(happened, "churn.risk_detected", members[0])):
+            with monkeypatch.context() as broken:  # the copy ends between the gift and the note of it
+                broken.setattr(touch, "settle", _die_when_given)
+                with suppress(SystemExit):
+                    again()
+            other = {"points": 1, "reason": "test"}
+            day.ask("operator", "POST /v1/members/{id}/adjustments", other, id=members[0])
+            again()
+        runs.hour()
+    at(4)
+    with monkeypatch.context() as broken:
+        broken.setattr("loyalty.campaigns.touches.Touches.touch", _fail)
+        day.night()
+    day.ask("marketer", "POST /v1/rule-sets/{id}/publish", id=_drafted(day), status=200)
+    at(9)
+    runs.hour()
+    day.ask("auditor", "GET /v1/campaigns/{id}/report", id="all", status=200)
+    assert day.ask("auditor", "GET /v1/campaigns/{id}", id="all", status=200).body["state"] == "finished"
+    for name in names[1:]:
+        act("cancel", name, {"reason": "enough"})
+    monkeypatch.setattr("time.time", real)
+
+
 def _keep_in_touch(day: Day, member: str) -> None:
     """The contact policy is replaced; a member is asked where and how it wants to be told, and has no more of it."""
     for role in ("marketer", "operator"):
         day.ask(role, "GET /v1/contact-policy", status=200)
-        day.ask(role, "PUT /v1/contact-policy", {"contact_hour": 10}, headers={"If-Match": "*"}, status=200)
+        day.ask(role, "PUT /v1/contact-policy", {"contact_hour": 10, "caps": []}, headers={"If-Match": "*"}, status=200)
     agreed = {"consents": {"email": True}, "addresses": {"email": "ada@example.org"}}
     day.ask("shop", "PUT /v1/members/{id}/contact", agreed, id=member, status=200)
     agreed["addresses"] = {"email": "ada@example.com"}
     day.ask("shop", "PUT /v1/members/{id}/contact", agreed, id=member, status=200)
-    link = day.ask("auditor", "GET /v1/members/{id}/contact", id=member, status=200).body["unsubscribe"]
+    link = day.ask("shop", "GET /v1/members/{id}/contact", id=member, status=200).body["unsubscribe"]
     day.ask("shop", "GET /v1/members/{id}/contacts", id=member, status=200)
     for method in ("GET", "POST"):
         event = {
@@ -560,17 +794,20 @@ def _write_to(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
 TIERS = {"levels": [{"id": "gold", "name": {"en": "Gold"}, "spend": 10_000}]}
 
 
-def _stand(day: Day, member: str) -> None:
-    """The policy gets tiers; one is set by hand, told, and others are tried."""
+def _stand(day: Day, member: str, other: str) -> None:
+    """The policy gets tiers; one is set by hand, told, and others are tried. The other member loses one in the night,
+    by nothing but time.
+    """
     policy = day.ask("operator", "GET /v1/program", status=200)
     more = {**policy.body, "tiers": TIERS}
     day.ask("operator", "PUT /v1/program", more, headers={"If-Match": policy.headers["etag"]}, status=200)
-    given = {"tier": "gold", "until": "2999-01-01", "reason": "test"}
+    given = {"tier": "gold", "until": "2099-01-01", "reason": "test"}
     set_by_hand = "PUT /v1/members/{id}/tier"
     key = {"Idempotency-Key": "gold"}
     day.ask("operator", set_by_hand, given, id=member, headers=key)
-    soon = {**given, "until": datetime.now(UTC).date().isoformat()}
-    day.ask("operator", set_by_hand, soon, id=member)
+    for one, days in ((member, 0), (other, 10)):
+        soon = {**given, "until": (datetime.now(UTC) + timedelta(days=days)).date().isoformat()}
+        day.ask("operator", set_by_hand, soon, id=one)
     day.ask("operator", set_by_hand, given, id=member, headers=key)  # known again, though no longer the newest
     day.ask("till", "GET /v1/members/{id}/tier", id=member, status=200)
     day.ask("till", "GET /v1/members/{id}/tier", id=member, query={"wallet": "six"}, status=200)
