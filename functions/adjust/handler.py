@@ -7,6 +7,8 @@ problem; safe to send again.
 
 from functions.adjust.requests import AdjustmentRequest, ExpirationRequest, NoticeRequest, TransferRequest
 from loyalty.errors import Invalid
+from loyalty.ids import locate
+from loyalty.ledger.account import State
 from loyalty.ledger.chain import Chain
 from loyalty.ledger.views import EntryView
 from loyalty.runtime.http import Answer, Operation, Request, posted, serve
@@ -57,8 +59,23 @@ def notice(request: Request) -> Answer:
     body = request.body(NoticeRequest)
     cause = request.cause()
     chain = Chain(request.caller.program, request.member(), body.wallet)
-    program, upto = policy(chain.program), seconds(body.ends_by)
-    return posted(ledger().post(chain, cause, request.now, lambda draft: confirm(draft, program, upto, body.outcome)))
+    program, upto, told = policy(chain.program), seconds(body.ends_by), _told(chain, body.entry)
+    return posted(
+        ledger().post(chain, cause, request.now, lambda draft: confirm(draft, program, upto, body.outcome, told))
+    )
+
+
+def _told(chain: Chain, entry: str | None) -> State | None:
+    """The account as it was with the entry that was told of. Invalid when that is not one of it."""
+    if entry is None:
+        return None
+    place = locate("ent", entry)
+    found = None
+    if place is not None and (place.account, place.wallet) == (chain.account, chain.wallet):
+        found = ledger().store.entry(chain, place.number)
+    if found is None:
+        raise Invalid("REQUEST_INVALID", "entry: the id of an entry of this member and wallet", field="entry")
+    return found.state
 
 
 OPERATIONS = {

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from loyalty.ids import ENTRY
 from loyalty.shapes import Body, MemberId, Moment, Points, Reason, Wallet
 from loyalty.values import MAX_POINTS
 
@@ -37,9 +38,11 @@ class ExpirationRequest(Body):
 
 class NoticeRequest(Body):
     """A member was told of all points that end by ``ends_by``, or can be told on no way there is (``unreachable``).
-    Where the policy requires notice, points end only after this was said of them.
+    Where the policy requires notice, points end only after this was said of them. ``entry`` is that of the
+    ``points.expiring`` that was told: what came after it is then not taken for known.
     """
 
     ends_by: Moment
+    entry: Annotated[str, Meta(pattern=ENTRY, description="The event's entry")] | None = None
     outcome: Literal["delivered", "unreachable"] = "delivered"
     wallet: Wallet = "points"

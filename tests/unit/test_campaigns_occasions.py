@@ -113,6 +113,7 @@ def test_what_points_about_to_end_tell() -> None:
         "points": 300,
         "worth": {"amount": 150, "currency": "EUR"},
         "wallet": "points",
+        "number": 7,
         "ending": [
             {"points": 100, "ends_at": "2026-04-01T22:00:00Z"},
             {"points": 200, "ends_at": "2026-05-01T22:00:00Z"},
@@ -122,7 +123,7 @@ def test_what_points_about_to_end_tell() -> None:
     assert occasions.told("points.expiring", detail, "Europe/Berlin") == told
     notice = int(datetime(2026, 5, 1, 22, tzinfo=UTC).timestamp())
     known = occasions.told("points.expiring", detail | {"notice_required": True}, "Europe/Berlin")
-    assert known == told | {"upto": notice, "wallet": "points"}
+    assert known == told | {"upto": notice, "wallet": "points", "number": 7}
     decays = {"points": 300, "wallet": "cash", "decays_on": "2026-06-30"}
     told = {"points": 300, "date": day("2026-06-30"), "part": "cash-decay"}
     assert occasions.told("points.expiring", decays, "UTC") == told
@@ -152,6 +153,7 @@ def test_what_campaigns_read_of_points_about_to_end_is_what_is_told() -> None:
         "part": "points",
         "upto": int(datetime(2026, 4, 1, 22, tzinfo=UTC).timestamp()),
         "wallet": "points",
+        "number": 1,
     }
 
 

@@ -137,6 +137,26 @@ def test_nothing_ends_without_notice_where_that_is_promised() -> None:
     nights.sound(1)
 
 
+def test_a_notice_is_of_what_there_was_when_it_was_told_and_of_nothing_that_came_since() -> None:
+    nights = Nights(expiry=PROMISED, reminders=TOLD)
+    nights.give(1, 100, days=10)
+    nights.pass_days(4)
+    told = nights.entries()[-1]
+    ((end, _),) = told.state.lots
+    nights.give(1, 30, days=6)
+    assert list(nights.state().lots) == [(end, 0)], "they end together"
+    nights.post(1, lambda draft: confirm(draft, nights.program, end, "delivered", told.state))
+    assert nights.state().noticed < end
+    nights.pass_days(10)
+    assert nights.state().balance().available == 130
+    again = nights.entries()[-1]
+    assert (again.kind, again.detail["expiring"]) == ("reminded", [[end, 130]])
+    nights.post(1, lambda draft: confirm(draft, nights.program, end, "delivered", again.state))
+    nights.pass_days(10)
+    assert nights.state().balance().available == 0
+    nights.sound(1)
+
+
 def test_points_of_who_buys_nothing_shrink_after_notice_and_not_where_something_is_bought() -> None:
     nights = Nights(expiry={"kind": "none"}, decay={"months": 2, "percent": 10, "notice_days": 14})
     nights.buy(1, 1000)

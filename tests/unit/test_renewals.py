@@ -20,7 +20,7 @@ class Desk:
     """A member, a till and an operator of a programme under ``policy``."""
 
     def __init__(self, running: Running, **policy: Any) -> None:
-        running.establish(OTHER, expiry=YEARLY, **policy)
+        running.establish(OTHER, **{"expiry": YEARLY, **policy})
         self.running = running
         self.operator, self.till = running.key("operator", OTHER), running.key("till", OTHER)
         body = {"identities": ["card:1"]}
@@ -82,6 +82,24 @@ def test_a_notice_stands_in_the_ledger_once(running: Running, outcome: str) -> N
     first = desk.ask(NOTICE, body, key="n", who=desk.operator)
     assert (first.status, first.body["kind"]) == (201, "noticed")
     assert desk.ask(NOTICE, body, key="n", who=desk.operator).body["id"] == first.body["id"]
+
+
+def test_a_notice_names_the_entry_that_was_told_of_and_leaves_out_what_came_since(running: Running) -> None:
+    desk = Desk(running, expiry={**YEARLY, "require_notice": True})
+    moment = desk.give(95, days=10)
+    entries = desk.ask("GET /v1/members/{id}/entries", key="e").body["entries"]
+    more = {"points": 5, "reason": "test", "expires_at": moment}
+    assert desk.ask(GRANT, more, key="more", who=desk.operator).status == 201
+    body = {"ends_by": moment, "entry": entries[0]["id"]}
+    nothing = desk.ask(NOTICE, body, key="n", who=desk.operator)
+    assert (nothing.status, nothing.body["kind"]) == (201, "adjusted"), "the newest entry: nothing was to be written"
+    newest = desk.ask("GET /v1/members/{id}/entries", key="e").body["entries"][0]["id"]
+    noticed = desk.ask(NOTICE, {**body, "entry": newest}, key="n2", who=desk.operator)
+    assert (noticed.status, noticed.body["kind"]) == (201, "noticed")
+    other = entries[0]["id"].rsplit("-", 1)[0] + "-99"
+    for wrong in (other, "ent_1", entries[0]["id"].replace("-points-", "-cash-")):
+        refused = desk.ask(NOTICE, {**body, "entry": wrong}, key=f"w{wrong}", who=desk.operator)
+        assert (refused.status, refused.body["field"]) == (400, "entry")
 
 
 def test_a_till_confirms_no_notices(running: Running) -> None:

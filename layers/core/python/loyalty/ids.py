@@ -11,6 +11,8 @@ from typing import NamedTuple
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ULID = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 _ACCOUNT = re.compile(f"mem_{_ULID}", re.ASCII)
+ENTRY = f"^ent_{_ULID}-[a-z][a-z0-9]{{0,15}}-[1-9][0-9]{{0,11}}$"
+"""Pattern of an entry's id."""
 _LOCATED = re.compile(f"(ent|hld|red)_({_ULID})-([a-z][a-z0-9]{{0,15}})-([1-9][0-9]{{0,11}})", re.ASCII)
 
 

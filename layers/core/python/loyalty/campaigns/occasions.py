@@ -91,8 +91,8 @@ def told(event: str, detail: Mapping[str, Any], timezone: str) -> dict[str, Told
     """What an event tells, by the names of ``entry``; what it does not say is left out. Money is in minor units.
 
     ``upto`` of ``points.expiring`` is no fact: the last end that notice is given of, in seconds since 1970, where the
-    programme has promised notice; ``wallet`` goes with it. ``part`` tells two such events of one day apart: each wallet
-    has its own, and one of what ends is another than one of what shrinks.
+    programme has promised notice; ``wallet`` and the ``number`` of the entry go with it. ``part`` tells two such events
+    of one day apart: each wallet has its own, and one of what ends is another than one of what shrinks.
     """
     found: dict[str, Told | None] = {}
     if event == "points.expiring":
@@ -106,7 +106,7 @@ def told(event: str, detail: Mapping[str, Any], timezone: str) -> dict[str, Told
         }
         if detail.get("notice_required") and ending:
             found["upto"] = int(max(datetime.fromisoformat(one["ends_at"]).timestamp() for one in ending))
-            found["wallet"] = detail.get("wallet")
+            found["wallet"], found["number"] = detail.get("wallet"), detail.get("number")
     elif event.startswith("tier."):
         found = {"tier": detail.get("tier"), "was": detail.get("was"), "date": _day(detail.get("until"), timezone)}
     elif event == "churn.risk_detected":

@@ -412,7 +412,7 @@ class Touches:
         template = self.of_version(program, action.campaign, action.version).templates[action.template]
         links, values = _linked(action, {one.name for one in template.variables if one.type == "link"})
         spoken = language if language in LANGUAGES else DEFAULT_LANGUAGE
-        notice = Notice(str(action.told["wallet"]), int(action.told["upto"])) if "upto" in action.told else None
+        notice = _notice(action.told)
         main = Message(
             program=program,
             account=account,
@@ -448,8 +448,8 @@ class Touches:
         """Points last until their owner was told, where that is promised; nobody waits for one who cannot be."""
         for one in verdicts:
             journey = next((it for it in running if (it.campaign, it.occasion) == _way(one)), None)
-            if one.blocked in _UNREACHED and journey is not None and "upto" in journey.told:
-                notice = Notice(str(journey.told["wallet"]), int(journey.told["upto"]))
+            notice = _notice(journey.told) if journey is not None else None
+            if one.blocked in _UNREACHED and notice is not None:
                 name = name_of(one.candidate.campaign, one.candidate.occasion, one.candidate.step)
                 self._from.unreachable(program, account, notice, name, now)
 
@@ -538,6 +538,13 @@ def reason(error: Exception) -> str:
     if isinstance(error, Problem):
         return error.code
     return "CORRUPT" if isinstance(error, Corrupt) else type(error).__name__
+
+
+def _notice(told: Mapping[str, object]) -> Notice | None:
+    """What the ledger is to hear of, where that was promised."""
+    if "upto" not in told:
+        return None
+    return Notice(str(told["wallet"]), int(str(told["upto"])), int(str(told.get("number", 0))))
 
 
 def _way(verdict: Verdict) -> tuple[str, str]:

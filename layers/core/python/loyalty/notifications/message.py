@@ -81,10 +81,13 @@ _LINK: Final = re.compile(r"https://link\.invalid/([0-9]{1,2}|unsubscribe)(?![0-
 
 
 class Notice(Struct, frozen=True):
-    """What the message tells of: points of a wallet that end by ``upto`` (seconds since 1970, UTC)."""
+    """What the message tells of: points of a wallet that end by ``upto`` (seconds since 1970, UTC), as they were with
+    the entry ``number``; 0 where that is not known.
+    """
 
     wallet: str
     upto: int
+    number: int = 0
 
 
 class Content(Struct, frozen=True, omit_defaults=True):

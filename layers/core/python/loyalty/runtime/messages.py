@@ -96,8 +96,10 @@ class Mail:
         terms = self._policy(program)
         chain = Chain(program, account, notice.wallet)
         cause = Cause(reference, fingerprint(reference, notice.wallet, notice.upto, outcome), ACTOR, now)
+        entry = self._ledger.store.entry(chain, notice.number) if notice.number else None
+        told = None if entry is None else entry.state
         try:
-            self._ledger.post(chain, cause, now, lambda draft: confirm(draft, terms, notice.upto, outcome))
+            self._ledger.post(chain, cause, now, lambda draft: confirm(draft, terms, notice.upto, outcome, told))
         except Refused as problem:
             if problem.code != "ACCOUNT_CLOSED":
                 raise

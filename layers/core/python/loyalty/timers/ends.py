@@ -108,16 +108,29 @@ def remind(draft: Draft, program: Program, day: int, worth: Worth = _untold) -> 
         draft.detail["renewal"] = [price, renewed_until(program, draft.now)]
 
 
-def confirm(draft: Draft, program: Program, upto: int, outcome: str) -> None:
+def confirm(draft: Draft, program: Program, upto: int, outcome: str, told: State | None = None) -> None:
     """The owner was told of everything that ends up to ``upto``, or is ``unreachable``. Who learns only now of points
-    that should have ended already has ``LATE_DAYS`` to spend them.
+    that should have ended already has ``LATE_DAYS`` to spend them. ``told`` is the account as it was when it was told
+    of: what came since is not taken for known.
     """
+    if told is not None:
+        upto = _known(told, draft.state, upto)
     late = 0
     if outcome == "delivered":
         terms = {"kind": "rolling", "months": 0, "rounding": "day"}
         late = program.terms(draft.now + (LATE_DAYS - 1) * _SECONDS_A_DAY, draft.now, terms, 0).expiry
     if commands.notice(draft, upto, late):
         draft.detail["outcome"] = outcome
+
+
+def _known(told: State, state: State, upto: int) -> int:
+    """Up to where there ends no more than there did."""
+    ends: dict[int, int] = {}
+    for lots, sign in ((state.lots, 1), (told.lots, -1)):
+        for (expiry, _), points in lots.items():
+            if 0 < expiry <= upto:
+                ends[expiry] = ends.get(expiry, 0) + sign * points
+    return min((expiry - 1 for expiry, more in ends.items() if more > 0), default=upto)
 
 
 def renewed_until(program: Program, now: int) -> int:
