@@ -1,7 +1,8 @@
 """A campaign in a storm: every task and every message is delivered two to five times, the provider fails one call in
 five, and functions are killed at random before and after their calls of the table and of the provider.
 
-``python -m tests.simulation.test_campaign_storm 10000`` runs it for so many members, and says what came of it.
+``python -m tests.simulation.test_campaign_storm 10000`` runs it for so many members, and says what came of it: a matter
+of minutes, with ``PYTHONPATH=.:layers/core/python``.
 """
 
 import random
