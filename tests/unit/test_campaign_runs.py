@@ -306,7 +306,7 @@ def test_a_pause_over_the_end_of_the_window_loses_no_step_and_puts_the_end_off(m
     days(world, 1)
     assert got(world) == 10
     assert state(world) == "running", "the end is that of 10 days and 15 of pause"
-    days(world, 7)
+    days(world, 8)
     assert state(world) == "running"
     days(world, 1)
     assert state(world) == "finished"
@@ -326,7 +326,7 @@ def test_a_redrive_takes_in_nobody_who_came_after_all_were_assigned_and_keeps_th
     world.send()
     assert sum(groups(world).values()) == 5
     assert state(world) == "running"
-    days(world, 1)
+    days(world, 2)
     assert state(world) == "finished"
     assert got(world) == 10
 
@@ -472,3 +472,16 @@ def test_a_file_that_is_too_long_to_be_kept_is_refused_by_its_bytes(monkeypatch:
     refused = world.ask("POST /v1/campaigns", {"source": SOURCE.replace("Spring", "Three") + "# " + "\u6625" * 130_500})
     assert (refused.status, refused.body["field"]) == (400, "source")
     assert world.ask("GET /v1/campaigns/{id}", id="spring").body["version"] == 2
+
+
+def test_a_frozen_audience_is_measured_when_the_last_hour_of_its_window_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = world_of(monkeypatch, SOURCE, 4)
+    world.act("start", "spring")
+    world.now += 10 * DAY - 6 * 3_600  # the tenth day has begun, and six hours of everybody's window are left
+    world.hour()
+    assert world.ask("GET /v1/campaigns/{id}", id="spring").body["state"] == "running"
+    world.now += DAY
+    world.hour()
+    assert world.ask("GET /v1/campaigns/{id}", id="spring").body["state"] == "finished"

@@ -237,6 +237,8 @@ def ends(status: Status, campaign: Campaign) -> int:
     """
     window = max(campaign.window_days, campaign.days + 1)
     if campaign.audience.frozen:
+        # Who came in at noon has a window until noon: the day on which it ends must be over.
+        window = max(campaign.window_days, campaign.days) + 1
         return status.assigned + window + status.idle if status.assigned else 0
     return campaign.calendar.last + 1 + window if campaign.calendar.last else 0
 
