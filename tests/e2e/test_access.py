@@ -95,7 +95,7 @@ EXPECTED: Final[dict[str, tuple[int, ...]]] = {
     "POST /v1/campaigns/{id}/redrive": (403, 403, 200, 200, 403, 403, 404),
     "POST /v1/campaigns/{id}/cancel": (403, 403, 200, 200, 403, 403, 404),
     "POST /v1/campaigns/{id}/preview": (403, 403, 200, 200, 200, 403, 404),
-    "GET /v1/campaigns/{id}/aside": (403, 403, 200, 200, 200, 403, 404),
+    "GET /v1/campaigns/{id}/aside": (403, 403, 200, 403, 200, 403, 404),  # a marketer reaches no member
     "GET /v1/campaigns/{id}/report": (403, 403, 404, 404, 404, 403, 404),  # nothing is measured yet
     "GET /v1/contact-policy": (403, 403, 200, 200, 200, 403, 200),  # the foreign operator sees its own
     "PUT /v1/contact-policy": (403, 403, 200, 200, 403, 403, 200),  # and replaces its own

@@ -638,6 +638,10 @@ def _campaign(day: Day, members: tuple[str, str], monkeypatch: pytest.MonkeyPatc
             other = {"points": 1, "reason": "test"}
             day.ask("operator", "POST /v1/members/{id}/adjustments", other, id=members[0])
             again()
+        for number, member in enumerate(members):  # who was told and bought counts for the channel
+            bought = _order(f"campaign-{days}-{number}", member=member)
+            moment = datetime.fromtimestamp(time.time(), UTC).isoformat()
+            day.ask("till", "POST /v1/purchases", {**bought, "occurred_at": moment})
         runs.hour()
     at(4)
     with monkeypatch.context() as broken:

@@ -1,6 +1,7 @@
 """Campaigns from their start to their report, by the machine's own definition and every function behind it."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from loyalty.campaigns.run import Status, execution_name
 from loyalty.campaigns.store import CampaignStore
 from loyalty.errors import Unavailable
+from loyalty.notifications.store import MessageStore
 from loyalty.runtime import wiring
 from tests.machines import Killed
 from tests.unit.campaigning import DAY, World
@@ -84,12 +86,33 @@ def test_a_campaign_assigns_gives_tells_waits_measures_and_reports(monkeypatch: 
     assert arms["treated"]["members"] == arms["treated"]["reached"] == found["treated"]
     assert arms["treated"]["points"] == 50 * found["treated"]
     assert arms["treated"]["messages"] == {"sms": 2 * found["treated"]}
+    assert "purchased" not in MessageStore(world.running.table).returns(PROGRAM).get("sms", {}), "nobody has bought"
     world.stream("publish")
     assert [kind for kind, _ in world.told if kind.startswith("campaign.")] == [
         "campaign.started",
         "campaign.finished",
     ]
     assert CampaignStore(world.running.table).aside(PROGRAM, "spring", 10, None)[0] == []
+
+
+def test_who_bought_after_being_told_counts_for_the_channel_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(monkeypatch)
+    world.act("start", "spring")
+    world.send()
+    told = sorted(given(world))
+    for number, member in enumerate((told[0], told[0], told[1])):
+        at = datetime.fromtimestamp(world.now, UTC).isoformat()
+        body = {"source": "pos", "order_id": str(number), "member": member, "currency": "EUR", "occurred_at": at}
+        lines, key = [{"amount": "5.00"}], {"Idempotency-Key": f"bought-{number}"}
+        sold = world.running.call(world.operator, "POST /v1/purchases", {**body, "lines": lines}, headers=key)
+        assert sold.status == 201, sold.body
+    for days in (3, 8):
+        world.now += days * DAY
+        world.night()
+        world.hour()
+        world.hour()
+    assert world.ask("GET /v1/campaigns/{id}", id="spring").body["state"] == "finished"
+    assert MessageStore(world.running.table).returns(PROGRAM)["sms"]["purchased"] == 2
 
 
 def test_a_preview_says_beforehand_what_then_happens_and_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -467,8 +467,7 @@ def test_what_channels_bring_is_counted_once_however_often_it_is_heard() -> None
         office.notifications.hear(report(message(channel="email"), "opened"), NOW)
     office.notifications.note_returns(3)
     office.notifications.note_returns(3)
-    office.notifications.bought(PROGRAM, {"email": 1, "sms": 0}, 5)
-    assert office.notifications.returns(PROGRAM) == {"email": {"sent": 2, "opened": 1, "purchased": 1}}
+    assert office.notifications.returns(PROGRAM) == {"email": {"sent": 2, "opened": 1}}
 
 
 def test_waits_double_stay_apart_and_end_with_the_day() -> None:

@@ -4,7 +4,7 @@ Called by the state machine (``plan``, ``assign``, ``measure``, ``finish``) and 
 twice, or late, finds in the table what was done, and changes nothing.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -53,7 +53,8 @@ class Measurer(Struct, frozen=True):
 
 class Runs:
     """``entries`` reads what was written to a wallet behind an entry's number, oldest first; ``point_cost``
-    is what a point of a programme costs, in thousandths of the minor unit.
+    is what a point of a programme costs, in thousandths of the minor unit; ``bought`` hears how many bought after they
+    were told something, by channel.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Runs:
         entries: Callable[[Chain, int], Iterable[Entry]],
         machine: Machine,
         point_cost: Callable[[str], int],
+        bought: Callable[[str, Mapping[str, int], int], None],
     ) -> None:
         self._store = store
         self._touches = touches
@@ -73,6 +75,7 @@ class Runs:
         self._entries = entries
         self._machine = machine
         self._point_cost = point_cost
+        self._bought = bought
 
     # What is next
 
@@ -305,6 +308,9 @@ class Runs:
             self._store.write(after, *further)
         except (ConditionFailed, Cancelled, Contended):
             raise Unavailable("STORAGE_UNAVAILABLE", "Another was first", retry_after=1) from None
+        if plan.final or harmed:
+            told_and_bought = merged([{"all": sums} for sums in arms.values()])["all"].bought
+            self._bought(plan.program, told_and_bought, day)
         return report
 
     def _looks(self, program: str, campaign: str) -> list[Look]:

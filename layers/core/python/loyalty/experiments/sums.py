@@ -89,6 +89,8 @@ class ArmSums(Struct):
     """Sent, by channel."""
     blocked: dict[str, int] = field(default_factory=dict)
     """Not sent, by reason; a member may be in several."""
+    bought: dict[str, int] = field(default_factory=dict)
+    """Members who bought, by channel on which they were told anything."""
 
     def count(
         self,
@@ -110,6 +112,8 @@ class ArmSums(Struct):
         self.points += points
         _add(self.messages, sent)
         _add(self.blocked, blocked or {})
+        if outcome.purchases > 0:
+            _add(self.bought, {channel: 1 for channel, count in sent.items() if count})
 
     def add(self, other: "ArmSums") -> None:
         self.members += other.members
@@ -121,6 +125,7 @@ class ArmSums(Struct):
         self.points += other.points
         _add(self.messages, other.messages)
         _add(self.blocked, other.blocked)
+        _add(self.bought, other.bought)
 
     def of(self, metric: Metric) -> Sums:
         """The sums that a metric is worked out from."""

@@ -322,12 +322,6 @@ class Notifications:
         """What each channel brought in a programme: sent, opened, clicked, and so on, counted."""
         return self._store.returns(program)
 
-    def bought(self, program: str, counts: Mapping[str, int], part: int) -> None:
-        """Count by channel who bought after a message; ``part`` spreads the writes of those who count together."""
-        gained = {channel: {"purchased": count} for channel, count in counts.items() if count}
-        if gained:
-            self._store.add_returns(program, part % keys.RETURN_PARTS, gained)
-
     def note_returns(self, part: int) -> None:
         """Write down what was counted since the last time: one write a programme. What a copy dies with is lost to
         these figures, and to nothing else.

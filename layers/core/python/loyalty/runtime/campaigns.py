@@ -73,9 +73,13 @@ def runs() -> Runs:
     def start(name: str, given: dict[str, object]) -> None:
         start_execution(config().campaign_machine, name, given)
 
-    return Runs(
-        store(), touches(), wiring.policy, wiring.contact_policy, _entries, Machine(start, call_back), _point_cost
-    )
+    def bought(program: str, counts: Mapping[str, int], part: int) -> None:
+        gained = {channel: {"purchased": count} for channel, count in counts.items()}
+        if gained:
+            wiring.message_store().add_returns(program, part % keys.RETURN_PARTS, gained)
+
+    machine = Machine(start, call_back)
+    return Runs(store(), touches(), wiring.policy, wiring.contact_policy, _entries, machine, _point_cost, bought)
 
 
 @cache
