@@ -86,6 +86,14 @@ def test_what_a_message_costs_is_counted(table: "tuple[DynamoDBClient, str]") ->
     events: Any = client.meta.events
     events.register("provide-client-params.dynamodb", before)
     events.register("after-call.dynamodb", after)
+    try:
+        _cost(office, calls, units)
+    finally:  # the client is one for all tests
+        events.unregister("provide-client-params.dynamodb", before)
+        events.unregister("after-call.dynamodb", after)
+
+
+def _cost(office: Office, calls: Counter[tuple[str, str]], units: Counter[str]) -> None:
     for number in range(1, MESSAGES + 1):
         office.put(message(number))
     assert office.run() == ["sent"] * MESSAGES
