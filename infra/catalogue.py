@@ -95,15 +95,19 @@ class FromQueue:
 
 @dataclass(frozen=True)
 class FromStream:
-    """Follows the items added to the table whose type is one of ``types``, with ``changed`` those changed, too; a batch
-    that fails comes again.
+    """Follows the items added to the table whose type is one of ``types``, and those changed whose type is one of
+    ``changed``; a batch that fails comes again.
     """
 
     types: tuple[str, ...]
     batch_size: int
     window_s: int
     retries: int
-    changed: bool = False
+    changed: tuple[str, ...] = ()
+
+    def takes(self, event: str, kind: str) -> bool:
+        """Whether a record of the stream is for it: ``event`` as the stream calls it, ``kind`` the item's type."""
+        return kind in {"INSERT": self.types, "MODIFY": self.changed}.get(event, ())
 
 
 @dataclass(frozen=True)
@@ -389,7 +393,7 @@ CATALOGUE: tuple[Function, ...] = (
             batch_size=50,
             window_s=1,
             retries=20,
-            changed=True,
+            changed=(keys.type_order, keys.type_member, keys.type_sweep),
         ),
         memory_mb=1024,
         timeout_s=60,
@@ -547,7 +551,7 @@ CATALOGUE: tuple[Function, ...] = (
             batch_size=100,
             window_s=0,
             retries=20,
-            changed=True,
+            changed=(keys.type_member, keys.type_message, keys.type_budget),
         ),
         memory_mb=512,
         timeout_s=60,

@@ -77,14 +77,18 @@ def fill(scope: Construct, prefix: str, bus: events.IEventBus, work: WorkQueue, 
 
 
 def follow(function: lambda_.Function, table: dynamodb.ITable, failures: sqs.IQueue, trigger: FromStream) -> None:
-    """Feed ``function`` from the table's stream, from the oldest record still there: new items, and changed
-    ones where it asks for them, filtered by type.
+    """Feed ``function`` from the table's stream, from the oldest record still there: new items, and changed ones of
+    the types of which it asks for them. An entry never changes; whoever tampers with one stops nobody.
 
     Order per account is kept. What fails is tried again alone (the batch is halved until it is found), a bounded
     number of times, then its place in the stream is put on ``failures`` and the stream moves on.
     """
-    names = ["INSERT", "MODIFY"] if trigger.changed else ["INSERT"]
-    added = {"eventName": names, "dynamodb": {"NewImage": {keys.TYPE: {"S": list(trigger.types)}}}}
+    taken = {"INSERT": trigger.types, "MODIFY": trigger.changed}
+    filters = [
+        {"eventName": [event], "dynamodb": {"NewImage": {keys.TYPE: {"S": list(types)}}}}
+        for event, types in taken.items()
+        if types
+    ]
     function.add_event_source_mapping(
         "FromStream",
         event_source_arn=_stream(table),
@@ -94,7 +98,7 @@ def follow(function: lambda_.Function, table: dynamodb.ITable, failures: sqs.IQu
         bisect_batch_on_error=True,
         report_batch_item_failures=True,
         retry_attempts=trigger.retries,
-        filters=[lambda_.FilterCriteria.filter(added)],
+        filters=[lambda_.FilterCriteria.filter(one) for one in filters],
         on_failure=sources.SqsDlq(failures),
     )
 

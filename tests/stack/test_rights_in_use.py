@@ -137,11 +137,10 @@ class Day:
         while fresh := self._fresh():
             for one in CATALOGUE:
                 if isinstance(one.trigger, FromStream):
-                    types, names = one.trigger.types, {"INSERT", *(["MODIFY"] if one.trigger.changed else [])}
                     records = [
                         record
                         for record in fresh
-                        if record["eventName"] in names and record["dynamodb"]["NewImage"]["t"]["S"] in types
+                        if one.trigger.takes(record["eventName"], record["dynamodb"]["NewImage"]["t"]["S"])
                     ]
                     self.new_copy()
                     with self.confined.guard.turn(one.name):

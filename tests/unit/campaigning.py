@@ -248,11 +248,10 @@ class World:
         """What is new in the table, to the functions that follow it, filtered as deployed."""
         for one in CATALOGUE:
             if isinstance(one.trigger, FromStream) and one.name in (functions or ("publish", "arm")):
-                names = {"INSERT", *(["MODIFY"] if one.trigger.changed else [])}
                 records = [
                     record
                     for record in self._fresh(one.name)
-                    if record["eventName"] in names and record["dynamodb"]["NewImage"]["t"]["S"] in one.trigger.types
+                    if one.trigger.takes(record["eventName"], record["dynamodb"]["NewImage"]["t"]["S"])
                 ]
                 if records:
                     import_module(f"functions.{one.name}.handler").lambda_handler({"Records": records}, None)

@@ -67,12 +67,8 @@ class Streamed:
     def deliver(self, function: str, records: list[dict[str, Any]]) -> dict[str, Any]:
         trigger = next(one.trigger for one in CATALOGUE if one.name == function)
         assert isinstance(trigger, FromStream)
-        names = {"INSERT", "MODIFY"} if trigger.changed else {"INSERT"}
-        wanted = [
-            one
-            for one in records
-            if one["eventName"] in names and one["dynamodb"]["NewImage"]["t"]["S"] in trigger.types
-        ]
+        there = [one for one in records if one["eventName"] != "REMOVE"]
+        wanted = [one for one in there if trigger.takes(one["eventName"], one["dynamodb"]["NewImage"]["t"]["S"])]
         answer: dict[str, Any] = import_module(f"functions.{function}.handler").lambda_handler(
             {"Records": wanted}, None
         )

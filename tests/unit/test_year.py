@@ -132,7 +132,7 @@ class Living:
 
 def _follows(trigger: FromStream, record: dict[str, Any]) -> bool:
     kind = record["dynamodb"]["NewImage"]["t"]["S"]
-    return kind in trigger.types and (trigger.changed or record["eventName"] == "INSERT")
+    return trigger.takes(record["eventName"], kind)
 
 
 @pytest.fixture
