@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,8 +24,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from loyalty.notifications.message import Content, Message, name_of
+from loyalty.notifications.store import MessageStore
 from loyalty.routes import ROUTES
 from tests.e2e.stack import ALPHA, Stack
+from tests.e2e.test_access import CAMPAIGNS, HOOK
 from tests.tally import say, tried
 
 Case = AnyCase[Any]
@@ -106,6 +110,12 @@ def real(fuzzed: Fuzzed) -> dict[str, Any]:
         tried_out = operator.post(f"/v1/rule-sets/{rule_set}/simulate", key=None)
         simulation = tried_out.body["id"] if tried_out.status == 202 else f"sim_{'0' * 26}"
         operator.post("/v1/segments", {"source": SEGMENTS.format(fuzzed.program)}, key=None)
+        campaign = f"c-{secrets.token_hex(4)}"
+        source = CAMPAIGNS.replace("program: alpha", f"program: {fuzzed.program}").replace("NAME", campaign)
+        operator.post("/v1/campaigns", {"source": source}, key=None)  # as above
+        hooks = operator.get("/v1/webhooks").expect(200)["webhooks"]
+        hook = hooks[0]["id"] if hooks else operator.post("/v1/webhooks", HOOK, key=None).expect(201)["webhook"]["id"]
+        message = lying(fuzzed, member)
     return {
         "members": member,
         "holds": hold,
@@ -115,6 +125,10 @@ def real(fuzzed: Fuzzed) -> dict[str, Any]:
         "rule-sets": rule_set,
         "simulations": simulation,
         "segments": "rich",
+        "campaigns": campaign,
+        "webhooks": hook,
+        "messages": message,
+        "message": message,
         "source": "pos",
         "order_id": order,
         "member": member,
@@ -125,6 +139,23 @@ def real(fuzzed: Fuzzed) -> dict[str, Any]:
         "occurred_at": "2026-03-01T12:30:00Z",
         "token": token,
     }
+
+
+def lying(fuzzed: Fuzzed, member: str) -> str:
+    """The id of a message in the member's inbox."""
+    occasion, now = secrets.token_hex(4), int(time.time())
+    made = Message(
+        program=fuzzed.program,
+        account=member,
+        name=name_of("hello", occasion, "a"),
+        channel="inbox",
+        campaign="hello",
+        occasion=occasion,
+        step="a",
+        at=now,
+    )
+    MessageStore(fuzzed.stack.table).put_new(made, Content("Hello", "Hello"), now)
+    return made.id
 
 
 def made_real(case: Case, real: dict[str, Any]) -> None:
