@@ -99,6 +99,12 @@ def test_who_may_not_list_members_is_told_the_sums_alone(world: World) -> None:
     assert (aside.status, aside.body["code"]) == (403, "AUTH_SCOPE_MISSING")
 
 
+def test_a_cursor_that_is_none_is_refused(world: World) -> None:
+    route = "GET /v1/campaigns/{id}/aside"
+    answer = world.running.call(world.operator, route, params={"id": "birthday"}, query={"cursor": "0"})
+    assert (answer.status, answer.body["field"]) == (400, "cursor")
+
+
 class Noted:
     """What a use case was called with."""
 

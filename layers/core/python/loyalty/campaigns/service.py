@@ -11,7 +11,7 @@ from loyalty.campaigns.campaign import Campaign, encode
 from loyalty.campaigns.preview import Outlook
 from loyalty.campaigns.run import Aside, Shown, Status
 from loyalty.campaigns.runs import Runs, told
-from loyalty.campaigns.store import CampaignStore
+from loyalty.campaigns.store import ASIDE, CampaignStore
 from loyalty.campaigns.touches import Touches
 from loyalty.errors import Conflict, Invalid, NotFound, Refused
 from loyalty.programs.terms import Program
@@ -136,7 +136,9 @@ class Campaigns:
         return self._changed(program, campaign, change, now, world)
 
     def aside(self, program: str, campaign: str, limit: int, cursor: str) -> tuple[list[Aside], str]:
-        """Who was set aside and why, and the cursor to go on with, empty at the end. NotFound."""
+        """Who was set aside and why, and the cursor to go on with, empty at the end. NotFound; Invalid."""
+        if cursor and not cursor.startswith(ASIDE):
+            raise Invalid("REQUEST_INVALID", "cursor must be what the page before gave as next", field="cursor")
         self._status(program, campaign)
         found, last = self._store.aside(program, campaign, limit, cursor or None)
         return found, last or ""

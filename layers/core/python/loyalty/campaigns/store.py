@@ -43,6 +43,7 @@ from loyalty.table import keys
 from loyalty.table.client import Table
 from loyalty.table.writes import ABSENT, Condition, ConditionFailed, Item, Put
 
+ASIDE: Final = "ASIDE#"
 PAGE: Final = 100
 KEPT_SECONDS: Final = 60 * 86_400
 """So long the table keeps what only the stream, or one measurement, needed."""
@@ -143,14 +144,14 @@ class CampaignStore:
             )
 
     def set_aside(self, program: str, campaign: str, aside: Aside) -> None:
-        item = self._part(program, campaign, f"ASIDE#{aside.step}#{aside.what}")
+        item = self._part(program, campaign, f"{ASIDE}{aside.step}#{aside.what}")
         item |= {"body": msgspec.json.encode(aside).decode()}
         self._table.put(item)
 
     def forget_aside(self, program: str, campaign: str, attempt: int) -> bool:
         """Forget who was set aside before an attempt, which has taken them all up; whether it set anybody aside."""
         partition, left = keys.campaign_parts(program, campaign), False
-        for item in [*self._table.walk(partition, prefix="ASIDE#")]:
+        for item in [*self._table.walk(partition, prefix=ASIDE)]:
             if _aside_of_item(item).attempt < attempt:
                 self._table.delete((partition, str(item[keys.SK])))
             else:
@@ -159,7 +160,7 @@ class CampaignStore:
 
     def left_aside(self, batch: Batch) -> Callable[[str], bool]:
         """Which members of a batch were set aside when they were to be assigned, alone or with others."""
-        partition, prefix = keys.campaign_parts(batch.program, batch.campaign), f"ASIDE#{batch.phase}#"
+        partition, prefix = keys.campaign_parts(batch.program, batch.campaign), f"{ASIDE}{batch.phase}#"
         whole = [_aside_of_item(one) for one in self._table.walk(partition, prefix=f"{prefix}{batch.shard:02d}.")]
         spans = [(one.after, one.what.partition(".")[2]) for one in whole]
         alone: set[str] = set()
@@ -173,9 +174,7 @@ class CampaignStore:
         return lambda account: account in alone or any(first < account <= last for first, last in spans)
 
     def aside(self, program: str, campaign: str, limit: int, after: str | None) -> tuple[list[Aside], str | None]:
-        items, last = self._table.page(
-            keys.campaign_parts(program, campaign), limit=limit, after=after, prefix="ASIDE#"
-        )
+        items, last = self._table.page(keys.campaign_parts(program, campaign), limit=limit, after=after, prefix=ASIDE)
         return [_aside_of_item(item) for item in items], last
 
     # Members of an audience
