@@ -9,8 +9,8 @@ import time
 from typing import Any
 
 from loyalty.notifications.feedback import report_of
-from loyalty.runtime import observability
 from loyalty.runtime.batch import serve_queue
+from loyalty.runtime.messages import note_returns
 from loyalty.runtime.wiring import moment, notifications
 
 
@@ -31,8 +31,5 @@ _serve = serve_queue("delivery", hear)
 
 def lambda_handler(event: dict[str, Any], context: object) -> Any:
     answer = _serve(event, context)
-    try:
-        notifications().note_returns(len(event["Records"]) + int(time.time()))
-    except Exception as error:  # noqa: BLE001 - figures about channels are no reason to hear anything again
-        observability.failure("delivery", error)
+    note_returns("delivery", notifications(), len(event["Records"]) + int(time.time()))
     return answer

@@ -19,9 +19,8 @@ from loyalty.notifications.views import (
     inbox_view,
     message_view,
 )
-from loyalty.runtime import observability
 from loyalty.runtime.http import Answer, Operation, Request, serve
-from loyalty.runtime.messages import link_of
+from loyalty.runtime.messages import link_of, note_returns
 from loyalty.runtime.wiring import mail, member_store, moment, notifications
 
 
@@ -52,10 +51,7 @@ def follow(request: Request) -> Answer:
         target = notifications().click(link.program, link.account, link.name, link.number, now)
     if not target:
         raise NotFound("MESSAGE_NOT_FOUND", "This link leads nowhere")
-    try:
-        notifications().note_returns(int(time.time()))
-    except Exception as error:  # noqa: BLE001 - who follows a link is not to wait for figures about channels
-        observability.failure("inbox", error)
+    note_returns("inbox", notifications(), int(time.time()))
     return Answer(302, None, {"location": target, "referrer-policy": "no-referrer"})
 
 

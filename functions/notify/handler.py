@@ -8,9 +8,8 @@ and no failure; what dies on the way is found by dispatch.
 import time
 from typing import Any
 
-from loyalty.runtime import observability
 from loyalty.runtime.batch import serve_queue
-from loyalty.runtime.messages import handed_of
+from loyalty.runtime.messages import handed_of, note_returns
 from loyalty.runtime.wiring import moment, notifications
 
 
@@ -27,8 +26,5 @@ _serve = serve_queue("notify", send)
 
 def lambda_handler(event: dict[str, Any], context: object) -> Any:
     answer = _serve(event, context)
-    try:
-        notifications().note_returns(len(event["Records"]) + int(time.time()))
-    except Exception as error:  # noqa: BLE001 - figures about channels are no reason to send anything again
-        observability.failure("notify", error)
+    note_returns("notify", notifications(), len(event["Records"]) + int(time.time()))
     return answer

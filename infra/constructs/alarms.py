@@ -161,33 +161,23 @@ class Alarms(Construct):
 
     def night(self, machine: str) -> None:
         """A night that was not brought to its end, or was never begun: the next one catches up, if it can."""
-        for metric, meaning in {
-            "ExecutionsFailed": "A night failed",
-            "ExecutionsTimedOut": "A night took more than six hours",
-        }.items():
-            failed = cloudwatch.Metric(
-                namespace="AWS/States",
-                metric_name=metric,
-                dimensions_map={"StateMachineArn": machine},
-                statistic="Sum",
-                period=_FIVE,
-            )
-            self._alarm("-".join(["night", *_words(metric)[1:]]), failed, 1, meaning)
+        self._machine("night", machine, "A night failed", "A night took more than six hours")
 
     def campaigns(self, machine: str) -> None:
         """A campaign's run that was not brought to its end: it stands still until it is redriven."""
-        for metric, meaning in {
-            "ExecutionsFailed": "A campaign's run failed: look, mend, redrive",
-            "ExecutionsTimedOut": "A campaign's run took more than a year",
-        }.items():
-            failed = cloudwatch.Metric(
+        failed = "A campaign's run failed: look, mend, redrive"
+        self._machine("campaigns", machine, failed, "A campaign's run took more than a year")
+
+    def _machine(self, name: str, machine: str, failed: str, timed_out: str) -> None:
+        for metric, meaning in {"ExecutionsFailed": failed, "ExecutionsTimedOut": timed_out}.items():
+            ended = cloudwatch.Metric(
                 namespace="AWS/States",
                 metric_name=metric,
                 dimensions_map={"StateMachineArn": machine},
                 statistic="Sum",
                 period=_FIVE,
             )
-            self._alarm("-".join(["campaigns", *_words(metric)[1:]]), failed, 1, meaning)
+            self._alarm("-".join([name, *_words(metric)[1:]]), ended, 1, meaning)
 
     def table(self, table: dynamodb.Table) -> None:
         """Reads or writes refused for their number, and errors of DynamoDB itself."""

@@ -27,7 +27,7 @@ def about(place: Place) -> dict[str, Any] | None:
     """What the emulator of this place says of itself, ``{"pid", "folder", "backlog", "capacity"}``; None when it does
     not run. LocalError when another program answers on its port.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", place.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", place.port, timeout=60)
     try:
         connection.request("GET", "/_local")
         answer = connection.getresponse()

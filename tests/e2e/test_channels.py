@@ -37,7 +37,7 @@ def channels(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str
 
 def looked_at(stack: Stack, path: str) -> Any:
     """What the emulator shows of what was sent through it."""
-    with urllib.request.urlopen(f"{stack.place.endpoint}/_ministack/{path}", timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"{stack.place.endpoint}/_ministack/{path}", timeout=120) as answer:  # noqa: S310
         return json.load(answer)
 
 

@@ -43,7 +43,7 @@ def write(stack: Stack, member: str, channel: str, subject: str) -> Message:
 def mails(stack: Stack, subject: str) -> list[str]:
     """Every mail with that subject, whole, that the emulator's SES was given."""
     address = urlsplit(stack.place.endpoint)
-    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=120)
     connection.request("GET", "/_ministack/ses/messages")
     by_account: dict[str, list[Any]] = json.loads(connection.getresponse().read())["messages"]
     connection.close()

@@ -15,6 +15,7 @@ from functions.publish import handler as publish
 from loyalty.channels.channel import Outcome
 from loyalty.contacts.preferences import Addresses, Preferences
 from loyalty.contacts.store import ContactStore
+from loyalty.errors import Unavailable
 from loyalty.ids import ulid
 from loyalty.notifications.message import Content, Message, Notice, link_placeholder
 from loyalty.notifications.store import MessageStore
@@ -123,6 +124,20 @@ def test_a_message_goes_from_its_place_to_the_provider_and_its_reports_come_back
     assert post.deliver() == {"batchItemFailures": []}
     assert len(post.provider.got) == 1
     assert post.store.returns(PROGRAM) == {"email": {"sent": 1, "delivered": 1}}
+
+
+def test_what_was_sent_is_not_handed_back_when_figures_of_channels_cannot_be_kept(
+    post: Post, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise Unavailable("STORAGE_UNAVAILABLE", "Throttled", retry_after=1)
+
+    monkeypatch.setattr(MessageStore, "add_returns", refuse)
+    one = post.write()
+    assert post.deliver() == {"batchItemFailures": []}
+    assert len(post.provider.got) == 1
+    assert post.state(one) == "sent"
+    assert "STORAGE_UNAVAILABLE" in capsys.readouterr().out
 
 
 def test_the_log_and_the_queue_say_nothing_about_the_member(post: Post, capsys: pytest.CaptureFixture[str]) -> None:

@@ -319,6 +319,21 @@ def test_a_replay_sends_what_lies_in_its_time_again_in_order() -> None:
     assert partner.again == 0
 
 
+def test_a_replay_of_a_time_without_deliveries_wakes_nobody_and_ends_the_one_before() -> None:
+    world = World()
+    endpoint = world.endpoint()
+    world.tell(1)
+    world.run()
+    told = world.partner.requests
+    world.webhooks.replay(PROGRAM, endpoint.id, START + 1, START + 10**9)
+    assert world.queue == []
+    world.webhooks.replay(PROGRAM, endpoint.id, START, START)
+    assert len(world.queue) == 1, "the one line that has something of that time"
+    world.webhooks.replay(PROGRAM, endpoint.id, -(10**10), START - 1)
+    world.run()
+    assert world.partner.requests == told
+
+
 def test_a_replay_goes_on_where_it_was_when_the_partner_is_back() -> None:
     world = World()
     endpoint = world.endpoint()

@@ -17,6 +17,7 @@ from loyalty.runtime.outbound import send_batch
 
 if TYPE_CHECKING:
     from loyalty.contacts.service import Contacts
+    from loyalty.notifications.service import Notifications
     from loyalty.programs.terms import Program
 
 ACTOR = "messages"
@@ -109,6 +110,16 @@ def link_of(text: str) -> Link | None:
     """What a link that was followed says; None for one that is not ours."""
     known = secrets.signing_secrets()
     return read(text, (known.current, known.previous))
+
+
+def note_returns(function: str, notifications: "Notifications", part: int) -> None:
+    """Write down what channels have brought since the last time. Whoever sends, hears or leads on has done so by then,
+    and does nothing again because this fails: what was counted is lost, and the log says so.
+    """
+    try:
+        notifications.note_returns(part)
+    except Exception as error:  # noqa: BLE001 - figures alone: raised, a message would come again that is seen to
+        observability.failure(function, error)
 
 
 def _failed(program: str, channel: str, code: str) -> None:

@@ -95,19 +95,26 @@ class Webhooks:
 
     def replay(self, program: str, name: str, since: int, until: int) -> None:
         """Send anew, in order, all that was recorded from ``since`` up to ``until``; what waits anyway is not sent
-        twice for it. A replay that goes on is replaced.
+        twice for it. A replay that goes on is replaced. Lines that have nothing of that time are left alone.
         """
         if self.get(program, name).state == "off":
             raise Conflict("WEBHOOK_OFF", "Switch the webhook on first")
+        again, end = f"{max(0, since):010d}", f"{until + 1:010d}"
         for pk in self._store.lines(program, name):
-            for _ in range(MAX_TRIES):
-                line = self._store.line(pk)
-                bounds = {"again": f"{max(0, since):010d}", "until": f"{until + 1:010d}"}
-                if self._store.save_line(pk, replace(line, **bounds, version=line.version + 1)):
-                    break
-            else:
-                raise Unavailable("STORAGE_UNAVAILABLE", "Send the same request again", retry_after=1)
-            self._wake(pk, 0)
+            first = self._store.deliveries(pk, 1, again)
+            some = bool(first) and place_of(first[0]) < end
+            if self._change_replay(pk, again if some else "", end if some else ""):
+                self._wake(pk, 0)
+
+    def _change_replay(self, pk: str, again: str, until: str) -> bool:
+        """Whether there was anything to change."""
+        for _ in range(MAX_TRIES):
+            line = self._store.line(pk)
+            if not again and not line.again:
+                return False
+            if self._store.save_line(pk, replace(line, again=again, until=until, version=line.version + 1)):
+                return True
+        raise Unavailable("STORAGE_UNAVAILABLE", "Send the same request again", retry_after=1)
 
     def deliveries(self, program: str, name: str, limit: int) -> list[Delivery]:
         """The newest deliveries of an endpoint, over all lines."""
