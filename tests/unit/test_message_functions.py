@@ -137,7 +137,7 @@ def test_what_was_sent_is_not_handed_back_when_figures_of_channels_cannot_be_kep
     assert post.deliver() == {"batchItemFailures": []}
     assert len(post.provider.got) == 1
     assert post.state(one) == "sent"
-    assert "STORAGE_UNAVAILABLE" in capsys.readouterr().out
+    assert '"operation":"notify","error":"Unavailable"' in capsys.readouterr().out
 
 
 def test_the_log_and_the_queue_say_nothing_about_the_member(post: Post, capsys: pytest.CaptureFixture[str]) -> None:
