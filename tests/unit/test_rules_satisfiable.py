@@ -59,6 +59,11 @@ def checked(text: str, on: On = "order") -> Node:
         "NOT (amount > 5 OR amount <= 5)",
         "COALESCE(region, 'x') IS NULL",
         "CASE WHEN amount > 5 THEN channel = 'a' ELSE FALSE END AND amount < 2",
+        "amount <> amount",
+        "region > region",
+        "lines = 0",
+        "COUNT(*) < 1",
+        "COUNT(*) FILTER (WHERE line.category = 'wine') < 0",
     ],
 )
 def test_what_is_never_true(text: str) -> None:
@@ -86,6 +91,10 @@ def test_what_is_never_true(text: str) -> None:
         "member.purchases >= 0 OR member.purchases IS NULL",
         "COALESCE(member.vegan, FALSE) OR NOT COALESCE(member.vegan, FALSE)",
         "CASE WHEN channel = 'a' THEN amount >= 0 ELSE TRUE END",
+        "amount = amount",
+        "lines > 0",
+        "COUNT(*) > 0",
+        "COUNT(line.brand) > -1",
     ],
 )
 def test_what_is_always_true(text: str) -> None:
@@ -99,6 +108,7 @@ def test_what_is_always_true(text: str) -> None:
         "quantity > 3 AND quantity < 5",
         "amount > 4.99 AND amount < 5.01",
         "region = 'north' OR region <> 'north'",  # not where it is NULL
+        "region = region",  # nor here
         "member.purchases >= 0",
         "member.vegan OR NOT member.vegan",
         "channel > 'a' AND channel < 'b'",
@@ -109,6 +119,25 @@ def test_what_is_always_true(text: str) -> None:
         "amount = amount + 0 * quantity",
         "NULLIF(quantity, 0) IS NULL",
         "ON_DAY('double_11') OR ON_DAY('member_day')",
+        # whole numbers that nothing bounds above, or below
+        "COUNT(*) FILTER (WHERE line.category = 'wine') > 0",
+        "COUNT(*) FILTER (WHERE line.category = 'wine') = 0",
+        "COUNT(line.brand) > 2",
+        "SUM(line.quantity) > 3",
+        "MIN(line.quantity) < 3",
+        "MAX(line.quantity) <> 3",
+        "FLOOR(amount) > 3",
+        "CEIL(amount) < 3",
+        "ROUND(amount) >= 3",
+        "LENGTH(region) > 3",
+        "LENGTH(region) > -1",  # not where it is NULL
+        "ABS(quantity - 5) > 2",
+        "quantity - lines < 0",
+        "quantity - lines > 0",
+        "quantity + lines >= 5",
+        "-quantity < -3",
+        "GREATEST(quantity, 5) > 7",
+        "LEAST(quantity, 5) < 2",
     ],
 )
 def test_what_is_sometimes_true_is_left_alone(text: str) -> None:

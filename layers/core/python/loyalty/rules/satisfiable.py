@@ -293,6 +293,8 @@ class _Domain:
     def values(self, term: Node, atoms: Sequence[Node]) -> Iterable[Any]:
         """One value of each class, NULL aside."""
         if term in atoms:  # a truth, or a comparison of two things that both vary
+            if isinstance(term, Compare) and term.left == term.right:
+                return (COMPARED[term.op](0),)
             return (True, False)
         constants = list(_constants(atoms, term))
         if isinstance(term, Field) and term.type == "names":
@@ -327,7 +329,8 @@ class _Domain:
             low, high = (None if bound is None else Fraction(bound) for bound in (fact.low, fact.high))
             return low, high, term.scale
         if isinstance(term, Aggregate) and term.name == "count":
-            return Fraction(0), None, 1
+            every = term.where is None and term.value is None  # a purchase has a line
+            return Fraction(int(every)), None, 1
         if isinstance(term, Call) and term.name in ("abs", "length"):
             return Fraction(0), None, scale_of(term)
         return None, None, scale_of(term)
@@ -380,8 +383,9 @@ def _numbers(named: Sequence[Fraction], low: Fraction | None, high: Fraction | N
     for value in named:
         if there(value) and (scale == 0 or (value * scale).denominator == 1):
             yield value
-    before = named[0] - 1 if low is None else min(low, named[0]) - 1
-    after = named[-1] + 1 if high is None else max(high, named[-1]) + 1
+    # Two away, so that there is a whole number on either side however far numbers go.
+    before = (named[0] if high is None else min(high, named[0])) - 2 if low is None else min(low, named[0]) - 1
+    after = (named[-1] if low is None else max(low, named[-1])) + 2 if high is None else max(high, named[-1]) + 1
     for below, above in pairwise((before, *named, after)):
         between = _between(below, above, low, high, scale)
         if between is not None:

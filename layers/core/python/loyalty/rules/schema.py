@@ -63,7 +63,7 @@ ORDER: Final[tuple[Fact, ...]] = (
     Fact("payment", _O, "text", "means of payment", "支付方式"),
     Fact("source", _O, "text", "system that reports it", "上报系统"),
     Fact("quantity", _O, "number", "pieces in all", "总件数", low=0, high=MAX_COUNT),
-    Fact("lines", _O, "number", "number of lines", "明细行数", low=0, high=500),
+    Fact("lines", _O, "number", "number of lines", "明细行数", low=1, high=500),
     # The time, in the store's zone
     Fact("date", _O, "date", "day", "日期", nullable=False),
     Fact("local_time", _O, "time", "time of day in the store's zone", "门店当地时间", nullable=False),
