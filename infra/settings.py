@@ -28,6 +28,10 @@ class Stage(BaseModel):
     """Programmes' mail is sent from this address until the secret of the channels names another; SES is made to know
     it.
     """
+    least_timeout_s: int = Field(default=0, ge=0, le=900)
+    """No function is stopped sooner than this, whatever the catalogue says. The emulator counts by the wall clock, and
+    a laptop that is busy with other things leaves a process without the processor for longer than any function takes.
+    """
     functions_run_here: bool = False
     """Functions run under this project's own interpreter, as they do in the emulator, which ignores their runtime and
     architecture. Their third-party packages are then those of the environment: a layer of Linux wheels for arm64

@@ -104,7 +104,7 @@ class LambdaFunction(Construct):
             ),
             layers=[layers.core, *third_party],
             memory_size=spec.memory_mb,
-            timeout=Duration.seconds(spec.timeout_s),
+            timeout=Duration.seconds(max(spec.timeout_s, stage.least_timeout_s)),
             environment={"STAGE": stage.name, "LOG_LEVEL": "INFO", "POWERTOOLS_SERVICE_NAME": spec.name, **environment},
             # Everything the role may do stands above; constructs must not add to it behind our back.
             role=role.without_policy_updates(),

@@ -34,10 +34,15 @@ def test_every_function_has_the_runtime_architecture_and_handler_we_build_for(st
 
 
 def test_every_function_has_its_own_memory_timeout_and_tracing(stage: Synthesised) -> None:
-    declared = {one.name: (one.memory_mb, one.timeout_s) for one in CATALOGUE}
+    least = stage.stage.least_timeout_s
+    declared = {one.name: (one.memory_mb, max(one.timeout_s, least)) for one in CATALOGUE}
     for name, function in stage.functions().items():
         assert (function["MemorySize"], function["Timeout"]) == declared[name]
         assert function["TracingConfig"] == {"Mode": "Active"}
+
+
+def test_only_in_the_emulator_may_a_function_take_longer_than_the_catalogue_says(stage: Synthesised) -> None:
+    assert (stage.stage.least_timeout_s > 0) == stage.stage.functions_run_here
 
 
 def test_every_function_has_a_role_of_its_own(stage: Synthesised) -> None:
