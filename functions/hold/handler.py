@@ -10,6 +10,7 @@ from loyalty.earning.requests import who
 from loyalty.errors import Invalid
 from loyalty.ledger.chain import Chain
 from loyalty.ledger.views import EntryView
+from loyalty.programs.terms import Program
 from loyalty.runtime.http import Answer, Operation, Request, posted, serve
 from loyalty.runtime.wiring import account_of, allowance_of, policy, tokens, wallets
 
@@ -24,6 +25,7 @@ _PROBLEMS = (
 )
 _SETTLING = ("HOLD_NOT_FOUND", "HOLD_NOT_ACTIVE", "HOLD_ALLOWANCE_INVALID", "ACCOUNT_CLOSED", "ACCOUNT_BUSY")
 _CORRECTS = "adjustments:write"
+SETTLE_MINUTES = 1_440
 
 
 def hold(request: Request) -> Answer:
@@ -41,9 +43,11 @@ def allow(request: Request) -> Answer:
     program = request.caller.program
     chain = Chain(program, request.own(account_of(program, body.member, body.identity)), body.wallet)
     cause = request.cause(account=chain.account)
-    deadline = request.now + 60 * _minutes(program, _minutes(program, body.minutes) + body.settle_minutes)
+    minutes = _minutes(program, body.minutes)
+    settle = _settle_minutes(policy(program), minutes, body.settle_minutes)
+    deadline = request.now + 60 * (minutes + settle)
     done = wallets().hold(chain, body.points, deadline, offline=True, cause=cause, now=request.now)
-    return posted(done, allowance_of(done.entry, body.settle_minutes))
+    return posted(done, allowance_of(done.entry, settle))
 
 
 def capture(request: Request) -> Answer:
@@ -77,6 +81,16 @@ def _minutes(program: str, asked: int | None) -> int:
     if minutes > terms.max_hold_minutes:
         raise Invalid("REQUEST_INVALID", f"A hold lasts at most {terms.max_hold_minutes} minutes", field="minutes")
     return minutes
+
+
+def _settle_minutes(terms: Program, minutes: int, asked: int | None) -> int:
+    """How much longer than ``minutes`` the hold of an allowance lasts; at least one, or nobody could settle it."""
+    left = terms.max_hold_minutes - minutes
+    settle = min(SETTLE_MINUTES, left) if asked is None else asked
+    if settle > left or settle < 1:
+        at_most = f"A hold lasts at most {terms.max_hold_minutes} minutes, settling it included"
+        raise Invalid("REQUEST_INVALID", at_most, field="minutes" if asked is None else "settle_minutes")
+    return settle
 
 
 OPERATIONS = {

@@ -23,12 +23,12 @@ class AllowanceRequest(HoldRequest):
     """Set points aside for a till that may lose its network. Name the member or one of its identities.
 
     ``minutes`` is how long the till may spend; the hold lasts ``settle_minutes`` longer, for the till to come back
-    and settle.
+    and settle: a day when left out, or as much of it as the policy's longest hold leaves.
     """
 
     member: MemberId | None = None
     identity: Identity | None = None
-    settle_minutes: Annotated[int, Meta(ge=1, le=43_200)] = 1_440
+    settle_minutes: Annotated[int, Meta(ge=1, le=43_200)] | None = None
 
 
 Allowance = Annotated[str, Meta(max_length=2_048, description="The signed text that an offline hold came with")]

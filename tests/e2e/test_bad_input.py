@@ -211,7 +211,7 @@ FIELDS: Final[dict[str, Bad]] = {
         "/v1/members/{member}/holds", {"points": 1, "minutes": 43_200}, "minutes"
     ),
     "an allowance to settle later than the policy allows": invalid(
-        "/v1/holds", {"points": 1, "member": "{member}", "minutes": 10_080, "settle_minutes": 43_200}, "minutes"
+        "/v1/holds", {"points": 1, "member": "{member}", "minutes": 10_080, "settle_minutes": 43_200}, "settle_minutes"
     ),
     "an allowance of 3,000 letters": invalid(CAPTURE, {"allowance": "a" * 3_000}, "allowance"),
     "a capture of nothing": invalid(CAPTURE, {"points": 0}, "points"),

@@ -121,6 +121,7 @@ def test_a_conflict_says_when_to_come_again(capsys: pytest.CaptureFixture[str]) 
         ({"body": "{"}, 400, "REQUEST_MALFORMED", None),
         ({"body": ""}, 400, "REQUEST_MALFORMED", None),
         ({"body": '"\\ud800"'}, 400, "REQUEST_MALFORMED", None),
+        ({"body": '"\ud800"'}, 400, "REQUEST_INVALID", "body"),
         ({"body": "//79", "isBase64Encoded": True}, 400, "REQUEST_MALFORMED", None),
         ({"body": "[" * 100_000}, 400, "REQUEST_INVALID", "body"),
         ({"body": "[]"}, 400, "REQUEST_INVALID", "body"),

@@ -1,5 +1,6 @@
 """The functions that spend points as they run: whose key counts for whom, and who may let go of what is held."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -18,10 +19,14 @@ def shop(running: Running) -> str:
 @pytest.fixture
 def member(running: Running, shop: str) -> str:
     """A member with 100 points."""
+    return with_points(running, shop, running.key("operator"))
+
+
+def with_points(running: Running, shop: str, operator: str) -> str:
     enrolled = running.call(shop, "POST /v1/members", {"identities": ["card:1"]}).body["id"]
     given = {"points": 100, "reason": "to begin with"}
     path = "POST /v1/members/{id}/adjustments"
-    assert post(running, running.key("operator"), path, given, "begin", enrolled).status == 201
+    assert post(running, operator, path, given, "begin", enrolled).status == 201
     return str(enrolled)
 
 
@@ -53,6 +58,27 @@ def test_what_a_till_may_spend_offline_is_let_go_by_who_shows_the_allowance(
     assert settled.body["hold"]["left"] == 10
     let_go = post(running, shop, RELEASE, {"allowance": held["allowance"]}, "r3", hold)
     assert (let_go.status, let_go.body["balance"]["available"]) == (201, 50)
+
+
+def test_a_till_has_a_day_to_settle_or_as_much_of_it_as_the_longest_hold_leaves(running: Running) -> None:
+    running.establish("kiosk", holds={"default_minutes": 15, "max_minutes": 60})
+    shop = running.key("shop", "kiosk")
+    member = with_points(running, shop, running.key("operator", "kiosk"))
+
+    def lasts(body: dict[str, int], key: str) -> int:
+        entry = post(running, shop, ALLOW, {"member": member, "points": 1, **body}, key).body
+        made, ends = (datetime.fromisoformat(at) for at in (entry["recorded_at"], entry["hold"]["expires_at"]))
+        return round((ends - made).total_seconds() / 60)
+
+    def refused(body: dict[str, int]) -> tuple[str, str]:
+        answer = post(running, shop, ALLOW, {"member": member, "points": 1, **body}, "refused")
+        return answer.code, answer.body["field"]
+
+    assert lasts({}, "a") == 60
+    assert lasts({"minutes": 59}, "b") == 60
+    assert lasts({"settle_minutes": 5}, "c") == 20
+    assert refused({"minutes": 60}) == ("REQUEST_INVALID", "minutes")
+    assert refused({"minutes": 59, "settle_minutes": 2}) == ("REQUEST_INVALID", "settle_minutes")
 
 
 def test_who_may_correct_balances_lets_go_of_a_hold_whose_allowance_is_lost(

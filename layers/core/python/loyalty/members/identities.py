@@ -16,6 +16,8 @@ KINDS: Final = ("phone", "card", "openid", "unionid", "email")
 MAX_VALUE: Final = 128
 
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+_TRUNK: Final = re.compile(r"((?:\+|00)[1-9][0-9 ]{0,4})\(0\)", re.ASCII)
+"""The zero of calls within the country, which many write behind its code though nobody abroad may dial it."""
 _PUNCTUATION: Final = re.compile(r"[ ()./\[\]-]", re.ASCII)
 _EMAIL: Final = re.compile(r"[!-?A-~]{1,64}@[!-?A-~]+\.[!-?A-~]+", re.ASCII)
 _PLAIN: Final = re.compile(r"[!-~]+", re.ASCII)
@@ -36,7 +38,7 @@ def parse(text: str, field: str = "identity") -> Identity:
     if not value or len(value) > MAX_VALUE:
         raise _wrong(field, f"{kind}: and 1 to {MAX_VALUE} characters")
     if kind == "phone":
-        number = _PUNCTUATION.sub("", value)
+        number = _PUNCTUATION.sub("", _TRUNK.sub(r"\1", value))
         if number.startswith("00"):
             number = f"+{number[2:]}"
         if not _PHONE.fullmatch(number):
