@@ -109,6 +109,11 @@ def test_an_event_is_quoted_as_it_would_be_posted(shelf: Shelf, shop: Shop) -> N
     assert given(shop.send(EVENT, {**event, "member": shop.member})) == {"day": 1, "second": 10}
     review = {"type": "review", "occurred_at": AT, "fields": {"product": "tea", "words": "2.5"}}
     assert quoted(quote(shop, event=review, member=shop.member)) == {"review": 7}
+    assert given(shop.send(EVENT, {**review, "member": shop.member})) == {"review": 7}
+    again = quote(shop, event=review, member=shop.member)  # it counts once, and was counted
+    assert (quoted(again), again.body["points"]) == ({}, 0)
+    other = {**review, "fields": {"product": "milk", "words": "2"}}
+    assert quoted(quote(shop, event=other, member=shop.member)) == {"review": 6}
     missing = {"type": "review", "occurred_at": AT}
     assert quote(shop, event=missing, member=shop.member).code == "EVENT_FIELD_INVALID"
     assert quote(shop, event={"type": "dance"}, member=shop.member).code == "EVENT_TYPE_UNKNOWN"

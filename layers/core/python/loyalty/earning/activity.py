@@ -108,7 +108,9 @@ class Activity:
         occurred: int,
         now: int,
     ) -> "Quote":
-        """What an event would earn if it were posted now; nothing is written."""
+        """What an event would earn if it were posted now; nothing is written. One that counts once, and was counted,
+        earns nothing more.
+        """
         from loyalty.earning.awards import EventPosting, fields_of, quoted
         from loyalty.earning.quotes import Quote, Quoted
 
@@ -124,6 +126,8 @@ class Activity:
             return Quote(draft.detail["points"], (Quoted(event, draft.detail["points"]),))
         happened = _what(account, event, occurred, store, fields_of(known, fields))
         if known.activates or known.cancels:  # it decides on points that were earned before, and earns none
+            return Quote(0, (), loaded.version)
+        if known.once and self._ledger.store.find(Chain(program, account, wallet), _once_ref(known, happened)):
             return Quote(0, (), loaded.version)
         posting = EventPosting(loaded, policy, known, happened, as_of(policy, person, state, now), now, {})
         outcome = posting.earns(state, None)
@@ -293,12 +297,13 @@ def _told(event: "Event", fields: Mapping[str, Attribute], store: str, version: 
 
 def _once(event: "Event", happened: "Happened", cause: Cause) -> Cause:
     """An event that counts once goes by what makes it one, whatever key it is sent with and however it is written."""
+    return replace(cause, ref=_once_ref(event, happened), fingerprint=fingerprint(event.type, dict(happened.fields)))
+
+
+def _once_ref(event: "Event", happened: "Happened") -> str:
+    """The reference of an event that counts once."""
     same = [happened.fields[name] for name in event.once]
-    return replace(
-        cause,
-        ref=f"v#{event.type}#{fingerprint(same)}",
-        fingerprint=fingerprint(event.type, dict(happened.fields)),
-    )
+    return f"v#{event.type}#{fingerprint(same)}"
 
 
 def _no_entry() -> NotFound:
