@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from loyalty.rules.yaml_text import Issue
 
 _VERSION: Final = re.compile(r"v?([1-9][0-9]{0,8})", re.ASCII)
+_CURRENCY: Final = re.compile(r"""^\ufeff?(["']?)currency\1\s*:""", re.MULTILINE)
 _RULE_SET: Final = re.compile(r"rls_[0-9A-Z]{26}", re.ASCII)
 
 
@@ -126,7 +127,7 @@ def checked(session: "Session", file: Path, policy: Path | None) -> "Checked":
 def _checked(session: "Session", text: str, name: str, policy: Path | None) -> "Checked":
     from loyalty.rules import document
 
-    home = home_of(session, policy) if policy or not re.search(r"^currency:", text, re.MULTILINE) else None
+    home = home_of(session, policy) if policy or not _CURRENCY.search(text) else None
     return document.check(text, name, home)
 
 

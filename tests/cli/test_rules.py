@@ -111,6 +111,11 @@ def test_the_policy_says_the_currency_where_the_file_does_not(run: Run, write: W
     assert "the programme's currency is JPY, and not EUR (did you mean JPY?)" in capsys.readouterr().out
 
 
+def test_a_currency_is_found_however_the_line_is_written(run: Run, write: Write) -> None:
+    for line in ('"currency": EUR', "'currency': EUR", "currency : EUR", "\ufeffcurrency: EUR"):
+        assert run("rules", "check", write(line + "\n" + WITHOUT_CURRENCY)) == 0, line
+
+
 def test_the_api_says_the_currency_where_nobody_else_does(run: Run, write: Write, capsys: Capture) -> None:
     program = {"program": "alpha", "currency": "EUR", "timezone": "Europe/Berlin"}
     stack = Stack(program=httpx.Response(200, json=program))

@@ -188,6 +188,7 @@ def test_every_case_is_run_by_itself() -> None:
         ("RULE_VALUE_INVALID", "purchase: {at: «2026-03-03», lines: [{amount: 5}]}", ""),
         ("RULE_VALUE_INVALID", "purchase: {at: «2026-03-03T25:00», lines: [{amount: 5}]}", ""),
         ("RULE_VALUE_INVALID", "purchase: {at: «2026-03-03T12:00Z», lines: [{amount: 5}]}", ""),
+        ("RULE_VALUE_INVALID", "purchase: {at: «2026-03-29T02:30», lines: [{amount: 5}]}", ""),
         ("RULE_VALUE_INVALID", "purchase: {at: 2026-03-03T12:00, lines: «[]»}", ""),
         ("RULE_VALUE_INVALID", "purchase: {at: 2026-03-03T12:00, lines: [{amount: «5.001»}]}", ""),
         ("RULE_VALUE_INVALID", f"purchase: {{{FIFTY}, currency: «USD»}}", ""),

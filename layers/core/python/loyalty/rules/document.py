@@ -109,6 +109,7 @@ class _Whole:
             decided=frozenset(event.activates for event in events if event.activates),
             values={
                 # What only decides on the points of others earns nothing itself.
+                **({"currency": (self.home.currency,)} if self.home.currency else {}),
                 "event.type": tuple(event.type for event in events if not (event.activates or event.cancels)),
                 **(
                     {"region": tuple(sorted(regions))} if (regions := {store.region for store in stores} - {""}) else {}

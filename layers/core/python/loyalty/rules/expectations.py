@@ -399,7 +399,11 @@ class _Case:
             message = "at is a time on the clock of the store, such as 2026-11-11T12:00"
             self.reader.refuse(node, "RULE_VALUE_INVALID", message)
             return 0
-        return int(moment.replace(tzinfo=ZoneInfo(zone)).timestamp())
+        seconds = int(moment.replace(tzinfo=ZoneInfo(zone)).timestamp())
+        if datetime.fromtimestamp(seconds, ZoneInfo(zone)).replace(tzinfo=None) != moment:
+            message = f"the clocks of {zone} were put forward over this time: there is none such"
+            self.reader.refuse(node, "RULE_VALUE_INVALID", message)
+        return seconds
 
 
 def _seconds(day: date, zone: str) -> int:

@@ -99,6 +99,7 @@ _LIKE_WHAT: Final[Mapping[str, str]] = {
     "time": "a time like '11:00'",
 }
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?", re.ASCII)
 _WHOLE_DIGITS: Final = 12
 _PLACES: Final = 6
@@ -144,18 +145,20 @@ def parse(
     want: Literal["condition", "earning"] = "condition",
     days: Collection[str] = (),
     values: Mapping[str, Collection[str]] | None = None,
+    usual: Mapping[str, Collection[str]] | None = None,
     base_high: int = MAX_BASE,
 ) -> Expression:
     """Check one expression of a rule ``on`` lines, orders or events.
 
     ``exponent``: decimal places of the programme's currency. ``base_scale``: scale of what the base rule earns; None
     for the base rule itself, which cannot speak of base. ``days``: names of the calendar. ``values``: all that a text
-    field can be, by its name, where the rule set knows (types of event, numbers of stores). ``base_high``: points the
+    field can be, by its name, where the rule set knows (types of event, numbers of stores). ``usual``: what a text
+    field mostly is that holds names (1 to 32 of a-z, 0-9 and _, beginning with a letter). ``base_high``: points the
     base gives at most.
 
     Raises Rejected with everything that was found wrong.
     """
-    checker = _Checker(text, layout, on, exponent, base_scale, days, values or {}, base_high)
+    checker = _Checker(text, layout, on, exponent, base_scale, days, values or {}, usual or {}, base_high)
     return checker.earning() if want == "earning" else checker.condition()
 
 
@@ -186,6 +189,7 @@ class _Checker:
         base_scale: int | None,
         days: Collection[str],
         values: Mapping[str, Collection[str]],
+        usual: Mapping[str, Collection[str]],
         base_high: int,
     ) -> None:
         self.text = text
@@ -195,6 +199,7 @@ class _Checker:
         self.base_scale = base_scale
         self.days = days
         self.values = values
+        self.usual = usual
         self.base_high = base_high
         self.issues: list[Mistake] = []
         self.cut: list[Word] = words(text)
@@ -543,10 +548,12 @@ class _Checker:
 
     def known_value(self, name: str, value: str, place: int) -> None:
         known = tuple(self.values.get(name) or self.layout.places[name].fact.values)
-        if known and value not in known:
-            meant = nearest(value, known)
-            some = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
-            message = f"{name} is never '{value[:40]}'; it is one of {some}"
+        usual = tuple(self.usual.get(name, ()))
+        if value not in known if known else usual and not _NAME.fullmatch(value):
+            meant = nearest(value, known or usual)
+            some = ", ".join((known or usual)[:8]) + (", …" if len(known) > 8 else "")
+            which = "one of" if known else "of a-z, 0-9 and _, such as"
+            message = f"{name} is never '{value[:40]}'; it is {which} {some}"
             raise self.wrong(place, place, "RULE_VALUE_UNKNOWN", message, f"'{meant}'" if meant else "")
 
     def alike(self, parts: Sequence[_Part], how: str) -> list[_Part]:

@@ -13,7 +13,7 @@ from loyalty.rules.reading import IDENTIFIER, Reader
 from loyalty.rules.ruleset import BASE_RULE, Campaign, Cap, On, Pending, Period, Rounding, Rule
 from loyalty.rules.ruleset import LAST_DAY as FOR_GOOD
 from loyalty.rules.satisfiable import verdict
-from loyalty.rules.schema import Layout
+from loyalty.rules.schema import CHANNELS, Layout
 from loyalty.rules.tree import Case, Number
 from loyalty.rules.tree import Node as Tree
 from loyalty.rules.windows import BadWindow, occurrences, ranges
@@ -116,6 +116,7 @@ def _expression(
             want=want,
             days=around.days,
             values=around.values,
+            usual={"channel": CHANNELS},
             base_high=around.base_high,
         )
     except language.Rejected as error:
@@ -220,11 +221,15 @@ def _between(reader: Reader, node: Node | None, what: str) -> tuple[int | None, 
 def _caps(reader: Reader, node: Node | None, earn: language.Expression | None) -> tuple[int, tuple[Cap, ...]]:
     """(points of one order, what one member gets in a period); no constant award may be above either."""
     given = reader.fields(node, "cap", ("order", "member"))
+    if node is not None and node.kind == "mapping" and not node.entries:
+        reader.refuse(node, "RULE_KEY_MISSING", "a cap needs order, member or both")
     order = reader.integer(given.get("order"), "order", 1, MAX_POINTS)
     if order:
         _above(reader, given["order"], earn, order, "this cap")
     member = given.get("member")
     items = [member] if member is not None and member.kind != "list" else reader.items(member, "member", len(_PERIODS))
+    if member is not None and member.kind == "list" and not items:
+        reader.refuse(member, "RULE_KEY_MISSING", "a member's cap is empty: it bounds nothing")
     caps: dict[Period, Cap] = {}
     for item in items:
         bounds = reader.fields(item, "a member's cap", ("points", "times", "per"), ("per",))
