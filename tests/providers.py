@@ -23,6 +23,8 @@ from urllib.parse import parse_qs, urlsplit
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
+from tests.patience import ANSWER_S
+
 
 class Fault(Enum):
     """What happens to one request."""
@@ -47,8 +49,10 @@ TAKES: Final = frozenset(
     {Fault.BROKEN, Fault.TAKEN_RESET, Fault.SLOW, Fault.DRIP, Fault.CUT, Fault.HUGE, Fault.NONSENSE}
 )
 """The message arrives all the same."""
-LATE_S: Final = 1.5
-"""A slow provider answers after so long; who waits for less has gone."""
+LATE_S: Final = ANSWER_S
+"""A slow provider has answered after so long; who waits for less has gone."""
+LETTERS: Final = 4_000
+"""So many make up an answer that comes byte by byte: no pause between two of them is long."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,9 @@ def said(**fields: object) -> Answer:
 
 
 class Provider:
-    """One server. ``faults`` are used up one a message, in their order; ``now`` is the provider's clock."""
+    """One server. ``faults`` are used up one a message, in their order; ``now`` is the provider's clock;
+    ``dawdles`` is set when it has taken a message whose answer it keeps back.
+    """
 
     message_path = "/"
 
@@ -95,6 +101,7 @@ class Provider:
         self.counts: Counter[str] = Counter()
         self.now: Callable[[], float] = time.time
         self.stopping = Event()
+        self.dawdles = Event()
         self.lock = Lock()
         self.url = ""
 
@@ -438,6 +445,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
             return
         if fault is Fault.SLOW:
+            provider.dawdles.set()
             provider.stopping.wait(LATE_S)
         self._write(_spoiled(answer, fault), fault)
 
@@ -458,9 +466,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(answer.body[: len(answer.body) // 2])
                 self.close_connection = True
             elif fault is Fault.DRIP:
-                for letter in answer.body:
+                for number, letter in enumerate(answer.body):
                     self.wfile.write(bytes([letter]))
-                    if self.server.provider.stopping.wait(LATE_S / 20):
+                    if number == 0:
+                        self.server.provider.dawdles.set()
+                    if self.server.provider.stopping.wait(LATE_S / LETTERS):
                         break
             else:
                 self.wfile.write(answer.body)
@@ -479,7 +489,9 @@ def _spoiled(answer: Answer, fault: Fault | None) -> Answer:
     if fault is Fault.HUGE:
         return Answer(answer.status if answer.status != 204 else 200, b" " * 200_000)
     if fault in (Fault.CUT, Fault.DRIP) and len(answer.body) < 20:
-        return Answer(200, b'{"errcode": 0, "errmsg": "ok"}')
+        answer = Answer(200, b'{"errcode": 0, "errmsg": "ok"}')
+    if fault is Fault.DRIP:
+        answer = Answer(answer.status, answer.body.ljust(LETTERS), answer.headers)
     return answer
 
 

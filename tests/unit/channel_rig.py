@@ -1,7 +1,8 @@
 """What tests of channels share: messages, an impatient way to a provider, and tokens on a simulated table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from threading import Timer
 from typing import Any
 
 from msgspec import Struct
@@ -12,12 +13,11 @@ from loyalty.channels.store import AccessStore
 from loyalty.channels.tencent import Ask
 from loyalty.runtime.senders import Http
 from loyalty.table.client import Table
-from tests.providers import Fault
+from tests.patience import ANSWER_S
+from tests.providers import Fault, Provider
 from tests.simulation.dynamodb import TABLE, Call, Client, Engine
 from tests.unit.running import in_turn
 
-PATIENT_S = 20.0
-IMPATIENT_S = 0.3
 PROGRAM = "grocer"
 
 
@@ -44,18 +44,41 @@ def hang_up() -> None:
         _made.pop().close()
 
 
+class Gone(Timer):
+    """A timer that goes by no clock: the client has gone when the provider has its request and keeps the answer back,
+    neither before the one nor after the other, however the machine is loaded.
+    """
+
+    def __init__(self, provider: Provider, end: Callable[[], None]) -> None:
+        super().__init__(0, end)
+        self._provider = provider
+
+    def run(self) -> None:
+        while not self.finished.is_set():
+            if self._provider.dawdles.wait(0.02) and not self.finished.is_set():
+                self.function()
+                return
+
+
+def impatient(provider: Provider) -> Http:
+    """The real way over HTTP, which waits until the provider keeps an answer back, and no longer."""
+    http = Http(local=True, timer=lambda _, end: Gone(provider, end))
+    _made.append(http)
+    return http
+
+
 class Impatient:
     """The real way over HTTP, with the patience of a test; ``hurry`` where the provider is slow."""
 
-    def __init__(self, timeout: float = PATIENT_S, http: Http | None = None) -> None:
-        self.http = http or Http(local=True)
+    def __init__(self) -> None:
+        self.http = Http(local=True)
         _made.append(self.http)
-        self.timeout = timeout
         self.calls = 0
 
-    def hurry(self, fault: Fault | None) -> None:
+    def hurry(self, fault: Fault | None, provider: Provider) -> None:
         """Wait for less than the provider takes."""
-        self.timeout = IMPATIENT_S if fault in (Fault.SLOW, Fault.DRIP) else PATIENT_S
+        if fault in (Fault.SLOW, Fault.DRIP):
+            self.http = impatient(provider)
 
     def __call__(
         self,
@@ -67,7 +90,7 @@ class Impatient:
         method: str = "POST",
     ) -> Reply:
         self.calls += 1
-        return self.http(url, body, headers, min(timeout, self.timeout), query, method)
+        return self.http(url, body, headers, ANSWER_S, query, method)
 
 
 class Copies:

@@ -3,7 +3,6 @@
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,10 +11,12 @@ import pytest
 
 from loyalty.channels.channel import NoAnswer, NotSent
 from loyalty.runtime.senders import MAX_REQUEST, Barred, Http, allowed, checked
+from tests.patience import ANSWER_S
 from tests.providers import Fault, Receiver, serving
-from tests.unit.channel_rig import IMPATIENT_S, hang_up
+from tests.unit.channel_rig import hang_up, impatient
 
 SECRET = "whsec_" + "A" * 32
+IMPATIENT_S = 0.3
 JSON = {"content-type": "application/json"}
 
 
@@ -102,13 +103,13 @@ def test_the_address_that_was_checked_is_the_one_that_is_called(receiver: Receiv
 
     http = Http(local=True, resolver=names)
     port = receiver.url.rsplit(":", 1)[1]
-    assert http(f"http://partner.example:{port}/hook", b"{}", JSON, 5.0).status == 401
+    assert http(f"http://partner.example:{port}/hook", b"{}", JSON, ANSWER_S).status == 401
     assert (asked, receiver.requests[0].headers["host"]) == (["partner.example"], f"partner.example:{port}")
     http.close()
 
 
 def test_query_path_and_headers_arrive_as_they_are(receiver: Receiver, http: Http) -> None:
-    http(f"{receiver.url}/a%20b?x=1", b"{}", {**JSON, "webhook-id": "1"}, 5.0, {"access_token": "a b&c="})
+    http(f"{receiver.url}/a%20b?x=1", b"{}", {**JSON, "webhook-id": "1"}, ANSWER_S, {"access_token": "a b&c="})
     (request,) = receiver.requests
     assert request.path == "/a%20b"
     assert request.query == {"x": "1", "access_token": "a b&c="}
@@ -123,7 +124,7 @@ def test_a_connection_serves_the_next_request_unless_it_lay_idle(receiver: Recei
     connect = socket.create_connection
     for gap in (0.0, 4.0, 6.0):
         clock[0] += gap
-        assert http(f"{receiver.url}/hook", b"{}", JSON, 5.0).status == 401
+        assert http(f"{receiver.url}/hook", b"{}", JSON, ANSWER_S).status == 401
         ((connection, _),) = http._open.values()  # noqa: SLF001 - which connection it is shows nowhere else
         assert connection.sock is not None
         opened.append(connection.sock.getsockname())
@@ -147,17 +148,25 @@ def test_an_answer_that_does_not_come_whole_is_no_answer(
     receiver: Receiver, http: Http, fault: Fault, code: str
 ) -> None:
     receiver.faults = [fault]
-    began = time.monotonic()
+    sender = impatient(receiver) if code == "timeout" else http
     with pytest.raises(NoAnswer, match=code):
-        http(f"{receiver.url}/hook", b"{}", JSON, IMPATIENT_S if code == "timeout" else 20.0)
-    if fault is Fault.DRIP:  # 29 letters, 75 ms apart, would be over two seconds
-        assert time.monotonic() - began < 1.5 + IMPATIENT_S
-    assert http(f"{receiver.url}/hook", b"{}", JSON, 20.0).status == 401, "the next one has a connection of its own"
+        sender(f"{receiver.url}/hook", b"{}", JSON, ANSWER_S)
+    receiver.dawdles.clear()
+    assert sender(f"{receiver.url}/hook", b"{}", JSON, ANSWER_S).status == 401, "the next has a connection of its own"
+
+
+@pytest.mark.parametrize("fault", [Fault.SLOW, Fault.DRIP])
+def test_patience_is_for_the_whole_answer_however_quickly_its_bytes_follow_each_other(
+    receiver: Receiver, http: Http, fault: Fault
+) -> None:
+    receiver.faults = [fault]
+    with pytest.raises(NoAnswer, match="timeout"):
+        http(f"{receiver.url}/hook", b"{}", JSON, IMPATIENT_S)
 
 
 def test_redirects_are_not_followed(receiver: Receiver, http: Http) -> None:
     receiver.faults = [Fault.ELSEWHERE]
-    assert http(f"{receiver.url}/hook", b"{}", JSON, 5.0).status == 302
+    assert http(f"{receiver.url}/hook", b"{}", JSON, ANSWER_S).status == 302
     assert len(receiver.requests) == 1
 
 
@@ -182,7 +191,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_certificate_that_nobody_vouches_for_or_for_another_name_ends_it_before_a_byte(certificate: Path) -> None:
+def test_a_certificate_that_nobody_vouches_for_or_for_another_name_ends_it_before_a_byte(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loyalty.runtime.senders.CONNECT_S", ANSWER_S)  # which the handshake is part of
     served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     served.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
     trusting = ssl.create_default_context(cafile=str(certificate / "cert.pem"))
@@ -191,8 +203,8 @@ def test_a_certificate_that_nobody_vouches_for_or_for_another_name_ends_it_befor
         here = partial(Http, local=True, resolver=lambda host, port: ["127.0.0.1"])
         for name, context in (("partner.example", None), ("other.example", trusting)):
             with pytest.raises(NotSent, match="no_tls"):
-                here(context=context)(f"https://{name}:{port}/hook", b"{}", JSON, 5.0)
+                here(context=context)(f"https://{name}:{port}/hook", b"{}", JSON, ANSWER_S)
         assert server.requests == []
         http = here(context=trusting)
-        assert http(f"https://partner.example:{port}/hook", b"{}", JSON, 5.0).status == 401
+        assert http(f"https://partner.example:{port}/hook", b"{}", JSON, ANSWER_S).status == 401
         http.close()

@@ -78,7 +78,7 @@ def test_whatever_happens_it_is_sent_again_and_taken_once(receiver: Receiver, fa
     post = Impatient()
     sender = channel(receiver, post=post)
     receiver.faults = [fault]
-    post.hurry(fault)
+    post.hurry(fault, receiver)
     first = sender.send(MESSAGE, now())
     taken_at_first = len(receiver.taken)
     assert taken_at_first == (fault in TAKES)
@@ -87,8 +87,7 @@ def test_whatever_happens_it_is_sent_again_and_taken_once(receiver: Receiver, fa
     else:
         assert first.kind == "later"
     assert first.retry_after_s == {Fault.RATE: 7, Fault.ELSEWHERE: 900}.get(fault, 0)
-    post.hurry(None)
-    assert sender.send(MESSAGE, now()).kind == "accepted"
+    assert channel(receiver).send(MESSAGE, now()).kind == "accepted"
     assert (len(receiver.taken), receiver.twice) == (1, taken_at_first)
     bodies = {request.body for request in receiver.requests}
     assert len(bodies) == 1, "the second is the first again"

@@ -247,7 +247,7 @@ def test_wechat_is_told_to_throw_away_a_token_that_it_gives_out_and_refuses(plat
 def test_whatever_happens_on_the_way_the_outcome_says_no_more_than_is_known(platform: Platform, fault: Fault) -> None:
     sender = Sender(platform)
     platform.faults = [fault]
-    sender.post.hurry(fault)
+    sender.post.hurry(fault, platform)
     kind, code = sender.send()
     arrived = len(platform.taken)
     assert arrived == (fault in TAKES or fault is Fault.EXPIRED)
@@ -268,7 +268,7 @@ def test_whatever_happens_to_the_token_nothing_is_in_doubt(platform: Platform, f
     copies = Copies()
     platform.token_faults = [fault]
     sender = Sender(platform, copies)
-    sender.post.hurry(fault)
+    sender.post.hurry(fault, platform)
     assert sender.send()[0] == "later"
     assert platform.taken == []
     assert Sender(platform, copies).send() == ("later", "token_busy"), "the lease has not run out"

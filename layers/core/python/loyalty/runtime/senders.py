@@ -105,7 +105,8 @@ _TRANSLATED: Final = ipaddress.ip_network("64:ff9b::/96")
 class Http:
     """Sends requests, one at a time, and keeps connections for the next of them.
 
-    ``local`` allows this machine; ``context`` says whose certificates count, the system's unless given.
+    ``local`` allows this machine; ``context`` says whose certificates count, the system's unless given; ``timer`` calls
+    back after so many seconds, unless it is cancelled before.
     """
 
     def __init__(
@@ -115,7 +116,9 @@ class Http:
         context: ssl.SSLContext | None = None,
         resolver: Resolve = resolve,
         clock: Callable[[], float] = time.time,
+        timer: Callable[[float, Callable[[], None]], Timer] = Timer,
     ) -> None:
+        self._timer = timer
         self._local = local
         self._context = context
         self._resolver = resolver
@@ -180,7 +183,7 @@ class Http:
                 with suppress(OSError, ValueError):
                     wire.shutdown(socket.SHUT_RDWR)
 
-        watch = Timer(timeout, end)
+        watch = self._timer(timeout, end)
         watch.daemon = True
         watch.start()
         try:
