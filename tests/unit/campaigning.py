@@ -52,14 +52,14 @@ class Provider:
         self.proof = False
         self.got: Counter[str] = Counter()
         self.asked = 0
-        self._outcome = outcome
+        self.outcome = outcome
         self._kill = kill
 
     def send(self, sending: Sending, now: int) -> Outcome:
         del now
         self._kill()
         self.asked += 1
-        outcome, arrived = self._outcome(sending)
+        outcome, arrived = self.outcome(sending)
         self.got[sending.id] += arrived
         self._kill()
         return outcome

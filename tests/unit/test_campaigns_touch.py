@@ -320,11 +320,11 @@ def test_a_text_says_what_is_known_of_the_member_and_of_the_offer() -> None:
         "hello",
         Variable("points", "points", 10**6),
         Variable("offer_points", "points", 10**6),
-        Variable("offer_until", "date", 0),
+        Variable("offer_until", "date", 10**6),
         Variable("name", "text", 5),
         Variable("city", "text", 20),
         Variable("shop", "link", 170),
-        Variable("today", "date", 0),
+        Variable("today", "date", 10**6),
         Variable("pets", "number", 9),
     )
     hello = step("hello", 0, offer=points(200), fixed={"shop": "https://example.com/"})
@@ -344,7 +344,7 @@ def test_a_text_says_what_is_known_of_the_member_and_of_the_offer() -> None:
 
 
 def test_a_multiplier_is_said_as_it_is_written() -> None:
-    text = template("hello", Variable("offer_multiplier", "text", 5), Variable("offer_until", "date", 0))
+    text = template("hello", Variable("offer_multiplier", "text", 5), Variable("offer_until", "date", 10**6))
     for written, said in ((2_000, "2"), (1_500, "1.5"), (1_125, "1.125")):
         hello = step("hello", 0, offer=Offer("multiply", {"multiply": written, "days": 7}))
         (action,) = Days(way(campaign(hello, templates={"hello": text}))).touch(DAY)
@@ -353,7 +353,7 @@ def test_a_multiplier_is_said_as_it_is_written() -> None:
 
 
 def test_a_text_says_what_the_event_told() -> None:
-    text = template("ends", Variable("entry_points", "points", 10**6), Variable("entry_date", "date", 0))
+    text = template("ends", Variable("entry_points", "points", 10**6), Variable("entry_date", "date", 10**6))
     one = campaign(step("ends", 0), templates={"ends": text}, audience=Audience("points.expiring"))
     (action,) = Days(way(one, told={"points": 300, "date": DAY + 14})).touch(DAY)
     assert action.variables == {"entry_points": 300, "entry_date": DAY + 14}
@@ -367,7 +367,7 @@ def test_a_number_that_a_text_has_no_room_for_is_not_made_a_smaller_one() -> Non
 
 
 def test_a_text_that_would_say_what_nobody_knows_is_not_sent() -> None:
-    text = template("ends", Variable("entry_date", "date", 0))
+    text = template("ends", Variable("entry_date", "date", 10**6))
     one = campaign(step("ends", 0), step("more", 0), audience=Audience("points.expiring"))
     one = campaign(*one.steps, templates={"ends": text, "more": template("more")}, audience=one.audience)
     days = Days(way(one))
@@ -398,7 +398,7 @@ def test_the_same_is_not_said_twice_unless_it_comes_back_every_year() -> None:
 
 
 def test_a_date_alone_does_not_make_it_something_else() -> None:
-    text = template("hello", Variable("today", "date", 0))
+    text = template("hello", Variable("today", "date", 10**6))
     first = campaign(step("hello", 0), id="first", templates={"hello": text})
     second = campaign(step("hello", 0), id="second", templates={"hello": text})
     days = Days(way(first), way(second, DAY + 9))

@@ -42,7 +42,7 @@ from loyalty.programs.terms import Program
 from loyalty.segments.facts import Subject
 from loyalty.table.writes import Cancelled, ConditionFailed, Contended, Put
 from loyalty.templates.rendering import render
-from loyalty.templates.template import DEFAULT_LANGUAGE, LANGUAGES, UNSUBSCRIBE, Value
+from loyalty.templates.template import UNSUBSCRIBE, Value
 from loyalty.timers.timer import Timer
 
 KIND: Final = "campaign"
@@ -411,7 +411,6 @@ class Touches:
         """(message, in words, when it is due) of an action, and of its copy in the inbox."""
         template = self.of_version(program, action.campaign, action.version).templates[action.template]
         links, values = _linked(action, {one.name for one in template.variables if one.type == "link"})
-        spoken = language if language in LANGUAGES else DEFAULT_LANGUAGE
         notice = _notice(action.told)
         main = Message(
             program=program,
@@ -437,7 +436,7 @@ class Touches:
             found.append(replace(main, name=copied, channel=INBOX, notice=None))
         worded = []
         for one in found:
-            said = render(template, one.channel, spoken, {**values, UNSUBSCRIBE: UNSUBSCRIBE_PLACEHOLDER})
+            said = render(template, one.channel, language, {**values, UNSUBSCRIBE: UNSUBSCRIBE_PLACEHOLDER})
             content = Content(said.subject, said.text, said.html, {key: str(value) for key, value in said.data.items()})
             worded.append((one, content, action.send_at))
         return worded

@@ -8,6 +8,7 @@ from loyalty.campaigns import offers
 from loyalty.campaigns.campaign import ENTRY, TOLD, Campaign, Step
 from loyalty.segments.facts import FACTS, SHARE
 from loyalty.templates.template import Template, Value
+from loyalty.templates.values import fits
 
 TODAY: Final = "today"
 _POINTS: Final = frozenset({"member.points", "member.earned_12_months", "entry.points"})
@@ -39,9 +40,9 @@ def variables(campaign: Campaign, step: Step) -> dict[str, str]:
 def values(
     campaign: Campaign, step: Step, template: Template, facts: list[Any], day: int
 ) -> tuple[dict[str, Value], tuple[str, ...]]:
-    """The variables of a template on a day, and the names of those that are not known, or larger than the template has
-    room for. A text that is not known is empty: templates can ask for it. ``facts`` stand in the order of the
-    campaign's layout.
+    """The variables of a template on a day, and the names of those that are not known, or that no text of it can say:
+    too large, too long ago. A text that is not known is empty: templates can ask for it. ``facts`` stand in the order
+    of the campaign's layout.
     """
     offered = offers.values(step.offer, day)
     found: dict[str, Value] = {}
@@ -58,8 +59,7 @@ def values(
             value = _fact(campaign, name, facts)
         if value is None and variable.type == "text":
             value = ""
-        counted = isinstance(value, int) and variable.type != "date"
-        if value is None or (counted and not 0 <= int(value) <= variable.most):
+        if value is None or (variable.type != "link" and not fits(variable, value)):
             unknown.append(name)
         else:
             found[name] = value

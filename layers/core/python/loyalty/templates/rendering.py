@@ -7,18 +7,18 @@ from typing import Any, Final
 from jinja2 import TemplateError
 
 from loyalty.templates.language import OWN_LINK, bare, environment, first_line
-from loyalty.templates.template import DEFAULT_LANGUAGE, Rendered, Template, Unfit, Value, Variable
+from loyalty.templates.template import DEFAULT_LANGUAGE, Rendered, Template, Unfit, Value, Variable, spoken
 from loyalty.templates.values import fitting, shown
 
 _WIDE: Final = {"<": "\uff1c", ">": "\uff1e"}
 
 
 def render(template: Template, channel: str, language: str, variables: Mapping[str, Value]) -> Rendered:
-    """The message in a language, English where the template has no other; Unfit where a variable does not fit, KeyError
-    for a channel it has not.
+    """The message in a language (BCP 47, "" for none), English where the template has no other; Unfit where a variable
+    does not fit, KeyError for a channel it has not.
     """
     texts = template.texts[channel]
-    said = next((one for one in (language, language[:2]) if one in texts), DEFAULT_LANGUAGE)
+    said = spoken(language) if spoken(language) in texts else DEFAULT_LANGUAGE
     declared = {one.name: one for one in (*template.variables, OWN_LINK)}
     values = {name: fitting(one, variables[name]) for name, one in declared.items() if name in variables}
     missing = sorted(one.name for one in template.variables if one.name not in values)

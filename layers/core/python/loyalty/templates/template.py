@@ -70,6 +70,14 @@ class Rendered(Struct, frozen=True):
     data: Mapping[str, str] = {}
 
 
+def spoken(language: str) -> str:
+    """The language of ours in which to speak to somebody of a BCP 47 language: ``zh`` for ``zh-CN``, English where
+    there is no other.
+    """
+    primary = language.partition("-")[0]
+    return primary if primary in LANGUAGES else DEFAULT_LANGUAGE
+
+
 class Unfit(ValueError):
     """A variable is missing, or holds what its type cannot say. Names the variable, never its value."""
 

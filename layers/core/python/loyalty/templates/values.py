@@ -18,7 +18,8 @@ DEFAULT_MOST: Final[Mapping[Type, int]] = {
     "date": date(2199, 12, 31).toordinal(),
     "link": 170,
 }
-FIRST_DAY: Final = date(1970, 1, 1).toordinal()
+FIRST_DAY: Final = date(1900, 1, 1).toordinal()
+"""Nobody who is written to was born before."""
 LONGEST_DAY: Final = date(2199, 9, 30).toordinal()
 _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June",
@@ -81,6 +82,15 @@ def fitting(variable: Variable, value: Value) -> Value:
     if not (FIRST_DAY if variable.type == "date" else 0) <= value <= variable.most:
         raise Unfit(variable.name)
     return value
+
+
+def fits(variable: Variable, value: Value) -> bool:
+    """Whether a text can say it."""
+    try:
+        fitting(variable, value)
+    except Unfit:
+        return False
+    return True
 
 
 def shown(variable: Variable, value: Value, language: str, *, bare: bool = False) -> str:
