@@ -18,7 +18,7 @@ from infra.local.api import ApiError
 from infra.local.place import REGION, STACK, LocalError, Place, at, default_folder, read_json, write_json
 
 LOADED: Final = f"/{STACK}/examples"
-PATIENCE_SECONDS: Final = 60
+PATIENCE_SECONDS: Final = 300
 """So long a function that follows the table may take over one batch."""
 
 out = Console(highlight=False, soft_wrap=True)

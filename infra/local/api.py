@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple, Self
 from urllib.parse import urlsplit
 
 TRIES: Final = 8
+ANSWER_SECONDS: Final = 300
+"""The emulator's gateway waits for a function as long as it takes, and so does who asks."""
 RETRIED: Final = frozenset({409, 429, 500, 502, 503, 504})
 
 
@@ -32,7 +34,7 @@ class Api:
 
     def __init__(self, url: str, token: str) -> None:
         where = urlsplit(url)
-        self._connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
+        self._connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=ANSWER_SECONDS)
         self._token = token
 
     def __enter__(self) -> Self:

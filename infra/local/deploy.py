@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from infra.local import emulator
 from infra.local.place import ACCOUNT, REGION, ROOT, STACK, STAGE, LocalError, Place
 
 if TYPE_CHECKING:
@@ -21,9 +22,11 @@ _PARAMETER: Final = f"/{STACK}/inputs"
 def client(place: Place, service: Any) -> Any:
     """A boto3 client of the emulator."""
     import boto3
+    from botocore.config import Config
 
     return boto3.client(
         service,
+        config=Config(connect_timeout=emulator.ANSWER_SECONDS, read_timeout=emulator.ANSWER_SECONDS),
         endpoint_url=place.endpoint,
         region_name=REGION,
         aws_access_key_id="test",

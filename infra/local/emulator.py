@@ -14,9 +14,11 @@ from typing import Any, Final
 
 from infra.local.place import ACCOUNT, REGION, LocalError, Place
 
-START_SECONDS: Final = 60
-DRAIN_SECONDS: Final = 20
-STOP_SECONDS: Final = 60
+ANSWER_SECONDS: Final = 300
+START_SECONDS: Final = 300
+DRAIN_SECONDS: Final = 120
+STOP_SECONDS: Final = 300
+"""What is awaited is on this machine, which may be busy with other things: only what never comes takes so long."""
 _SERVER: Final = Path(__file__).with_name("server.py")
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -27,7 +29,7 @@ def about(place: Place) -> dict[str, Any] | None:
     """What the emulator of this place says of itself, ``{"pid", "folder", "backlog", "capacity"}``; None when it does
     not run. LocalError when another program answers on its port.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", place.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", place.port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/_local")
         answer = connection.getresponse()

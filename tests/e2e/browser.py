@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Final, NamedTuple
 
+from tests.patience import ANSWER_S
+
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS: Final = (
     "--headless",
@@ -70,10 +72,10 @@ class Page:
         return answer["result"].get("value")
 
     def wait_for(self, condition: str) -> None:
-        """Return when the JavaScript condition holds; AssertionError when it does not within half a minute."""
+        """Return when the JavaScript condition holds; AssertionError when it never does."""
         waiting = (
-            f"new Promise((done) => {{ const began = Date.now(); const look = () => ({condition}) ? done(true)"
-            " : Date.now() - began > 30000 ? done(false) : setTimeout(look, 50); look(); })"
+            f"new Promise((done) => {{ const began = performance.now(); const look = () => ({condition}) ? done(true)"
+            f" : performance.now() - began > {1000 * ANSWER_S} ? done(false) : setTimeout(look, 50); look(); }})"
         )
         assert self.run(waiting), f"{condition} does not become true; {self.seen.errors}"
 

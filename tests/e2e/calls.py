@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import urlsplit
 
+from tests.patience import ANSWER_S
 from tests.tally import tried
 
 FRESH: Final = "\0fresh"
@@ -43,7 +44,7 @@ class Api:
         where = urlsplit(url)
         self._host, self._port = where.hostname or "", where.port
         assert self._host == "127.0.0.1", "tests call this machine and nothing else"
-        self._connection = http.client.HTTPConnection(self._host, self._port, timeout=120)
+        self._connection = http.client.HTTPConnection(self._host, self._port, timeout=ANSWER_S)
         self.token = token
         self.calls = 0
 

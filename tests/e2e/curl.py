@@ -20,7 +20,7 @@ def main() -> None:
     if given.d.startswith("@"):
         data = sys.stdin.buffer.read() if given.d == "@-" else Path(given.d[1:]).read_bytes()
     where = urlsplit(given.url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=300)
     headers = dict(header.split(": ", 1) for header in given.H)
     connection.request("POST" if data else "GET", given.url.split(where.netloc, 1)[1], data or None, headers)
     answer = connection.getresponse()

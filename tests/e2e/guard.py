@@ -37,7 +37,7 @@ def ended(group: int) -> bool:
 def main(group: int, folder: Path) -> None:
     while sys.stdin.buffer.read(4096):
         pass
-    for signum, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
+    for signum, patience in ((signal.SIGTERM, 60.0), (signal.SIGKILL, 60.0)):
         deadline = time.monotonic() + patience
         while not ended(group) and time.monotonic() < deadline:
             try:

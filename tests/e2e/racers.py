@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from tests.e2e.calls import Api
 from tests.tally import tried
 
-PATIENCE: Final = 40
+PATIENCE: Final = 1_000
 """How often one request is sent while it is told to come again, or the gateway has no answer to give."""
 
 

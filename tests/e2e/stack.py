@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,8 +20,9 @@ from loyalty.clients.service import NewClient
 from loyalty.table.client import Table
 from tests.e2e import guard as guards
 from tests.e2e.calls import Api
+from tests.patience import ANSWER_S, AWAITED_S, eventually
+from tests.ports import free_pair
 
-SETTLE_SECONDS: Final = 120
 STORE: Final = "319"
 """The store that the bound till of every programme belongs to."""
 
@@ -65,6 +65,10 @@ class Stack:
 
     place: Place
     outputs: dict[str, str]
+    schedules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By name, as they were deployed. They rest: what is due is done when a test says so, not when the hour strikes in
+    the middle of it.
+    """
     programmes: dict[str, Programme] = field(default_factory=dict)
 
     @property
@@ -91,7 +95,19 @@ class Stack:
 
     def settle(self) -> None:
         """Return when the functions that follow the table have taken everything."""
-        assert emulator.settle(self.place, SETTLE_SECONDS), "the stream's functions do not catch up"
+        assert emulator.settle(self.place, AWAITED_S), "the stream's functions do not catch up"
+
+    def drained(self, queue: str) -> None:
+        """Return when nothing waits on the queue, named by the end of its name, and nothing of it is worked on."""
+        sqs = self.client("sqs")
+        (url,) = [one for one in sqs.list_queues()["QueueUrls"] if one.endswith(f"-{queue}")]
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+
+        def empty() -> bool:
+            found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+            return all(int(found[name]) == 0 for name in names)
+
+        eventually(empty)
 
     def secret(self, output: str) -> str:
         """The text of a secret, by the stack's output that names it."""
@@ -106,6 +122,14 @@ class Stack:
             events = logs.filter_log_events(logGroupName=name, filterPattern="ERROR", startTime=start)["events"]
             found += [(event["timestamp"], event["message"]) for event in events]
         return [message for _, message in sorted(found)]
+
+    def rest(self) -> None:
+        """Let nothing happen by the clock on the wall."""
+        scheduler = self.client("scheduler")
+        for name in [one["Name"] for one in scheduler.list_schedules()["Schedules"]]:
+            self.schedules[name] = scheduler.get_schedule(Name=name)
+            kept = {key: self.schedules[name][key] for key in ("ScheduleExpression", "FlexibleTimeWindow", "Target")}
+            scheduler.update_schedule(Name=name, State="DISABLED", **kept)
 
     def add(self, policy: dict[str, Any]) -> Programme:
         """A programme and its clients, made as `make up` makes them."""
@@ -134,7 +158,7 @@ class Stack:
 def deployed() -> Iterator[Stack]:
     """A fresh stack. When the block ends, or this process does, nothing of it is left."""
     folder = Path(tempfile.mkdtemp(prefix="loyalty-e2e-")).resolve()
-    place = Place(folder, _free_port())
+    place = Place(folder, free_pair())
     (folder / "port").write_text(f"{place.port}\n")
     # make puts these on the path; a test run that was started without it finds the CDK all the same.
     programs = [str(ROOT / "node_modules" / ".bin"), str(Path(sys.executable).parent)]
@@ -146,6 +170,7 @@ def deployed() -> Iterator[Stack]:
         guard = _guard(place)
         deploy.deploy(place)
         stack = Stack(place, deploy.outputs(place))
+        stack.rest()
         stack.add(ALPHA)
         stack.add(BETA)
         stack.add(GAMMA)
@@ -164,7 +189,7 @@ def deployed() -> Iterator[Stack]:
 def _end_functions(place: Place) -> None:
     """The emulator waits for each of its functions in turn; after a race there are scores of them."""
     said = emulator.about(place)
-    if said is not None and emulator.settle(place, SETTLE_SECONDS):
+    if said is not None and emulator.settle(place, ANSWER_S):
         for process in guards.living(os.getpgid(said["pid"])):
             if process != said["pid"]:
                 with suppress(ProcessLookupError):
@@ -180,16 +205,3 @@ def _guard(place: Place) -> "subprocess.Popen[bytes]":
         stdin=subprocess.PIPE,
         start_new_session=True,
     )
-
-
-def _free_port() -> int:
-    """A port that is free, and so is the one after it."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-            return port

@@ -15,6 +15,7 @@ from loyalty.notifications.store import MessageStore
 from loyalty.routes import ROUTES
 from tests.e2e.calls import FRESH, Answer, Api
 from tests.e2e.stack import STORE, Stack
+from tests.patience import eventually
 
 KINDS: Final = ("none", "forged", "revoked", "till", "shop", "operator", "marketer", "auditor", "member", "foreign")
 """No token; a key with another secret; a revoked client's; the five roles'; a member's; another programme's operator's,
@@ -300,10 +301,7 @@ class World:
         """A simulation that has come to its end, and with it those that were begun before."""
         begun = self.operator.post(f"/v1/rule-sets/{self.draft()}/simulate", {"days": 1}, key=None).expect(202)
         path = f"/v1/simulations/{begun['id']}"
-        until = time.monotonic() + 120
-        while self.operator.get(path).expect(200)["status"] == "running":
-            assert time.monotonic() < until, "a simulation without an end"
-            time.sleep(0.2)
+        eventually(lambda: self.operator.get(path).expect(200)["status"] != "running")
         return str(begun["id"])
 
     def policy(self) -> Ask:

@@ -4,7 +4,6 @@ crash between a purchase's order document and its entry.
 
 import json
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -15,10 +14,9 @@ from loyalty.earning.store import OrderStore
 from loyalty.values import Rate
 from tests.e2e.calls import Api
 from tests.e2e.stack import STORE, Stack
+from tests.patience import eventually
 
 NOW: Final = "2026-03-01T12:30:00Z"
-PATIENCE: Final = 600
-"""How often something that will come is looked for, ten times a second."""
 
 Enrol = Callable[..., str]
 
@@ -50,19 +48,11 @@ def kinds(api: Api, member: str) -> list[str]:
     return [entry["kind"] for entry in reversed(page["entries"])]
 
 
-def eventually(true: Callable[[], bool]) -> None:
-    for _ in range(PATIENCE):
-        if true():
-            return
-        time.sleep(0.1)
-    assert true()
-
-
 class Queues:
     """The ingest queue and its dead letters."""
 
     def __init__(self, stack: Stack) -> None:
-        self._sqs = stack.client("sqs")
+        self._stack, self._sqs = stack, stack.client("sqs")
         self.ingest = stack.outputs["IngestQueueUrl"]
         self.dead = stack.outputs["IngestDeadLetterUrl"]
 
@@ -74,13 +64,7 @@ class Queues:
 
     def drained(self) -> None:
         """Return when nothing waits on the queue and nothing of it is being worked on."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-
-        def empty() -> bool:
-            found = self._sqs.get_queue_attributes(QueueUrl=self.ingest, AttributeNames=names)["Attributes"]
-            return all(int(found[name]) == 0 for name in names)
-
-        eventually(empty)
+        self._stack.drained("ingest")
 
     def dead_letters(self) -> list[tuple[Any, dict[str, str]]]:
         """(body, attributes) of all dead letters, which are taken away."""

@@ -32,10 +32,10 @@ from tests.e2e import browser
 from tests.e2e.calls import Api
 from tests.e2e.stack import ALPHA, Stack
 from tests.e2e.test_backtest_page import OUTSIDE, OVERLAPS
-from tests.e2e.test_batches import eventually
 from tests.e2e.test_channels import looked_at
 from tests.e2e.test_night import Deployed
 from tests.e2e.test_year import go, invoke, stack_prefix
+from tests.patience import eventually
 
 PROGRAM: Final = "sandbox-winback"
 THEN: Final = date(2017, 1, 22)

@@ -1,8 +1,7 @@
 """The operators' command line against the deployed stack."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from cli.command import main
 from tests.e2e.calls import Api
 from tests.e2e.stack import ALPHA, Stack
+from tests.patience import eventually
 
 
 @pytest.fixture
@@ -41,11 +41,13 @@ def test_what_was_set_aside_is_posted_after_it_was_mended_and_sent_again(
     item = {**sale, **card, "currency": "USD", "lines": [{"amount": "8.40"}]}
     outside.post("/v1/batches", {"items": [item]}, key=None).expect(202)
     code = ["--code", "MEMBER_NOT_FOUND"]
-    _until(lambda: main(["redrive", "--dry-run", *code], environment) == 0 and "1 would be" in capsys.readouterr().out)
+    eventually(
+        lambda: main(["redrive", "--dry-run", *code], environment) == 0 and "1 would be" in capsys.readouterr().out
+    )
     member = outside.post("/v1/members", {"identities": ["card:mended-later"]}).expect(201)["id"]
     assert main(["redrive", *code], environment) == 0
     assert "1 sent again" in capsys.readouterr().out
-    _until(lambda: outside.get(f"/v1/members/{member}/balance").expect(200)["balance"]["available"] == 8)
+    eventually(lambda: outside.get(f"/v1/members/{member}/balance").expect(200)["balance"]["available"] == 8)
 
 
 def test_the_books_are_verified_from_outside(
@@ -58,10 +60,3 @@ def test_the_books_are_verified_from_outside(
     assert "1 chain, 2 entries, every one recomputed: sound" in capsys.readouterr().out
     assert main(["verify", "--program", "outside"], environment) == 0
     assert "every one recomputed: sound" in capsys.readouterr().out
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)

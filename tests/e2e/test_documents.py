@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.docs.console import ROOT, Command, commands
 from tests.e2e.stack import ALPHA, Stack
+from tests.patience import AWAITED_S
 from tests.tally import tried
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -39,7 +40,7 @@ def _typed(typed: list[Command], folder: Path) -> list[list[str]]:
         stderr=subprocess.STDOUT,
         text=True,
         check=True,
-        timeout=300,
+        timeout=AWAITED_S,
     )
     return [answer.strip("\n").splitlines() for answer in ended.stdout.split(f"\n{_MARK}\n")][: len(typed)]
 

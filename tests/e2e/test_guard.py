@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from tests.e2e import guard
+from tests.patience import eventually
 
 OWNER = """
 import os, signal, subprocess, sys
@@ -35,12 +35,7 @@ def test_an_emulator_ends_with_the_run_that_is_killed(tmp_path: Path) -> None:
         assert folder.exists()
         owner.kill()
         owner.communicate()
-        for _ in range(300):
-            if guard.ended(group) and not folder.exists():
-                break
-            time.sleep(0.1)
-        assert guard.ended(group)
-        assert not folder.exists()
+        eventually(lambda: guard.ended(group) and not folder.exists())
     finally:
         if not guard.ended(group):
             os.killpg(group, signal.SIGKILL)

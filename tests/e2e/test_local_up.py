@@ -13,6 +13,7 @@ from infra.local import __main__ as local
 from infra.local import bootstrap, examples
 from loyalty.clients.credentials import parse
 from tests.e2e.stack import Stack
+from tests.patience import ANSWER_S
 from tests.tally import tried
 
 BASKETS = 90
@@ -116,7 +117,7 @@ def paste(line: str) -> tuple[int, Any]:
     headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
     data = next((words[at + 1] for at, word in enumerate(words) if word == "-d"), None)
     url = urlsplit(words[-1])
-    connection = HTTPConnection(url.hostname or "", url.port, timeout=60)
+    connection = HTTPConnection(url.hostname or "", url.port, timeout=ANSWER_S)
     try:
         if data is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"  # curl's own choice

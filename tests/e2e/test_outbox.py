@@ -30,7 +30,8 @@ def heard(stack: Stack) -> Iterator[Callable[[str], list[Event]]]:
     events, sqs = stack.client("events"), stack.client("sqs")
     name = f"e2e-{secrets.token_hex(4)}"
     bus = stack.outputs["EventBusName"]
-    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    hidden = {"VisibilityTimeout": "43200"}  # what was taken is not given again, however long it is until it is deleted
+    queue = sqs.create_queue(QueueName=name, Attributes=hidden)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     pattern = json.dumps({"source": ["loyalty"], "detail-type": [{"prefix": ""}]})
     events.put_rule(Name=name, EventBusName=bus, EventPattern=pattern)

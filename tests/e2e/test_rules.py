@@ -15,11 +15,11 @@ from infra.local import bootstrap, examples
 from infra.local.place import ROOT
 from tests.e2e.calls import Api
 from tests.e2e.stack import ALPHA, Stack
+from tests.patience import AWAITED_S
 from tests.tally import say
 
 RULES: Final = str(ROOT / "examples" / "rules" / "grocer.yaml")
 BASKETS: Final = 240
-OBEYED_SECONDS: Final = 60
 PROGRAM: Final = bootstrap.PROGRAM
 LUNCH: Final = "2026-11-05T12:00:00Z"
 """A Thursday at noon: the basket's dollars count double from the moment that the rules are in force."""
@@ -68,18 +68,18 @@ class Till(threading.Thread):
 
     def end(self) -> None:
         self._ended.set()
-        self.join(60)
+        self.join(AWAITED_S)
 
     def until(self, points: int) -> float:
         """Wait until a sale that began from now on earns so many points; how many seconds that took."""
         start, seen = time.monotonic(), len(self.sales)
-        while time.monotonic() < start + OBEYED_SECONDS:
+        while time.monotonic() < start + AWAITED_S:
             for sale in self.sales[seen:]:
                 seen += 1
                 if sale.began >= start and sale.points == points:
                     return sale.began - start
             time.sleep(0.05)
-        pytest.fail(f"no sale earned {points} points within {OBEYED_SECONDS} s; the last: {self.sales[-3:]}")
+        pytest.fail(f"no sale earned {points} points within {AWAITED_S:.0f} s; the last: {self.sales[-3:]}")
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,6 @@ def test_a_marketer_tries_publishes_and_takes_back_rules_while_a_till_sells(
     till.end()
     assert {sale.status for sale in till.sales} == {201}, "a till that posts all the while sees no error"
     assert {sale.points for sale in till.sales} == {10, 20}
-    assert max(obeyed, undone) < OBEYED_SECONDS
     times = f"{obeyed:.1f} s after the publish, {undone:.1f} s after the rollback"
     say(f"rules obeyed {times}; {len(till.sales)} sales meanwhile")
 

@@ -4,7 +4,7 @@ import secrets
 from datetime import UTC, datetime
 
 from tests.e2e.stack import ALPHA, Stack
-from tests.e2e.test_batches import eventually
+from tests.patience import eventually
 
 PROGRAM = "watched"
 
@@ -17,13 +17,11 @@ def test_the_schedule_of_the_fit_calls_it_for_a_programme_that_has_no_entry_yet(
         operator.call("PUT", "/v1/program", watching, headers={"If-Match": '"1"'}).expect(200)
         assert "newest" not in operator.get("/v1/churn").expect(200)
 
-        scheduler = stack.client("scheduler")
-        names = [one["Name"] for one in scheduler.list_schedules()["Schedules"]]
-        (name,) = [name for name in names if name.endswith("churn_fit")]
-        deployed = scheduler.get_schedule(Name=name)
+        (name,) = [name for name in stack.schedules if name.endswith("churn_fit")]
+        deployed = stack.schedules[name]
         assert deployed["State"] == "ENABLED"
         # Nobody waits for Monday: the same target, once, now.
-        scheduler.create_schedule(
+        stack.client("scheduler").create_schedule(
             Name=f"now-{secrets.token_hex(4)}",
             ScheduleExpression=f"at({datetime.now(UTC):%Y-%m-%dT%H:%M:%S})",
             FlexibleTimeWindow=deployed["FlexibleTimeWindow"],

@@ -29,6 +29,7 @@ from loyalty.notifications.store import MessageStore
 from loyalty.routes import ROUTES
 from tests.e2e.stack import ALPHA, Stack
 from tests.e2e.test_access import CAMPAIGNS, HOOK
+from tests.patience import ANSWER_S
 from tests.tally import say, tried
 
 Case = AnyCase[Any]
@@ -60,9 +61,6 @@ segments:
 """
 EXAMPLES: Final = {"operator": 16, "till": 4, "auditor": 3, "member": 4, "foreign": 2, "none": 1}
 """How many requests each kind of token makes of each operation."""
-
-PATIENCE_S: Final = 120
-"""As for every other call of these tests: how long an answer takes is not what is tried."""
 
 
 class Fuzzed(NamedTuple):
@@ -196,7 +194,7 @@ def test_every_answer_is_one_that_the_document_promises(route: str, fuzzed: Fuzz
         if honest:
             made_real(case, real)
         headers = {"Authorization": f"Bearer {tokens[kind]}"} if tokens[kind] else {}
-        response = case.call(base_url=fuzzed.stack.url, session=fuzzed.session, headers=headers, timeout=PATIENCE_S)
+        response = case.call(base_url=fuzzed.stack.url, session=fuzzed.session, headers=headers, timeout=ANSWER_S)
         tried("API calls")
         fuzzed.answers[response.status_code] += 1
         case.validate_response(response, checks=CHECKS)

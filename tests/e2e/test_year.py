@@ -155,7 +155,8 @@ def hearing(stack: Stack) -> Iterator[Any]:
     """What the bus tells of the programme: called, it gives (day, what) by id of the event, by member."""
     events, sqs = stack.client("events"), stack.client("sqs")
     name, bus = f"year-{secrets.token_hex(4)}", stack.outputs["EventBusName"]
-    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    hidden = {"VisibilityTimeout": "43200"}  # what was taken is not given again, however long it is until it is deleted
+    queue = sqs.create_queue(QueueName=name, Attributes=hidden)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps({"detail": {"program": [year.PROGRAM]}}))
     events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])

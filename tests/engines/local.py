@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tests.patience import ANSWER_S, AWAITED_S
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE: Final = Path(__file__).parent / "dynamodb_local"
 FETCHED: Final = Path(__file__).parents[2] / ".local" / "dynamodb-local"
-START_WITHIN_S: Final = 120
-STOP_WITHIN_S: Final = 10
+START_WITHIN_S: Final = AWAITED_S
+STOP_WITHIN_S: Final = ANSWER_S
 
 
 class EngineMissing(Exception):

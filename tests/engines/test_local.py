@@ -5,12 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.engines import local
+from tests.patience import ANSWER_S, eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +35,7 @@ def test_it_listens_on_the_loopback_alone(dynamodb_local: str) -> None:
     # Whoever listens on every interface is reached under the loopback's other addresses too.
     for other in ("127.0.0.2", "::1"):
         with pytest.raises(OSError):  # noqa: PT011 - refused, or no such address here: the system words it as it likes
-            socket.create_connection((other, port), timeout=5)
+            socket.create_connection((other, port), timeout=ANSWER_S)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
@@ -51,10 +51,7 @@ def test_it_ends_when_its_owner_is_killed(tmp_path: Path, how: signal.Signals) -
         server = int(owner.stdout.readline())
         assert local.alive(server)
         owner.send_signal(how)
-    deadline = time.monotonic() + 60
-    while local.alive(server) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not local.alive(server)
+    eventually(lambda: not local.alive(server))
 
 
 def test_it_is_one_server_for_all_who_ask_in_a_run_and_gone_after_it(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from infra.local import emulator
 from infra.local.deploy import client
 from infra.local.place import LocalError, Place, at
+from tests.patience import AWAITED_S
 
 FOLLOWER = """
 import os
@@ -87,7 +88,7 @@ def test_data_survive_a_restart_and_streams_go_on(place: Place, tmp_path: Path) 
     emulator.start(place)
     assert client(place, "dynamodb").scan(TableName="told", Select="COUNT")["Count"] == 3
     put(place, "d")
-    assert emulator.settle(place, 20)
+    assert emulator.settle(place, AWAITED_S)
     assert told.read_text().split() == ["a", "b", "c", "d"]
 
 
