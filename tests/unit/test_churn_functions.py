@@ -15,7 +15,8 @@ from loyalty.runtime import wiring
 from tests.unit.running import PROGRAM, Running
 
 VALUE, FOUND, BUY, ENROL = "GET /v1/members/{id}/value", "GET /v1/churn", "POST /v1/purchases", "POST /v1/members"
-TODAY = datetime.now(UTC).date()
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+TODAY = NOW.date()
 WEEKS = 40
 
 
@@ -78,6 +79,12 @@ def watching(running: Running, **churn: Any) -> None:
     answer = running.call(operator, "PUT /v1/program", policy, headers={"If-Match": shown.headers["etag"]})
     assert answer.status == 200, answer.body
     wiring._policies.clear()  # noqa: SLF001 - a new copy of a function has read no policy
+
+
+@pytest.fixture(autouse=True)
+def noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stays noon: what is told of a day is not of the next before the test has looked."""
+    monkeypatch.setattr("time.time", NOW.timestamp)
 
 
 @pytest.fixture
@@ -183,7 +190,7 @@ def test_an_alert_is_an_entry_an_event_and_nothing_more(running: Running, shop: 
     chain = Chain(PROGRAM, member, "points")
     before = wiring.wallets().state(chain, 0).balance()
     program = wiring.policy(PROGRAM)
-    now = int(datetime.now(UTC).timestamp())
+    now = int(NOW.timestamp())
 
     def night() -> Any:
         from loyalty.ledger.chain import Cause, fingerprint
