@@ -107,7 +107,7 @@ class Office:
                 f"{channel}:{account}", self.why_not or self.dead.get(channel, ""), self.loud or now
             ),
             campaign=lambda _, campaign: self.campaigns.get(campaign, ""),
-            dead=lambda _, __, channel, reason, ___: self.dead.update({channel: reason}),
+            dead=lambda _, __, channel, reason, *___: self.dead.update({channel: reason}),
             alive=lambda _, __, channels: any(channel not in self.dead for channel in channels),
             confirm=lambda _, __, notice, reference, outcome, ___: self._confirm(notice, reference, outcome),
             addresses=lambda message: (

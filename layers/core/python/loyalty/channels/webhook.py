@@ -59,7 +59,10 @@ class Webhook:
             )
         except (NotSent, NoAnswer) as error:
             return unanswered(error, known_again=True)
-        return answered(reply)
+        outcome = answered(reply)
+        if outcome.kind == "dead":  # the receiver is the programme's: gone for a while for all, and no member's address
+            return Outcome("later", code=outcome.code, retry_after_s=MENDED_S)
+        return outcome
 
 
 def answered(reply: Reply) -> Outcome:

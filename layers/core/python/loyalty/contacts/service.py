@@ -10,7 +10,7 @@ from loyalty.contacts import unsubscribe
 from loyalty.contacts.addresses import normal
 from loyalty.contacts.decide import barred, loud
 from loyalty.contacts.policy import ContactPolicy
-from loyalty.contacts.preferences import ADDRESSED, Addresses, Preferences
+from loyalty.contacts.preferences import ADDRESSED, COMPLAINT, Addresses, Preferences
 from loyalty.contacts.record import Record
 from loyalty.contacts.store import ContactStore
 from loyalty.contacts.unsubscribe import Link
@@ -92,15 +92,16 @@ class Contacts:
         no_more = Change(consents=dict.fromkeys(link.channels, False))
         self.change(link.program, link.account, no_more, None, UNSUBSCRIBED, now)
 
-    def dead(self, program: str, account: str, channel: str, reason: str, now: int) -> None:
+    def dead(self, program: str, account: str, channel: str, reason: str, at: int, sent_by: int | None = None) -> None:
         """A channel reaches the member no more, until its address changes; again is the same. With ``complaint`` the
-        member has said no, besides.
+        member has said no, besides. ``sent_by`` is the version of the contact that the message went by which says so,
+        ``at`` the moment (seconds since 1970): a later address, and a later consent, are left as they are.
         """
         for _ in range(TRIES):
             before = self.store.preferences(program, account)
-            after = before.died(channel, reason)
-            if reason == "complaint":
-                after = after.said({channel: False}, now, reason)
+            after = before.died(channel, reason, sent_by)
+            if reason == COMPLAINT:
+                after = after.complained(channel, at)
             if after == before:
                 return
             try:
@@ -112,17 +113,18 @@ class Contacts:
 
     def reach(
         self, program: str, account: str, channel: str, service: bool, now: int, timezone: str
-    ) -> tuple[str, str, int]:
-        """The address of a channel and "", or "" and why nothing may go there: one of the decision's reasons; and the
-        first moment from ``now`` on at which it is not quiet there. As of this moment: who has unsubscribed since the
-        decision is told nothing. ``timezone`` is the programme's.
+    ) -> tuple[str, str, int, int]:
+        """The address of a channel and "", or "" and why nothing may go there: one of the decision's reasons; the first
+        moment from ``now`` on at which it is not quiet there; and the version of the contact that says so. As of this
+        moment: who has unsubscribed since the decision is told nothing. ``timezone`` is the programme's.
         """
         preferences, addresses = self.store.of(program, account)
         why_not = barred(channel, preferences, self._policy(program), service=service)
         address = addresses.of(channel)
         if not why_not and channel in ADDRESSED and not address:
             why_not = "no_address"
-        return "" if why_not else address, why_not, loud(now, preferences, self._policy(program), timezone)
+        quiet_until = loud(now, preferences, self._policy(program), timezone)
+        return "" if why_not else address, why_not, quiet_until, preferences.version
 
     def alive(self, program: str, account: str, channels: Iterable[str]) -> bool:
         """Whether any of these channels reaches the member, agreed to or not."""
@@ -154,6 +156,8 @@ def _changed(
     if there != addresses:
         moved = [channel for channel in ADDRESSED if there.of(channel) != addresses.of(channel)]
         after = after.addressed(there.reached, moved)
+    again = [channel for channel, kind in ADDRESSED.items() if given.get(kind)]
+    after = after.revived(after.mistaken(again))
     said = {
         name: value
         for name in ("timezone", "language", "order", "quiet", "per_week")

@@ -105,7 +105,8 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     ``name`` is made of campaign, occasion and step, so the same message has the same name whenever it is made.
     ``at``: since when it is the member's; ``until``: not sent from then on, 0 for never too late. ``channels`` are all
     that could have been taken, ``notice`` what the ledger is to hear of, ``links`` where its links lead. ``content`` is
-    kept of what lies in the inbox alone. ``first`` is the first try, ``revision`` counts writes.
+    kept of what lies in the inbox alone. ``first`` is the first try, ``contact`` the version of the member's contact
+    that it was sent by, ``revision`` counts writes.
     """
 
     program: str = ""
@@ -130,6 +131,7 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     attempts: int = 0
     first: int = 0
     claimed: int = 0
+    contact: int = 0
     code: str = ""
     provider_id: str = ""
     revision: int = 0
@@ -198,9 +200,9 @@ def told_of(message: Message, fact: Fact, at: int) -> Message:
     return replace(message, facts={**message.facts, fact: at})
 
 
-def claimed(message: Message, now: int, wall: int) -> Message:
-    """As it stands while one copy sends it."""
-    return replace(message, phase="sending", claimed=wall, first=message.first or now)
+def claimed(message: Message, now: int, wall: int, contact: int = 0) -> Message:
+    """As it stands while one copy sends it, to the address that the member's contact has in this version."""
+    return replace(message, phase="sending", claimed=wall, first=message.first or now, contact=contact)
 
 
 def abandoned(message: Message, wall: int) -> bool:

@@ -54,12 +54,13 @@ _BOUNCES: Final[Mapping[str, str]] = {"bounced": "bounced", "complained": "compl
 
 class Reach(NamedTuple):
     """Where a channel reaches a member, or why it does not: a code. ``loud`` is the first moment at which it is not
-    quiet there.
+    quiet there, ``contact`` the version of the member's contact that says so.
     """
 
     address: str
     why_not: str = ""
     loud: int = 0
+    contact: int = 0
 
 
 class Ports(NamedTuple):
@@ -67,8 +68,9 @@ class Ports(NamedTuple):
 
     ``channels`` are those a programme has, by name. ``reach`` says where a member is reached (programme, member,
     channel, whether the message is a service, now). ``campaign`` is the state that a campaign is in (programme, id), ""
-    where there is none. ``dead`` notes a channel that reaches nobody (…, reason, now), ``alive``
-    says whether any of some channels is left. ``confirm`` tells the ledger of a notice (programme, member, notice,
+    where there is none. ``dead`` notes a channel that reaches nobody (…, reason, when, the version of
+    the contact that the message went by), ``alive`` says whether any of some channels is left.
+    ``confirm`` tells the ledger of a notice (programme, member, notice,
     reference, outcome, now). ``addresses`` are those of a message's links, and the one that unsubscribes.
     ``failed`` counts messages that people should hear of (programme, channel, code).
     """
@@ -76,7 +78,7 @@ class Ports(NamedTuple):
     channels: Callable[[str], Mapping[str, Channel]]
     reach: Callable[[str, str, str, bool, int], Reach]
     campaign: Callable[[str, str], str]
-    dead: Callable[[str, str, str, str, int], None]
+    dead: Callable[[str, str, str, str, int, int], None]
     alive: Callable[[str, str, tuple[str, ...]], bool]
     confirm: Callable[[str, str, Notice, str, str, int], None]
     addresses: Callable[[Message], tuple[tuple[str, ...], str]]
@@ -111,12 +113,12 @@ class Notifications:
             return self._hold(outgoing, which, "paused", max(reach.loud, now + PAUSED_S), now, wall)
         if reach.loud > now:
             return self._hold(outgoing, which, "quiet", reach.loud, now, wall)
-        mine = claimed(message, now, wall)
+        mine = claimed(message, now, wall, reach.contact)
         standing = self._store.write(message, mine)
         if standing is None:
             return self._deliver(outgoing, which, _written(message, mine), channel, reach, now, wall)
         if abandoned(standing, wall) and standing.channel in RECOGNISED:
-            mine = claimed(standing, now, wall)
+            mine = claimed(standing, now, wall, reach.contact)
             if self._store.write(standing, mine) is not None:
                 return "busy"
             return self._deliver(outgoing, which, _written(standing, mine), channel, reach, now, wall)
@@ -166,7 +168,7 @@ class Notifications:
         if outcome.kind == "later":
             return self._later(Outgoing(mine, outgoing.content, outgoing.due), which, outcome, now, wall)
         if outcome.kind == "dead":
-            self._ports.dead(mine.program, mine.account, mine.channel, outcome.code or "dead", now)
+            self._ports.dead(mine.program, mine.account, mine.channel, outcome.code or "dead", now, mine.contact)
         return self._record(which, mine, outcome, now)
 
     def _later(self, outgoing: Outgoing, which: Handed, outcome: Outcome, now: int, wall: int) -> str:
@@ -221,12 +223,13 @@ class Notifications:
         if found is None:
             return "unknown"
         after = _with(found, report)
-        if after == found and report.fact not in _BOUNCES:
+        if after == found:
             self._settle(found, now)
             return "known"
         # The channel and the ledger first: a report that comes again finds them done, and does the rest.
         if report.fact in _BOUNCES:
-            self._ports.dead(found.program, found.account, found.channel, _BOUNCES[report.fact], now)
+            reason = _BOUNCES[report.fact]
+            self._ports.dead(found.program, found.account, found.channel, reason, report.at, found.contact)
         self._settle(after, now)
         before, after = self._store.change(found, lambda message: _with(message, report))
         for fact in after.facts:
