@@ -299,6 +299,36 @@ WRONG: list[tuple[str, str, str]] = [
         with_rule("campaigns: {autumn: {points: 10}}", earn="50", budget="«autumn»"),
         "",
     ),
+    ("RULE_NEVER_TRUE", with_rule(when="«month = 2 AND day = 30»"), ""),
+    ("RULE_NEVER_TRUE", with_rule(when="«date = '2026-11-11' AND weekday = 'monday'»"), ""),
+    ("RULE_NEVER_TRUE", with_rule(when="«date < '2026-11-01'»", valid="{from: 2026-11-01}"), ""),
+    ("RULE_NEVER_TRUE", with_rule(when="«lines > 5 AND day > 9»", valid="{from: 2026-01-01, until: 2026-01-09}"), ""),
+    (
+        "RULE_NEVER_TRUE",
+        with_rule(
+            when="«weekday = 'monday'»",
+            valid="{from: 2026-01-01, until: 2026-12-31}",
+            windows="[FREQ=WEEKLY;BYDAY=SA,SU]",
+        ),
+        "",
+    ),
+    (
+        "RULE_NEVER_TRUE",
+        with_rule(
+            "calendar: {eleven: {name: {en: E, zh: 双}, dates: [2026-11-11]}}",
+            when="«ON_DAY('eleven') AND amount > 5»",
+            valid="{from: 2026-11-12}",
+        ),
+        "",
+    ),
+    (
+        "RULE_NEVER_TRUE",
+        with_rule(
+            "calendar: {eleven: {name: {en: E, zh: 双}, dates: [2026-11-11]}}",
+            when="«ON_DAY('eleven') AND weekday = 'friday'»",
+        ),
+        "",
+    ),
     ("RULE_VALUE_UNKNOWN", with_rule(when="currency <> «'USD'»"), ""),
     ("RULE_VALUE_UNKNOWN", with_rule(when="channel IN ('app', «'Store'»)"), "'store'"),
     ("RULE_VALUE_UNKNOWN", with_rule(when="channel = «'门店'»"), ""),
@@ -398,6 +428,29 @@ def test_a_region_that_no_store_is_in_is_refused() -> None:
     text = FULL.replace("when: channel = 'store'", "when: region = 'nroth'")
     (issue,) = check(text, "rules.yaml").issues
     assert (issue.code, issue.suggestion) == ("RULE_VALUE_UNKNOWN", "'north'")
+
+
+@pytest.mark.parametrize(
+    ("when", "further"),
+    [
+        ("month = 2 AND day = 29", {}),
+        ("month = 2 AND day = 29 AND weekday = 'monday'", {}),
+        ("date = '2026-11-11' AND weekday = 'wednesday'", {}),
+        ("date >= '2026-11-01' AND weekday = 'monday'", {}),
+        ("date >= '2026-11-01'", {"valid": "{from: 2026-11-01}"}),  # says what `valid` says; no harm
+        ("date < '2026-11-02'", {"valid": "{from: 2026-11-01}"}),
+        ("month = 12 OR amount > 5", {"valid": "{from: 2026-01-01, until: 2026-11-30}"}),
+        ("weekday <> 'monday' AND day <= 7", {"valid": "{from: 2026-01-01, until: 2026-01-31}"}),
+        ("day = 31 AND month = 12", {"valid": "{from: 2026-01-01}"}),
+        ("ON_DAY('eleven') AND weekday = 'wednesday'", {}),
+        ("ON_DAY('eleven') OR weekday = 'friday'", {"valid": "{from: 2026-11-12}"}),
+        ("NOT ON_DAY('eleven')", {"valid": "{from: 2026-11-01, until: 2026-11-30}"}),
+        ("member.birth_month = month AND member.birth_day = day", {"valid": "{from: 2026-02-01, until: 2026-02-28}"}),
+    ],
+)
+def test_a_condition_that_some_day_fulfils_is_left_alone(when: str, further: dict[str, str]) -> None:
+    calendar = "calendar: {eleven: {name: {en: E, zh: 双}, dates: [2026-11-11]}}"
+    assert check(with_rule(calendar, when=when, **further), "rules.yaml").issues == ()
 
 
 def test_the_first_hundred_issues_are_told() -> None:

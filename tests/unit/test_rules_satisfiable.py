@@ -1,5 +1,6 @@
 """Conditions that can never be true, or always are: found where they are so, and never claimed where they are not."""
 
+from datetime import date
 from itertools import pairwise, product
 from random import Random
 from typing import Any, Final
@@ -242,6 +243,55 @@ def test_every_verdict_is_what_trying_everything_shows(run: int) -> None:
     shown = outcome(conditions, fields)
     assert [verdict(node, LAYOUT, "order") for node in conditions] == shown
     assert {"never", "always", None} == set(shown)
+
+
+CALENDAR: Final = {"double_11": frozenset({739931, 740296}), "member_day": frozenset({739700, 739731, 739999})}
+"""Days of 2026 and 2027."""
+ATOMS: Final = (
+    "date = '2026-11-11'", "date > '2026-11-11'", "date BETWEEN '2026-02-27' AND '2026-03-02'", "date <> '2026-11-12'",
+    "weekday = 'monday'", "weekday IN ('saturday', 'sunday')", "weekday <> 'friday'", "month = 2", "month >= 11",
+    "day = 29", "day > 30", "day BETWEEN 11 AND 12", "ON_DAY('double_11')", "ON_DAY('member_day')", "amount > 5",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("run", range(6))
+def test_no_day_is_overlooked_on_which_a_rule_may_count(run: int) -> None:
+    random = Random(f"days {run}")
+    told = 0
+    for _ in range(60):
+        parts = [random.choice(("", "", "NOT ")) + random.choice(ATOMS) for _ in range(random.randint(2, 4))]
+        node = checked(" ".join(word for part in parts for word in (part, random.choice(("AND", "AND", "OR"))))[:-3])
+        first = random.randint(739600, 740300)
+        windows = [(first, first + random.choice((0, 3, 40, 300)))]
+        if random.random() < 0.5:
+            windows.append((windows[0][1] + random.randint(2, 90), windows[0][1] + random.randint(90, 200)))
+        found = satisfiable.never_on(node, LAYOUT, "order", satisfiable.Days(windows, CALENDAR))
+        days = [day for begin, end in windows for day in range(begin, end + 1)]
+        assert found is not any(true_on(node, day, amount) for day in days for amount in (1, 900))
+        told += found
+    assert told
+
+
+def true_on(node: Node, day: int, amount: int) -> bool:
+    """Whether a condition is true of a purchase of that day."""
+    there = date.fromordinal(day)
+    facts = {
+        "date": day,
+        "weekday": WEEKDAYS[there.weekday()],
+        "month": there.month,
+        "day": there.day,
+        "days": frozenset(name for name, ordinals in CALENDAR.items() if day in ordinals),
+        "amount": amount,
+    }
+    order: list[Any] = [None] * LAYOUT.order
+    for name, value in facts.items():
+        order[LAYOUT.places[name].index] = value
+    base = Rule(id="base", names=Names("", ""), on="line", earn=Number(1))
+    rule = Rule(id="rule", names=Names("", ""), on="order", when=node, earn=Number(1))
+    hits = Interpreter(RuleSet("p", "n", "EUR", "UTC", (base, rule), 0)).evaluate(
+        Facts(day, order, [[0] * LAYOUT.line])
+    )
+    return len(hits.hits) == 2
 
 
 def test_a_list_of_hundreds_is_looked_into_and_not_gone_through(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,7 @@ class _Whole:
             layout=layout(member, line, fields),
             exponent=exponent(self.home.currency),
             days=tuple(day.id for day in calendar),
+            named={day.id: frozenset(day.days) for day in calendar},
             groups=tuple(group.id for group in groups),
             campaigns={campaign.id: campaign for campaign in campaigns},
             decided=frozenset(event.activates for event in events if event.activates),

@@ -37,6 +37,8 @@ class Reader:
         self.issues: list[Issue] = list(document.issues)
         self.days = 0
         """Days that recurrences have been worked out to."""
+        self.looked = 0
+        """About how many days conditions have been held against."""
 
     @property
     def hopeless(self) -> bool:

@@ -3,19 +3,23 @@
 A condition is true or not by its *atoms*: comparisons of one term with constants, IS NULL, LIKE and the like. For each
 term, the values it can have fall into few classes that all its atoms treat alike. All combinations of classes are
 tried. Terms are taken to vary by themselves, so there may be combinations that never come: what is found true or false
-in all of them is so in fact, and where that is not found, nothing is claimed.
+in all of them is so in fact, and where that is not found, nothing is claimed. Only what a calendar says of a day is
+looked at together, day by day: there is no 30th of February, and no Monday among Saturdays.
 """
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import date
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise, product
 from math import ceil, floor
 from typing import Any, Final, Literal, NamedTuple
 
 from loyalty.rules.interpret import COMPARED, constant, like
 from loyalty.rules.ruleset import LAST_DAY, On
-from loyalty.rules.schema import Layout
+from loyalty.rules.schema import WEEKDAYS, Layout
 from loyalty.rules.tree import (
     Aggregate,
     And,
@@ -48,6 +52,13 @@ _PRESENT: Final[Mapping[On, frozenset[str]]] = {
 """Nullable fields that are always there in what such a rule is asked about."""
 _TURNED: Final = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
+_OF_DAY: Final[Mapping[str, int]] = {"date": 0, "days": 0, "weekday": 1, "month": 2, "day": 3}
+"""Fields that follow from the day, and their places in what ``_days_of`` tells of it."""
+_FEW_DAYS: Final = 400
+"""So many days on end are looked at one by one; of more, every date of a year is taken to fall on every weekday."""
+_DAY: Final = Field("date", "order", 0, "date")
+"""The term that all of them ask about, where days are looked at as wholes."""
+
 Truth3 = bool | None
 Row = tuple[Truth3, ...]
 Read = Callable[[Any], Truth3]
@@ -66,6 +77,17 @@ class _Gap(NamedTuple):
     likes: Mapping[Node, bool]
 
 
+class Days(NamedTuple):
+    """On which days a rule is in force, from one ordinal to another, and those that have a name."""
+
+    windows: Sequence[tuple[int, int]]
+    named: Mapping[str, frozenset[int]]
+
+    def called(self, day: int) -> "_Set":
+        """Which of the names a day has."""
+        return _Set({name: day in ordinals for name, ordinals in self.named.items()})
+
+
 class _Set(NamedTuple):
     """A set of names, as far as a condition asks."""
 
@@ -82,6 +104,20 @@ def verdict(condition: Node, layout: Layout, on: On) -> Verdict | None:
         return None
 
 
+def never_on(condition: Node, layout: Layout, on: On, days: Days) -> bool:
+    """Whether the condition of a rule that is in force on these days alone is true on none of them."""
+    try:
+        return _verdict(condition, _Domain(layout, on, days)) == "never"
+    except _TooMany:
+        return False
+
+
+def of_days(node: Node) -> frozenset[str]:
+    """The fields that follow from the day, of those that a condition speaks of."""
+    own = {node.name} & _OF_DAY.keys() if isinstance(node, Field) else set()
+    return frozenset(own.union(*(of_days(child) for child in children(node))))
+
+
 def _verdict(node: Node, domain: "_Domain") -> Verdict | None:
     if isinstance(node, And | Or):
         return _connected(node, domain)
@@ -93,7 +129,7 @@ def _connected(node: And | Or, domain: "_Domain") -> Verdict | None:
     kind = type(node)
     decides, needs_all = _verdicts(kind)
     found: list[Verdict | None] = []
-    for items in _apart(_flat(node, kind)):
+    for items in _apart(_flat(node, kind), together=domain.days is not None):
         one = items[0] if len(items) == 1 else kind(tuple(items))
         try:
             found.append(_verdict(one, domain) if len(items) == 1 else _tried(one, domain))
@@ -117,11 +153,11 @@ def _flat(node: Node, kind: type[And | Or]) -> Iterator[Node]:
         yield node
 
 
-def _apart(items: Iterable[Node]) -> list[list[Node]]:
+def _apart(items: Iterable[Node], *, together: bool) -> list[list[Node]]:
     """Items in groups that share no term with each other."""
     groups: list[tuple[set[Node], list[Node]]] = []
     for item in items:
-        terms, members = set(_Atoms(item).terms), [item]
+        terms, members = set(_Atoms(item, together=together).terms), [item]
         rest = []
         for group in groups:
             if group[0] & terms:
@@ -134,7 +170,7 @@ def _apart(items: Iterable[Node]) -> list[list[Node]]:
 
 
 def _tried(node: Node, domain: "_Domain") -> Verdict | None:
-    atoms = _Atoms(node)
+    atoms = _Atoms(node, together=domain.days is not None)
     rows = [domain.rows(term, asked) for term, asked in atoms.terms.items()]
     combinations = 1
     for of_term in rows:
@@ -156,7 +192,8 @@ def _tried(node: Node, domain: "_Domain") -> Verdict | None:
 class _Atoms:
     """The atoms of a condition: which terms they ask about, and how the condition follows from them."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, *, together: bool) -> None:
+        self.together = together
         self.places: dict[Node, int] = {}
         """Each atom's place among all."""
         self.found: dict[int, int] = {}
@@ -177,7 +214,10 @@ class _Atoms:
             return
         place = self.places.setdefault(node, len(self.places))
         self.found[id(node)] = place
-        self.terms.setdefault(_term(node), {})[place] = node
+        term = _term(node)
+        if self.together and isinstance(term, Field) and term.name in _OF_DAY:
+            term = _DAY
+        self.terms.setdefault(term, {})[place] = node
 
     def value(self, node: Node, values: Sequence[Truth3]) -> Truth3:
         """The condition, when its atoms have these values."""
@@ -275,19 +315,37 @@ def _term(atom: Node) -> Node:
 class _Domain:
     """What terms can be, in rules on one kind of thing."""
 
-    def __init__(self, layout: Layout, on: On) -> None:
+    def __init__(self, layout: Layout, on: On, days: Days | None = None) -> None:
         self.layout = layout
         self.on = on
+        self.days = days
 
     def rows(self, term: Node, asked: Mapping[int, Node]) -> list[Row]:
         """What all atoms of a term can be at once."""
         atoms = list(asked.values())
         listed = {id(atom): _values(atom) for atom in atoms if isinstance(atom, In)}
         found: dict[Row, None] = {}
+        if term is _DAY and self.days is not None:
+            return self.by_day(self.days, atoms, listed)
         for value in self.values(term, atoms):
             found[tuple(_read(atom, term, value, listed) for atom in atoms)] = None
         if self.nullable(term):
             found[tuple(isinstance(atom, IsNull) or None for atom in atoms)] = None
+        return list(found)
+
+    def by_day(self, days: Days, atoms: Sequence[Node], listed: Mapping[int, frozenset[Any]]) -> list[Row]:
+        """What atoms that ask about days can be at once, on the days that there are."""
+        asked = [(atom, term, _OF_DAY[term.name]) for atom in atoms if isinstance(term := _term(atom), Field)]
+        known: list[dict[Any, Truth3]] = [{} for _ in asked]
+        found: dict[Row, None] = {}
+        for day in _days_of(days, atoms):
+            row = []
+            for (atom, term, place), of_atom in zip(asked, known, strict=True):
+                value = day[place]
+                if value not in of_atom:
+                    of_atom[value] = _read(atom, term, days.called(day[0]) if term.type == "names" else value, listed)
+                row.append(of_atom[value])
+            found[tuple(row)] = None
         return list(found)
 
     def values(self, term: Node, atoms: Sequence[Node]) -> Iterable[Any]:
@@ -352,6 +410,41 @@ class _Domain:
                 return constant(term) is None
             case _:
                 return any(self.nullable(item) for item in children(term))
+
+
+def _days_of(days: Days, atoms: Sequence[Node]) -> Iterator[tuple[int, str, int, int]]:
+    """(ordinal, weekday, month, day) of every day that atoms can tell from the others; the ordinal stands for others
+    after it that no date or name tells apart.
+    """
+    dated = [atom for atom in atoms if isinstance(term := _term(atom), Field) and term.name == "date"]
+    ordinals = {int(_fraction(value)) for value in _constants(dated, _term(dated[0]))} if dated else set()
+    ordinals.update(*(days.named.get(atom.name, ()) for atom in atoms if isinstance(atom, Has)))
+    cuts = sorted({*ordinals, *(one + 1 for one in ordinals)})
+    asked = {term.name for atom in atoms if isinstance(term := _term(atom), Field)}
+    for first, last in days.windows:
+        inner = cuts[bisect_left(cuts, first + 1) : bisect_left(cuts, last + 1)]
+        for begin, after in pairwise((first, *inner, last + 1)):
+            for there in _dates(begin, after, asked):
+                yield begin, *there
+
+
+def _dates(begin: int, after: int, asked: AbstractSet[str]) -> Iterator[tuple[str, int, int]]:
+    """(weekday, month, day) of days that no date or name tells apart."""
+    if after - begin <= _FEW_DAYS:
+        for ordinal in range(begin, after):
+            yield _date(ordinal)
+        return
+    weekdays = WEEKDAYS if "weekday" in asked else WEEKDAYS[:1]
+    leap = date(2024, 1, 1).toordinal()
+    dates = (date.fromordinal(leap + number) for number in range(366 if asked & {"month", "day"} else 1))
+    for there, weekday in product(dates, weekdays):
+        yield weekday, there.month, there.day
+
+
+@lru_cache(maxsize=4096)
+def _date(ordinal: int) -> tuple[str, int, int]:
+    there = date.fromordinal(ordinal)
+    return WEEKDAYS[there.weekday()], there.month, there.day
 
 
 def _constants(atoms: Sequence[Node], term: Node) -> Iterator[Any]:

@@ -1,7 +1,7 @@
 """One rule of a rule set's YAML: its expressions, when it is in force, and what bounds what it gives."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from typing import Final, Literal
@@ -12,7 +12,7 @@ from loyalty.rules import language
 from loyalty.rules.reading import IDENTIFIER, Reader
 from loyalty.rules.ruleset import BASE_RULE, Campaign, Cap, On, Pending, Period, Rounding, Rule
 from loyalty.rules.ruleset import LAST_DAY as FOR_GOOD
-from loyalty.rules.satisfiable import verdict
+from loyalty.rules.satisfiable import Days, never_on, of_days, verdict
 from loyalty.rules.schema import CHANNELS, Layout
 from loyalty.rules.tree import Case, Number
 from loyalty.rules.tree import Node as Tree
@@ -23,6 +23,8 @@ MAX_DAYS: Final = 4_000
 """Days on which one rule, or one day of the calendar, can recur."""
 MAX_ALL_DAYS: Final = 500_000
 """Days that all recurrences of a file come to."""
+MAX_LOOKS: Final = 300_000
+"""Days that all conditions of a file are held against, about; beyond, nothing is claimed."""
 MAX_WINDOWS: Final = 50
 MAX_POINTS: Final = 10**9
 KEYS: Final = (
@@ -50,6 +52,8 @@ class Surroundings(Struct, frozen=True):
     decided: frozenset[str]
     values: Mapping[str, tuple[str, ...]]
     """All that a text field can be, by its name, where that is known."""
+    named: Mapping[str, frozenset[int]] = {}
+    """Ordinals of the named days."""
     base_scale: int | None = None
     base_high: int = language.MAX_BASE
 
@@ -70,7 +74,8 @@ def read(reader: Reader, node: Node, around: Surroundings) -> Rule:
         reader.refuse(given["on"], "RULE_BASE_INVALID", "the rule base earns on each line", "line")
     if on == "event" and not around.values.get("event.type"):
         reader.refuse(given["on"], "RULE_EVENT_UNKNOWN", "this file declares no events (events, at the top)")
-    when = _condition(reader, given.get("when"), on, around)
+    windows = _windows(reader, given)
+    when = _condition(reader, given.get("when"), on, around, windows)
     earn = _expression(reader, given.get("earn"), on, around, "earning")
     order_cap, caps = _caps(reader, given.get("cap"), earn)
     return Rule(
@@ -81,7 +86,7 @@ def read(reader: Reader, node: Node, around: Surroundings) -> Rule:
         when=when,
         over_base=bool(earn and earn.over_base),
         scale=earn.scale if earn else 1,
-        windows=_windows(reader, given),
+        windows=windows,
         group=_one_of(reader, given.get("group"), "RULE_GROUP_UNKNOWN", "group", around.groups),
         priority=reader.integer(given.get("priority"), "priority", -1000, 1000),
         order_cap=order_cap,
@@ -130,8 +135,12 @@ def _lowered(sentence: str) -> str:
     return sentence if sentence[1:2].isupper() else sentence[:1].lower() + sentence[1:]
 
 
-def _condition(reader: Reader, node: Node | None, on: On, around: Surroundings) -> Tree | None:
-    """The condition; a mistake when nothing can fulfil it, or nothing can fail to."""
+def _condition(
+    reader: Reader, node: Node | None, on: On, around: Surroundings, windows: Sequence[tuple[int, int]]
+) -> Tree | None:
+    """The condition; a mistake when nothing can fulfil it, also on the days of ``windows`` alone, or nothing can fail
+    to.
+    """
     found = _expression(reader, node, on, around, "condition")
     if node is None or found is None:
         return None
@@ -140,7 +149,22 @@ def _condition(reader: Reader, node: Node | None, on: On, around: Surroundings) 
         reader.refuse(node, "RULE_NEVER_TRUE", "this can never be true: the rule would never count")
     elif judged == "always":
         reader.refuse(node, "RULE_ALWAYS_TRUE", "this is always true: leave `when` out, or say when the rule counts")
+    elif _never_then(reader, found.node, on, around, windows):
+        said = "this is never true on the days that there are, as far as the rule is in force: it would never count"
+        reader.refuse(node, "RULE_NEVER_TRUE", said)
     return found.node
+
+
+def _never_then(
+    reader: Reader, condition: Tree, on: On, around: Surroundings, windows: Sequence[tuple[int, int]]
+) -> bool:
+    """Whether no day on which the rule is in force lets the condition be true."""
+    asked = of_days(condition)
+    bounded = any(last != FOR_GOOD or first != 1 for first, last in windows)
+    if not windows or not asked or (len(asked) == 1 and not bounded) or reader.looked > MAX_LOOKS:
+        return False
+    reader.looked += sum(min(last - first + 1, 366 * 7) for first, last in windows)
+    return never_on(condition, around.layout, on, Days(windows, around.named))
 
 
 def dates(reader: Reader, node: Node | None) -> list[int]:
