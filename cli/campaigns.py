@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from loyalty.rules.yaml_text import Issue
 
 MOVES: Final = {
-    "start": "start it: from now on members come in",
+    "start": "start it: from now on members come in; of one that runs, by the version handed in last",
     "pause": "have it do nothing for now; nothing is lost",
     "resume": "have a paused one go on",
     "redrive": "take up whoever was set aside",

@@ -188,6 +188,33 @@ def started(status: Status, campaign: Campaign, day: int, now: int) -> Status:
     return begun(replace(status, runs=status.version), now)
 
 
+def taken_over(status: Status, before: Campaign, campaign: Campaign, now: int) -> Status:
+    """The version that was handed in last takes over from the one that runs: for whoever comes in from now on. Conflict
+    where there is no other, and for one that would be another campaign: measured otherwise, or with other groups.
+    """
+    if status.state not in ("running", "paused") or status.runs == status.version:
+        raise _conflict(status)
+    if differ := _another(before, campaign):
+        said = f"The campaign is {status.state}, and {', '.join(differ)} cannot change: hand it in under another id"
+        raise Conflict("CAMPAIGN_STATE_CONFLICT", said)
+    return replace(status, runs=status.version, at=now)
+
+
+def _another(before: Campaign, campaign: Campaign) -> list[str]:
+    """What is different, by its name in the file, of all that groups and their comparison stand on."""
+    names = ("metric", "window_days", "repeat", "repeat_days", "control", "salt", "variants", "service", "smallest")
+    found = [name for name in names if getattr(before, name) != getattr(campaign, name)]
+    whom = ("enter",) if before.audience.enter else ("enter", "segment", "text")
+    if any(getattr(before.audience, name) != getattr(campaign.audience, name) for name in whom):
+        found.append("audience")
+    if before.calendar.first != campaign.calendar.first:
+        found.append("calendar.from")
+    # Looks have a price that is paid beforehand.
+    if looks_planned(campaign) > looks_planned(before):
+        found.append("calendar.until")
+    return sorted({"repeat" if name == "repeat_days" else name for name in found})
+
+
 def begun(status: Status, now: int) -> Status:
     return replace(status, state="running", begun=now, attempt=status.attempt + 1, at=now)
 

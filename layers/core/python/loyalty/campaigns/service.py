@@ -99,12 +99,18 @@ class Campaigns:
         return Shown(status, *found)
 
     def start(self, program: str, campaign: str, now: int, world: int) -> Shown:
-        """From now on, or from the first day of its calendar. Conflict when it runs already, or is over."""
+        """From now on, or from the first day of its calendar. Where it runs already, or is paused, the version that was
+        handed in last takes over, for whoever comes in from now on. Conflict when there is none, or it is over.
+        """
 
         def change(status: Status) -> tuple[Status, list[Put]]:
             newest = self._touches.version(status, status.version)
-            after = run.started(status, newest, self._around.policy(program).day(now), now)
-            puts = [self._store.told_put(told("started", after, now))] if after.running else []
+            puts: list[Put] = []
+            if status.state in ("running", "paused"):
+                after = run.taken_over(status, self._touches.version(status), newest, now)
+            else:
+                after = run.started(status, newest, self._around.policy(program).day(now), now)
+                puts += [self._store.told_put(told("started", after, now))] if after.running else []
             if newest.budget is not None:
                 puts.append(self._around.budget(program, campaign, newest.budget.points))
             return after, puts

@@ -507,9 +507,11 @@ class Touches:
     # What came of it
 
     def given(self, program: str, one: Participant, campaign: Campaign) -> Given:
-        """What a way came to, for who measures it."""
+        """What a way came to, for who measures it: by the version that it began with."""
         found = Given()
         journey = self._store.way(program, one.account, campaign.id, one.occasion)
+        if journey is not None:
+            campaign = self.of_version(program, campaign.id, journey.version)
         for noted in journey.noted if journey is not None else ():
             step = campaign.step(noted.step)
             if noted.offered and step is not None and step.offer is not None:

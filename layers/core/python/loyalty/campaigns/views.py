@@ -24,7 +24,9 @@ class CampaignView(Struct, frozen=True, omit_defaults=True):
     goal: NamesView
     state: str
     version: Annotated[int, Meta(description="The newest that was handed in")]
-    runs: Annotated[int | UnsetType, Meta(description="The version that runs; what it began with it keeps")] = UNSET
+    runs: Annotated[
+        int | UnsetType, Meta(description="The version that runs; a way goes on with the one that it began with")
+    ] = UNSET
     metric: str = ""
     window_days: int = 0
     begun_at: str | UnsetType = UNSET
