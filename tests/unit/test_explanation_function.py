@@ -195,6 +195,27 @@ def test_what_would_have_earned_more_is_told_the_most_first(shelf: Shelf, shop: 
     assert chinese[2]["text"] == "若在2026-03-05当天，按“spring”可多得30分"
 
 
+def test_the_next_step_of_what_a_rule_earns_is_told(shelf: Shelf, shop: Shop) -> None:
+    spend = "CASE WHEN amount >= 100 THEN 50 WHEN amount >= 50 THEN 20 WHEN amount >= 20 THEN 5 END"
+    shelf.publish(
+        checked(
+            "",
+            rule("spend", spend),
+            rule("shop", "CASE WHEN quantity >= 9 THEN 3 END", "channel = 'store'"),
+            rule("born", "CASE WHEN member.birth_month = 5 THEN 99 WHEN amount >= 999 THEN 1 END"),
+        )
+    )
+
+    def more(order: str, *amounts: str, **further: Any) -> list[tuple[str, list[str]]]:
+        found = explained(shop, shop.buy(order, *amounts, **further))["nearest"]
+        return [(one["rule"], [f"{change['fact']} {change['value']}" for change in one["changes"]]) for one in found]
+
+    assert more("1", "15.00", channel="app") == [("spend", ["line.amount 5.00"])]
+    assert more("2", "45.00", channel="app") == [("spend", ["line.amount 5.00"])]
+    assert more("3", "60.00", channel="app") == [("spend", ["line.amount 40.00"])]
+    assert more("4", "120.00") == [("shop", ["line.quantity 9", "line.amount 1080.00"])]
+
+
 def test_a_bound_that_must_be_passed_is_passed_by_the_least_there_is(shelf: Shelf, shop: Shop) -> None:
     shelf.publish(checked("", rule("over", "50", "amount > 99.99"), rule("late", "9", "local_time > '18:00'")))
     found = {one["rule"]: one["changes"] for one in explained(shop, shop.buy("1", "60.00"))["nearest"]}

@@ -59,12 +59,12 @@ class Missing:
 
     def of(self, missed: Sequence[Rule]) -> list[tuple[Rule, tuple[Lack, ...]]]:
         """What each rule lacks; a rule that lacks something that nobody could change is left out."""
-        trees = {rule.id: wanted(rule.when, truth=True) for rule in missed if rule.when is not None}
-        on_lines = {rule.id for rule in missed if rule.on == "line"}
-        true = self._true({(atom, id_ in on_lines) for id_, tree in trees.items() for atom in atoms_of(tree)})
+        trees = [None if rule.when is None else wanted(rule.when, truth=True) for rule in missed]
+        asked = zip(missed, trees, strict=True)
+        true = self._true({(atom, rule.on == "line") for rule, tree in asked if tree for atom in atoms_of(tree)})
         found = []
-        for rule in missed:
-            lacks = self._lacks(rule, trees.get(rule.id), true)
+        for rule, tree in zip(missed, trees, strict=True):
+            lacks = self._lacks(rule, tree, true)
             if lacks:
                 found.append((rule, lacks))
         return found
@@ -225,6 +225,15 @@ def _kind_of_aggregate(node: Aggregate) -> What | None:
 
 def _is_of_goods(atom: Node) -> bool:
     return kind_of(atom) == "goods" and not isinstance(left_of(atom), Aggregate)
+
+
+def steps_of(earn: Node | None) -> Iterator[Node]:
+    """The conditions that an earning pays by."""
+    if isinstance(earn, Case):
+        yield from (condition for condition, _ in earn.whens)
+    if earn is not None and not isinstance(earn, Aggregate):
+        for child in _children(earn):
+            yield from steps_of(child)
 
 
 def left_of(atom: Node) -> Node | None:

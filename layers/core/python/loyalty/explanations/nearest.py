@@ -1,4 +1,5 @@
-"""What would have earned more: rules that were missed by little, and what would have had to be different. Pure.
+"""What would have earned more: rules, and steps of what rules earn, that were missed by little, and what would have had
+to be different. Pure.
 
 Only what somebody could have done otherwise is ever changed: when, where, through which channel, how it was paid, how
 much and what was bought, what an event said. Who the member is stays out of it; a rule that fails for that, or speaks
@@ -25,6 +26,7 @@ from loyalty.explanations.missing import (
     left_of,
     matching,
     mentions,
+    steps_of,
     wanted,
 )
 from loyalty.explanations.occasion import Decided, Occasion, decided
@@ -101,26 +103,44 @@ def _paid_for(rules: RuleSet, occasion: Occasion, given: Decided) -> Occasion:
 
 
 def _missed(rules: RuleSet, given: Decided) -> list[Rule]:
-    """Rules in force on that day, or within a week of it, that gave nothing because their condition was not true."""
+    """Rules in force on that day, or within a week of it, that gave nothing because their condition was not true; and
+    those that pay by steps (CASE), once for each step, as if that were their condition.
+    """
     day, looks = given.facts.day, len(given.facts.lines) + 1
     tried = {step.rule for step in given.outcome.steps} | {rules.rules[one.rule].id for one in given.outcome.failures}
-    missed = [
+    more = {step.rule for step in given.outcome.steps if step.verdict == "given"}
+    near = [
         rule
         for rule in rules.rules
         if rule.id != BASE_RULE
-        and rule.id not in tried
+        and (rule.id not in tried or rule.id in more)
         and (rule.on == "event") is given.facts.is_event
         and any(first - DAYS <= day <= last + DAYS for first, last in rule.windows)
         and not any(name.startswith("member.birth") for node in (rule.when, rule.earn) for name in mentions(node))
     ]
-    missed.sort(key=lambda rule: (-rule.priority, rule.id))
+    near.sort(key=lambda rule: (-rule.priority, rule.id))
+    missed = [rule for rule in near if rule.id not in tried]
+    missed += [
+        replace(rule, when=step if rule.when is None else And((rule.when, step)))
+        for rule in near
+        for step in steps_of(rule.earn)
+    ]
     return missed[: max(1, MOST_LOOKS // looks)]
 
 
 def _decide(
     evaluator: Evaluator, occasion: Occasion, given: Decided, near: Sequence[tuple[Rule, tuple[Lack, ...]]]
 ) -> list[Suggestion]:
-    ways = [(*first, rule) for rule, lacks in near if (first := _first_way(evaluator.rules, occasion, rule, lacks))]
+    gave = {step.rule: step.exact.num / step.exact.den for step in given.outcome.steps}
+    nearest_of: dict[str, tuple[float, _Way, Rule]] = {}
+    for rule, lacks in near:
+        first = _first_way(evaluator.rules, occasion, rule, lacks)
+        if first is None or first[0] <= gave.get(rule.id, 0):
+            continue
+        known = nearest_of.get(rule.id)
+        if known is None or first[0] < known[0]:  # of the steps of one rule the next one
+            nearest_of[rule.id] = (*first, rule)
+    ways = list(nearest_of.values())
     ways.sort(key=lambda found: (-found[0], found[2].id))
     suggestions: list[Suggestion] = []
     work = len(evaluator.rules.rules) * (len(given.facts.lines) + 1)
