@@ -37,6 +37,15 @@ WHOLE = {
     "channels": "[sms]",
     "steps": "{first: {day: 0, message: hello}, second: {day: 3, message: more}}",
 }
+SIZED = """\
+  sized:
+    variables:
+      {offer_points: {type: points, most: 999}, left: {type: number, most: 9}, name: {type: text, most: 4}, by: date}
+    sms:
+      segments: 5
+      en: "{{ offer_points }} {{ left }} {{ name }} {{ by }}"
+      zh: "{{ offer_points }} {{ left }} {{ name }} {{ by }}"
+"""
 EXPECT = "expect:\n  - {case: A, campaign: one, "
 
 
@@ -44,6 +53,12 @@ def written(expect: str = "", **changes: str) -> str:
     """A file with one campaign, otherwise in these parts; "" leaves one out."""
     parts = [f"    {name}: {value}" for name, value in (WHOLE | changes).items() if value]
     return HEAD + "\n".join(["  one:", *parts, expect, ""])
+
+
+def sized(offer: str = "{points: 999}", fixed: str = "left: 9, name: Anna, by: 2026-12-01") -> str:
+    """A file with a step whose text is bounded."""
+    text = written(steps=f"{{first: {{day: 0, message: sized, offer: {offer}, with: {{{fixed}}}}}}}")
+    return text.replace("campaigns:\n", f"{SIZED}campaigns:\n", 1)
 
 
 def only(text: str, known: Known | None = None) -> Campaign:
@@ -225,6 +240,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("CAMPAIGN_CHANNEL_UNKNOWN", written(channels="[sms, «emial»]"), "email"),
     ("RULE_VALUE_INVALID", written(channels="[sms, «sms»]"), ""),
     ("CAMPAIGN_CHANNEL_UNKNOWN", written(steps="{first: {day: 0, message: «letter»}}"), ""),
+    ("CAMPAIGN_CHANNEL_UNKNOWN", written(channels="«[]»"), ""),
     # steps
     ("RULE_KEY_MISSING", written(steps="«{}»"), ""),
     ("RULE_KEY_MISSING", written(steps="{first: «{message: hello}»}"), ""),
@@ -330,6 +346,22 @@ WRONG: list[tuple[str, str, str]] = [
         ),
         "",
     ),
+    # what a text has no room for
+    ("RULE_VALUE_INVALID", sized(offer="«{points: 1000}»"), ""),
+    ("RULE_VALUE_INVALID", sized(fixed="left: «10», name: Ann, by: 2026-12-01"), ""),
+    ("RULE_VALUE_INVALID", sized(fixed="left: 9, name: «Annie», by: 2026-12-01"), ""),
+    ("RULE_VALUE_INVALID", sized(fixed="left: 9, name: Ann, by: «1969-12-31»"), ""),
+    ("RULE_VALUE_INVALID", written(steps=f"{{a: {GIFT.replace('https:', '«http:')}}}").replace("/a}", "/a»}"), ""),
+    (
+        "RULE_VALUE_INVALID",
+        written(steps=f"{{a: {GIFT.replace('https://example.com/a', '«https://example.com/a b礼<x>»')}}}"),
+        "https://example.com/a%20b%E7%A4%BC%3Cx%3E",
+    ),
+    (
+        "RULE_VALUE_INVALID",
+        written(steps=f"{{a: {GIFT.replace('example.com', '例子.cn', 1)}}}").replace("https://例", "«https://例"),
+        "",
+    ),
     # templates, as their own check finds
     ("TEMPLATE_VARIABLE_UNKNOWN", written().replace("en: More", 'en: "{{ «poins» }}"'), ""),
     ("TEMPLATE_LANGUAGE_MISSING", written().replace("{en: More, zh: 更多}", "«{en: More}»"), ""),
@@ -384,6 +416,15 @@ def test_what_may_be_meant_so_is_pointed_out(code: str, marked: str) -> None:
     found = check(text, "campaigns.yaml")
     assert found.issues == ()
     assert (code, line, column) in {(one.code, one.line, one.column) for one in found.warnings}
+
+
+def test_what_a_text_has_just_room_for_is_sound() -> None:
+    assert check(sized(), "campaigns.yaml").issues == ()
+
+
+def test_a_campaign_that_says_nothing_needs_no_channel() -> None:
+    silent = written(channels="[]", steps="{first: {day: 0, offer: {points: 5}, silent: true}}")
+    assert check(silent, "campaigns.yaml").issues == ()
 
 
 def test_a_reason_is_enough_to_keep_nobody_out() -> None:

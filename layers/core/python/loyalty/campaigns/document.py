@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Final
+from urllib.parse import quote
 
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
@@ -48,6 +49,7 @@ from loyalty.rules.yaml_text import Node as Text
 from loyalty.segments.facts import FACTS
 from loyalty.templates import document as templates
 from loyalty.templates.template import Template, Variable
+from loyalty.templates.values import address, has_room, units
 from loyalty.values import MAX_POINTS, exponent
 
 __all__ = ["Case", "Checked", "Home", "Issue", "Written", "check"]
@@ -60,6 +62,8 @@ MAX_EXCEPTED: Final = 50
 MAX_CATEGORIES: Final = 20
 MAX_COST: Final = 10**9
 MILLE: Final = 1_000
+TRIED_DAY: Final = date(2030, 1, 1).toordinal()
+"""A day like any other, for what is said of an offer that may be given on any."""
 SHARES: Final = ("repurchase", "redemption")
 """Metrics that are shares of the members; the others are money for each."""
 FIRST_HOUR: Final = 0
@@ -603,6 +607,10 @@ class _Steps:
         if self.campaign.channels and not set(template.channels) & set(self.campaign.channels):
             message = f"{name} has a text for {', '.join(template.channels)}, and the campaign uses none of them"
             reader.refuse(at, "CAMPAIGN_CHANNEL_UNKNOWN", message)
+        channels = self.one.given.get("channels")
+        if channels is not None and channels.kind == "list" and not channels.items:
+            message = f"{self.one.what} says something, and names no channel to say it on"
+            reader.refuse(channels, "CAMPAIGN_CHANNEL_UNKNOWN", message)
         if template.service and not self.campaign.service:
             message = f"{name} is a service message, without a way to unsubscribe: this campaign is advertising"
             reader.refuse(at, "CAMPAIGN_SERVICE", message)
@@ -610,9 +618,13 @@ class _Steps:
             message = f"{name} is advertising: what a service campaign says is marked service: true"
             reader.refuse(at, "CAMPAIGN_SERVICE", message)
         known = words.variables(self.campaign, step)
+        offered = offers.values(step.offer, self.campaign.calendar.first or TRIED_DAY)
         for variable in template.variables:
             if variable.name in step.fixed:
-                self._written(step, variable.name, variable.type, given["with"])
+                self._written(step, variable, given["with"])
+            elif variable.name in offered and not has_room(variable, offered[variable.name]):
+                said = f"{name} has room for {variable.name} up to {variable.most:,}, and this is more"
+                reader.refuse(given["offer"], "RULE_VALUE_INVALID", said)
             elif variable.name not in known:
                 message = f"{name} says {variable.name}, which nothing fills in here"
                 reader.refuse(at, "CAMPAIGN_VARIABLE_UNKNOWN", message, reader.meant(variable.name, known))
@@ -627,16 +639,23 @@ class _Steps:
     def _variables(self, name: str) -> tuple[Variable, ...]:
         return self.whole.templates[name].variables
 
-    def _written(self, step: Step, name: str, kind: str, node: Text) -> None:
-        reader, value = self.reader, node.get(name)
+    def _written(self, step: Step, variable: Variable, node: Text) -> None:
+        """Whether a value that stands in the file is one of its type, and the template has room for it."""
+        reader, name, value = self.reader, variable.name, node.get(variable.name)
         if value is None:
             return
-        if kind == "date":
+        if variable.type == "date":
             reader.day(value, name)
-        elif kind in ("number", "points", "money"):
-            reader.integer(value, name, 0, MAX_POINTS)
-        elif kind == "link" and not step.fixed[name].startswith("https://"):
-            reader.refuse(value, "RULE_VALUE_INVALID", f"{name} is an address that begins with https://")
+        elif variable.type in ("number", "points", "money"):
+            reader.integer(value, name, 0, variable.most)
+        elif variable.type == "text" and units(step.fixed[name]) > variable.most:
+            reader.refuse(
+                value, "RULE_VALUE_INVALID", f"{name} has {variable.most:,} characters in its template at most"
+            )
+        elif variable.type == "link" and not address(step.fixed[name]):
+            message = f"{name} is an address that begins with https://, without blanks, quotes and signs beyond ASCII"
+            spelt = quote(step.fixed[name], safe=":/?#[]@!$&()*+,;=%~")
+            reader.refuse(value, "RULE_VALUE_INVALID", message, spelt if address(spelt) else "")
 
     def _same(self, key: Text, step: Step) -> None:
         """A member is never told the same thing twice; so a step that says what another said would never go out."""

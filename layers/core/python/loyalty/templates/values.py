@@ -93,6 +93,16 @@ def fits(variable: Variable, value: Value) -> bool:
     return True
 
 
+def has_room(variable: Variable, value: Value) -> bool:
+    """Whether a text can say the whole of it."""
+    return fits(variable, value) and fitting(variable, value) == value
+
+
+def address(text: str) -> bool:
+    """Whether it is an https address as it may stand in a header."""
+    return text.startswith("https://") and _LINK.fullmatch(text) is not None
+
+
 def shown(variable: Variable, value: Value, language: str, *, bare: bool = False) -> str:
     """A fitting value in a language; ``bare`` as machines read it: no separators, ISO dates."""
     if isinstance(value, str):
