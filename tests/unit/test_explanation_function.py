@@ -195,6 +195,15 @@ def test_what_would_have_earned_more_is_told_the_most_first(shelf: Shelf, shop: 
     assert chinese[2]["text"] == "若在2026-03-05当天，按“spring”可多得30分"
 
 
+def test_a_condition_that_begins_with_its_value_or_rules_one_out_is_met_too(shelf: Shelf, shop: Shop) -> None:
+    shelf.publish(checked("", rule("spend", "20", "50 <= amount OR 1 = 2"), rule("away", "5", "channel <> 'store'")))
+    found = explained(shop, shop.buy("1", "45.00"))["nearest"]
+    assert [(one["rule"], one["points"], one["changes"]) for one in found] == [
+        ("spend", 25, [{"fact": "line.amount", "value": "5.00", "line": 2}]),
+        ("away", 5, [{"fact": "channel", "value": "online"}]),
+    ]
+
+
 def test_the_next_step_of_what_a_rule_earns_is_told(shelf: Shelf, shop: Shop) -> None:
     spend = "CASE WHEN amount >= 100 THEN 50 WHEN amount >= 50 THEN 20 WHEN amount >= 20 THEN 5 END"
     shelf.publish(

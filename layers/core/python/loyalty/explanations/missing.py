@@ -123,6 +123,16 @@ _OPPOSITE: Final[Mapping[str, Literal["=", "<>", "<", "<=", ">", ">="]]] = {
 }
 
 
+_TURNED: Final[Mapping[str, Literal["=", "<>", "<", "<=", ">", ">="]]] = {
+    "=": "=",
+    "<>": "<>",
+    "<": ">",
+    "<=": ">=",
+    ">": "<",
+    ">=": "<=",
+}
+
+
 def wanted(node: Node, *, truth: bool) -> Wanted:
     """What must hold for a condition to be true, or for it to be false."""
     match node:
@@ -131,6 +141,8 @@ def wanted(node: Node, *, truth: bool) -> Wanted:
         case And(items=items) | Or(items=items):
             how: Literal["all", "any"] = "all" if isinstance(node, And) is truth else "any"
             return Wanted(how, tuple(wanted(item, truth=truth) for item in items))
+        case Compare(op=op, left=Number() | Text() | Date() | Time() as constant, right=right) if mentions(right):
+            return wanted(Compare(_TURNED[op], right, constant), truth=truth)
         case Compare(op=op, left=left, right=right) if not truth:
             return Wanted("atom", atom=Compare(_OPPOSITE[op], left, right))
         case _:

@@ -35,7 +35,7 @@ from loyalty.rules.evaluation import Evaluator
 from loyalty.rules.facts import Happened
 from loyalty.rules.interpret import Interpreter
 from loyalty.rules.ruleset import BASE_RULE, EVENT_SCALE, Rule, RuleSet
-from loyalty.rules.tree import Aggregate, And, Date, Field, Node, Not, Number, Text, Time, Truth
+from loyalty.rules.tree import Aggregate, And, Compare, Date, Field, Node, Not, Number, Text, Time, Truth
 from loyalty.values import exponent
 
 MOST: Final = 3
@@ -253,10 +253,15 @@ def _elsewhere(rules: RuleSet, occasion: Occasion, lack: Lack) -> Iterator[_Way]
 def _channels(rules: RuleSet, occasion: Occasion, lack: Lack) -> Iterator[_Way]:
     del rules
     if isinstance(occasion.happened, Order):
-        for text in _common(lack):
+        other = [text for text in _CHANNELS if text != occasion.happened.channel]
+        for text in _common(lack, other):
             yield _Way(
                 replace(occasion, happened=replace(occasion.happened, channel=text)), (Changed("channel", text),)
             )
+
+
+_CHANNELS: Final = ("store", "online", "app")
+"""Where somebody may go who is to go anywhere else."""
 
 
 def _payments(rules: RuleSet, occasion: Occasion, lack: Lack) -> Iterator[_Way]:
@@ -441,13 +446,16 @@ def _held(atom: Node) -> str | int | bool | None:
 _REACHED: Final[Mapping[str, int]] = {"=": 0, ">=": 0, "<=": 0, ">": 1, "<": -1}
 
 
-def _texts(atom: Node) -> list[str]:
+def _texts(atom: Node, others: Sequence[str] = ()) -> list[str]:
+    """The texts that a condition names; of ``others`` those that it does not rule out."""
+    if isinstance(atom, Compare) and atom.op == "<>":
+        return [text for text in others if Text(text) != atom.right]
     return [value.value for op, value in constants(atom) if op == "=" and isinstance(value, Text)]
 
 
-def _common(lack: Lack) -> list[str]:
-    """The texts that all conditions allow."""
-    first, *others = [_texts(atom) for atom in lack.conditions]
+def _common(lack: Lack, known: Sequence[str] = ()) -> list[str]:
+    """The texts that all conditions allow; ``known`` are those to choose from where one names none."""
+    first, *others = [_texts(atom, known) for atom in lack.conditions]
     return [text for text in first if all(text in texts for texts in others)]
 
 
