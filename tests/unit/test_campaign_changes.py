@@ -49,11 +49,11 @@ FIRST: Mapping[str, Any] = {
 class Shop(World):
     """A campaign that runs for whoever enrols, and the texts that arrived."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
         super().__init__(monkeypatch, currency="EUR")
         self.texts: list[str] = []
         self.provider.outcome = self.take
-        self.publish()
+        self.publish(**changes)
         assert self.act("start", "hello").status == 200
 
     def take(self, sending: Sending) -> tuple[Outcome, bool]:
@@ -164,3 +164,29 @@ def test_a_campaign_that_runs_as_it_was_handed_in_is_not_started_twice(shop: Sho
     assert shop.act("start", "hello").status == 409
     shop.act("cancel", "hello", {"reason": "enough"})
     assert shop.act("start", "hello").status == 409
+
+
+def test_what_is_scheduled_begins_with_what_was_handed_in_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = Shop(monkeypatch, calendar="calendar: {from: 2026-01-03}")
+    assert shop.shown()["state"] == "scheduled"
+    shop.publish(words="Hello", points=200, budget=400, calendar="calendar: {from: 2026-01-02}")
+    shown = shop.shown()
+    assert (shown["state"], shown["version"], shown["runs"]) == ("scheduled", 2, 2)
+    shop.now += DAY
+    shop.hour()
+    assert [shop.comes(number) for number in (1, 2, 3)] == [["Hello 200"], ["Hello 200"], []], "and with its budget"
+
+
+def test_what_is_scheduled_is_not_replaced_by_what_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = Shop(monkeypatch, calendar="calendar: {from: 2026-01-03}")
+    source = SOURCE.format(**{**FIRST, "calendar": "calendar: {from: 2025-12-01, until: 2025-12-31}"})
+    assert shop.ask("POST /v1/campaigns", {"source": source}).status == 409
+    assert shop.shown()["version"] == 1
+
+
+def test_a_file_that_is_as_it_was_can_be_handed_in_when_one_of_it_is_over(shop: Shop) -> None:
+    shop.act("cancel", "hello", {"reason": "enough"})
+    shop.publish()
+    assert (shop.shown()["state"], shop.shown()["version"]) == ("cancelled", 1)
+    source = SOURCE.format(**{**FIRST, "words": "Hello"})
+    assert shop.ask("POST /v1/campaigns", {"source": source}).body["code"] == "CAMPAIGN_STATE_CONFLICT"

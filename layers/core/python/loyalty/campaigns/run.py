@@ -170,19 +170,21 @@ def execution_name(status: Status, leg: int = 0) -> str:
 # What may be done to a campaign
 
 
-def handed_in(status: Status, now: int) -> Status:
-    """With its next version, which a running campaign does not care for."""
-    state: State = "draft" if status.state in ENDED or not status.runs else status.state
+def handed_in(status: Status, campaign: Campaign, day: int, now: int) -> Status:
+    """With its next version, which a running campaign does not care for; a scheduled one begins with it."""
     if status.state in ENDED:
         raise Conflict("CAMPAIGN_STATE_CONFLICT", f"The campaign is {status.state}: hand it in under another id")
-    return replace(status, version=status.version + 1, state=state, at=now)
+    after = replace(status, version=status.version + 1, at=now)
+    if status.state == "scheduled":
+        _not_over(campaign, day)
+        return replace(after, runs=after.version)
+    return after if status.runs else replace(after, state="draft")
 
 
 def started(status: Status, campaign: Campaign, day: int, now: int) -> Status:
     """Running, or scheduled for the first day of its calendar."""
     _only(status, "draft", "scheduled")
-    if campaign.calendar.last and day > campaign.calendar.last:
-        raise Conflict("CAMPAIGN_STATE_CONFLICT", "The calendar of the campaign is over")
+    _not_over(campaign, day)
     if day < campaign.calendar.first:
         return replace(status, state="scheduled", runs=status.version, at=now)
     return begun(replace(status, runs=status.version), now)
@@ -244,6 +246,11 @@ def cancelled(status: Status, why: str, now: int) -> Status:
 
 def finished(status: Status, now: int, why: str = "") -> Status:
     return replace(status, state="finished", why=why, at=now)
+
+
+def _not_over(campaign: Campaign, day: int) -> None:
+    if campaign.calendar.last and day > campaign.calendar.last:
+        raise Conflict("CAMPAIGN_STATE_CONFLICT", "The calendar of the campaign is over")
 
 
 def _only(status: Status, *states: State) -> None:

@@ -56,8 +56,9 @@ class Campaigns:
         return document.check(source, "campaigns", self._around.policy(program), known)
 
     def hand_in(self, program: str, source: str, now: int) -> tuple[list[Shown], "Checked"]:
-        """The next version of every campaign of a file. What is as it was gets none. Refused when the file is wrong, or
-        one of its cases comes out otherwise; Conflict for a campaign that is over.
+        """The next version of every campaign of a file. What is as it was gets none. One that is scheduled begins with
+        it on its day. Refused when the file is wrong, or one of its cases comes out otherwise; Conflict for a campaign
+        that is over, and is otherwise now.
         """
         from loyalty.campaigns import expectations
 
@@ -70,17 +71,27 @@ class Campaigns:
         for result in expectations.run(checked.campaigns, checked.cases):
             if not result.passed:
                 raise Refused("CAMPAIGNS_EXPECTATION_FAILED", f"{result.name}: {result.message}", line=result.line)
-        before = {one.id: self._store.status(program, one.id) for one in checked.campaigns}
-        planned = [(one, _next(before[one.id], program, one, now)) for one in checked.campaigns]
+        day = self._around.policy(program).day(now)
+        planned = [(one, self._next(program, one, day, now)) for one in checked.campaigns]
         return [self._keep(one, status, source, now) for one, status in planned], checked
 
-    def _keep(self, campaign: Campaign, status: Status, source: str, now: int) -> Shown:
-        last = self._store.version(status.program, status.id, status.version - 1) if status.version > 1 else None
+    def _next(self, program: str, campaign: Campaign, day: int, now: int) -> Status | None:
+        """How far a campaign has come with its next version; None where it would be as it was."""
+        before = self._store.status(program, campaign.id) or Status(program, campaign.id)
+        last = self._store.version(program, campaign.id, before.version) if before.version else None
         if last is not None and encode(replace(last[0], version=0)) == encode(replace(campaign, version=0)):
-            return self.show(status.program, status.id)
+            return None
+        return run.handed_in(before, campaign, day, now)
+
+    def _keep(self, campaign: Campaign, status: Status | None, source: str, now: int) -> Shown:
+        if status is None:
+            return self.show(campaign.program, campaign.id)
         new = replace(campaign, version=status.version)
+        puts = [self._store.version_put(new, source, now)]
+        if status.state == "scheduled" and new.budget is not None:
+            puts.append(self._around.budget(new.program, new.id, new.budget.points))
         try:
-            status = self._store.write(status, self._store.version_put(new, source, now))
+            status = self._store.write(status, *puts)
         except (Cancelled, ConditionFailed, Contended):
             raise _moved_on() from None
         return Shown(status, new, source)
@@ -204,10 +215,6 @@ class Campaigns:
         if found is None:
             raise _unknown()
         return found
-
-
-def _next(before: Status | None, program: str, campaign: Campaign, now: int) -> Status:
-    return run.handed_in(before or Status(program, campaign.id), now)
 
 
 def _unknown() -> NotFound:
