@@ -179,9 +179,12 @@ def test_nothing_goes_out_on_days_that_are_excepted() -> None:
     assert days.said() == [(0, "hello"), (6, "more"), (7, "last")]
 
 
-def test_a_day_of_waiting_for_the_calendar_is_not_late() -> None:
+def test_what_is_for_a_day_alone_is_for_no_other_whatever_the_calendar_leaves_free() -> None:
     calendar = Calendar(excepted=(Span(DAY, DAY + 5),))
-    assert through(Days(way(campaign(step("wish", 0, within=0), calendar=calendar)))).said() == [(6, "wish")]
+    for within, said in ((0, []), (5, []), (6, [(6, "wish")]), (-1, [(6, "wish")])):
+        days = through(Days(way(campaign(step("wish", 0, within=within), calendar=calendar))))
+        assert days.said() == said
+        assert days.missed() == ([] if said else [(6, "wish", "late")])
 
 
 def test_behind_its_last_day_a_campaign_is_over() -> None:

@@ -77,9 +77,14 @@ class Journey(Struct, frozen=True):
         return any(one.offered for one in self.noted)
 
 
+def own(campaign: Campaign, journey: Journey, position: int) -> int:
+    """The day that a step is for, whether or not anything may go out on it; ``within`` counts from it."""
+    return journey.entered + campaign.steps[position].day
+
+
 def planned(campaign: Campaign, journey: Journey, position: int) -> int:
     """The day of a step: its own, or the first after it that the calendar leaves free."""
-    return campaign.calendar.next_open(journey.entered + campaign.steps[position].day)
+    return campaign.calendar.next_open(own(campaign, journey, position))
 
 
 def begun(campaign: Campaign, journey: Journey) -> Journey:

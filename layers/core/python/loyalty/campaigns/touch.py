@@ -24,8 +24,8 @@ from loyalty.campaigns.journey import (
     Journey,
     Noted,
     later,
+    own,
     passed,
-    planned,
     stopped,
     uncertain,
     waits,
@@ -277,7 +277,7 @@ def _seen_to(way: Way, subject: Somebody, day: int, left: list[Left]) -> tuple[P
             if proposal is not None:
                 return proposal, journey
             came: Came = "blocked"
-        elif 0 <= step.within < day - planned(campaign, journey, journey.cursor):
+        elif 0 <= step.within < day - own(campaign, journey, journey.cursor):
             came = "late"
             why = "late"
         elif step.when is not None and not holds(step.when, facts):
@@ -338,7 +338,7 @@ def _proposed(way: Way, step: Step, facts: list[object], day: int) -> tuple[Prop
 
 def _until(campaign: Campaign, journey: Journey, step: Step) -> int:
     """The moment from which on it has lost its sense: the end of the last day of the step, or of the campaign."""
-    days = [planned(campaign, journey, journey.cursor) + step.within] if step.within >= 0 else []
+    days = [own(campaign, journey, journey.cursor) + step.within] if step.within >= 0 else []
     days += [campaign.calendar.last] if campaign.calendar.last else []
     return _moment(min(days) + 1, 0, campaign.timezone) if days else 0
 
@@ -402,7 +402,7 @@ def _again(way: Way, step: Step, day: int) -> int:
     following = campaign.calendar.next_open(day + 1)
     last = (journey.tried or day) + TRIED_DAYS - 1
     if step.within >= 0:
-        last = min(last, planned(campaign, journey, journey.cursor) + step.within)
+        last = min(last, own(campaign, journey, journey.cursor) + step.within)
     if campaign.calendar.last:
         last = min(last, campaign.calendar.last)
     return following if following <= last else 0
