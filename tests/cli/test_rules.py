@@ -116,6 +116,14 @@ def test_a_currency_is_found_however_the_line_is_written(run: Run, write: Write)
         assert run("rules", "check", write(line + "\n" + WITHOUT_CURRENCY)) == 0, line
 
 
+def test_a_file_that_cannot_be_read_is_told_with_its_line_and_nobody_is_asked(
+    run: Run, write: Write, capsys: Capture
+) -> None:
+    for text, said in (("", ":1:1: the file is empty"), ("rule_set: a\nrules: [\n", ":3:1: not YAML")):
+        assert run("rules", "check", write(text)) == 1
+        assert said in capsys.readouterr().out
+
+
 def test_the_api_says_the_currency_where_nobody_else_does(run: Run, write: Write, capsys: Capture) -> None:
     program = {"program": "alpha", "currency": "EUR", "timezone": "Europe/Berlin"}
     stack = Stack(program=httpx.Response(200, json=program))
