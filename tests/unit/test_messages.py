@@ -380,9 +380,12 @@ def test_what_lies_in_the_inbox_is_there_at_once_unread_and_read_once() -> None:
     late = message(channel="inbox", name="late.1.a")
     office.put(message(channel="inbox", notice=NOTICE), Content("Hi", "Hello"))
     office.put(late, send_at=NOW + 60)
-    assert office.waiting() == []
+    assert len(office.waiting()) == 1
     (found,) = office.notifications.inbox(PROGRAM, account(), NOW)
     assert (found.state, found.content) == ("sent", Content("Hi", "Hello"))
+    office.now += 60
+    assert office.run() == ["sent"]
+    assert office.waiting() == []
     assert [one.name for one in office.notifications.inbox(PROGRAM, account(), NOW + 60)] == ["late.1.a", found.name]
     for at in (5, 6):
         assert office.notifications.read(PROGRAM, account(), found.id, NOW + at).facts["opened"] == NOW + 5

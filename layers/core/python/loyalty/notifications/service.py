@@ -37,7 +37,7 @@ from loyalty.notifications.message import (
     told_of,
     too_late,
 )
-from loyalty.notifications.store import AGAIN_S, Handing, MessageStore, added
+from loyalty.notifications.store import AGAIN_S, Handing, MessageStore, added, lying
 from loyalty.table import keys
 
 BATCH: Final = 10
@@ -102,6 +102,8 @@ class Notifications:
         if outgoing is None:
             return "gone"
         message = outgoing.message
+        if message.channel == INBOX:
+            return self._lay(outgoing, which, now)
         channel = self._ports.channels(message.program).get(message.channel)
         campaign = self._ports.campaign(message.program, message.campaign)
         reach = self._reach(message, campaign, now)
@@ -123,6 +125,21 @@ class Notifications:
                 return "busy"
             return self._deliver(outgoing, which, _written(standing, mine), channel, reach, now, wall)
         return self._leave(which, standing, now, wall)
+
+    def _lay(self, outgoing: Outgoing, which: Handed, now: int) -> str:
+        """What waited for the morning lies in the inbox from now on, if it may still be told."""
+        message = outgoing.message
+        campaign = self._ports.campaign(message.program, message.campaign)
+        reach = self._reach(message, campaign, now)
+        if not reach.why_not and (campaign == "paused" or reach.loud > now):
+            code, due = ("paused", now + PAUSED_S) if campaign == "paused" else ("quiet", reach.loud)
+            return "later" if self._store.put_off(outgoing, held(message, code), max(reach.loud, due)) else "gone"
+        refused = ended(message, "refused", reach.why_not) if reach.why_not else None
+        after = refused or lying(message, outgoing.content, now)
+        if self._store.write(message, after) is None:
+            self._settle(after, now)
+        self._store.done(which)
+        return "refused" if refused else "sent"
 
     def _reach(self, message: Message, campaign: str, now: int) -> Reach:
         if too_late(message, now):
@@ -267,14 +284,14 @@ class Notifications:
 
     def inbox(self, program: str, account: str, now: int) -> list[Message]:
         """What lies in a member's inbox, the newest first."""
-        lying = [one for one in self._store.of_member(program, account) if one.channel == INBOX and one.at <= now]
-        return sorted(lying, key=lambda one: (-one.at, one.name))
+        there = [one for one in self._store.of_member(program, account) if _lies(one, now)]
+        return sorted(there, key=lambda one: (-one.at, one.name))
 
     def read(self, program: str, account: str, message_id: str, now: int) -> Message:
         """The member has looked at a message in the inbox; the first time counts."""
         place = locate(message_id)
         found = self._store.get(program, *place) if place and place[0] == account else None
-        if found is None or found.channel != INBOX or found.at > now:
+        if found is None or not _lies(found, now):
             raise NotFound("MESSAGE_NOT_FOUND", "There is no such message in this inbox")
         self.hear(Report(program, account, found.name, "opened", now), now)
         return self.message(program, message_id)
@@ -390,6 +407,11 @@ def _with(message: Message, report: Report) -> Message:
     if after is not message and report.code:
         after = replace(after, code=report.code)
     return after
+
+
+def _lies(message: Message, now: int) -> bool:
+    """Whether it is in the inbox; what was refused, or waits, is not."""
+    return message.channel == INBOX and "sent" in message.facts and message.at <= now
 
 
 def _written(before: Message, after: Message) -> Message:

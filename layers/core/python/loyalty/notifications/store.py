@@ -37,12 +37,16 @@ class Handing(Struct, frozen=True, omit_defaults=True):
 
 def puts(message: Message, content: Content, send_at: int) -> list[Put]:
     """What a message is made of, for the transaction of whoever has it sent, from ``send_at`` on: seconds since 1970,
-    UTC, in the programme. What goes into the inbox is there with this; anything else waits to be handed on.
+    UTC, in the programme. What goes into the inbox at once is there with this; anything else waits to be handed on.
     """
-    if message.channel == INBOX:
-        lying = replace(message, at=send_at, content=content, facts={"sent": send_at})
-        return [Put(message_item(None, lying), ABSENT)]
+    if message.channel == INBOX and send_at <= message.at:
+        return [Put(message_item(None, lying(message, content, message.at)), ABSENT)]
     return [Put(_outgoing_item(Outgoing(message, content, send_at)), ABSENT)]
+
+
+def lying(message: Message, content: Content, now: int) -> Message:
+    """A message as it lies in the inbox from now on."""
+    return replace(message, at=now, content=content, facts={"sent": now}, code="")
 
 
 class MessageStore:
