@@ -72,7 +72,7 @@ EVENTS: Final = {
 class Buyer:
     """One member: dollars by day, one purchase on a day at the most. ``answers`` says what comes of a notice: it is
     delivered, it is known that nobody can be reached, or it is delivered ``late``, when it comes for the second time
-    after the end. A member renews so many times, a week before the end.
+    after the end, or for the second time of points that shrink. A member renews so many times, a week before the end.
     """
 
     purchases: dict[date, int] = field(default_factory=dict)
@@ -81,7 +81,9 @@ class Buyer:
 
 
 Act = tuple[str, Any]
-"""What is done at noon: ``notice`` (ends by, outcome), ``renewal`` (price), ``purchase`` (dollars)."""
+"""What is done at noon: ``notice`` (ends by, outcome), ``decay notice`` (day, outcome), ``renewal`` (price),
+``purchase`` (dollars).
+"""
 
 
 @dataclass
@@ -139,6 +141,9 @@ def request(member: str, day: date, act: Act) -> tuple[str, dict[str, Any]]:
     if kind == "notice":
         ends_by, outcome = what
         return "POST /v1/members/{id}/notices", {"ends_by": morning(ends_by).isoformat(), "outcome": outcome}
+    if kind == "decay notice":
+        on, outcome = what
+        return "POST /v1/members/{id}/notices", {"decays_on": on.isoformat(), "outcome": outcome}
     if kind == "renewal":
         return "POST /v1/members/{id}/renewals", {"within_days": RENEWAL_DAYS}
     return "POST /v1/purchases", {
@@ -167,15 +172,16 @@ class _Points:
         self.buyer = buyer
         self.life = Life()
         self.lots: dict[date, int] = {}
-        self.noticed = self.bought = self.decayed = self.decays = date.min
+        self.noticed = self.bought = self.decayed = self.decays = self.said = date.min
+        self.most = 0
         self.renewals = buyer.renewals
 
     def through(self, last: date) -> Life:
         day = min(self.buyer.purchases)
         while day <= last:
             self._end(day)
-            self._decay(day)
-            self._noon(day, self._remind(day))
+            shrinks = self._decay(day)
+            self._noon(day, self._remind(day), shrinks)
             day += timedelta(days=1)
         self.life.balance = sum(self.lots.values())
         return self.life
@@ -185,20 +191,28 @@ class _Points:
         if ended:
             self.life.told[day, f"expired {sum(self.lots.pop(end) for end in ended)}"] += 1
 
-    def _decay(self, day: date) -> None:
+    def _decay(self, day: date) -> bool:
+        """Whether the member is told that points shrink, and it will be confirmed: nothing does before."""
         since = max(self.bought, self.decayed)
         if since == date.min or not self.lots:
-            return
+            return False
         points = sum(self.lots.values()) * DECAY_PERCENT // 100
-        on = _months_on(since, DECAY_MONTHS)
-        if self.decays <= since:
-            if day == on - timedelta(days=DECAY_NOTICE) and points:
-                self.life.told[day, "reminded"] += 1
-                self.decays = on
-        elif day == max(on, self.decays) and points:
-            self._take(points)
-            self.life.told[day, f"decayed {points}"] += 1
-            self.decayed = day
+        on, notice = _months_on(since, DECAY_MONTHS), timedelta(days=DECAY_NOTICE)
+        if not points:
+            return False
+        if self.decays >= on:
+            if day >= self.decays:
+                points = min(points, self.most)
+                self._take(points)
+                self.life.told[day, f"decayed {points}"] += 1
+                self.decayed = day
+            return False
+        again = self.said >= on
+        if day == (self.said if again else on - notice):
+            self.life.told[day, "reminded"] += 1
+            self.said, self.most = day + notice, points
+            return again or self.buyer.answers != "late"
+        return False
 
     def _take(self, points: int) -> None:
         for end in sorted(self.lots):
@@ -219,7 +233,7 @@ class _Points:
             self.life.told[day, "reminded"] += 1
         return told
 
-    def _noon(self, day: date, told: list[date]) -> None:
+    def _noon(self, day: date, told: list[date], shrinks: bool) -> None:
         acts: list[Act] = []
         late = self.buyer.answers == "late"
         if self.renewals and any((end - day).days == min(REMINDERS) for end in told):
@@ -228,6 +242,10 @@ class _Points:
         elif told and (not late or any((day - end).days >= AGAIN_DAYS for end in told)):
             acts.append(("notice", (max(told), "unreachable" if self.buyer.answers == "unreachable" else "delivered")))
             self._hear(day, max(told), self.buyer.answers != "unreachable")
+        if shrinks:
+            outcome = "unreachable" if self.buyer.answers == "unreachable" else "delivered"
+            acts.append(("decay notice", (self.said, outcome)))
+            self.decays, self.said = self.said, date.min
         if dollars := self.buyer.purchases.get(day):
             acts.append(("purchase", dollars))
             self._add(_months_on(day, LASTS_MONTHS) + timedelta(days=1), dollars)

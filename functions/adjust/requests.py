@@ -1,5 +1,6 @@
 """Bodies of the adjust function's requests."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -37,12 +38,14 @@ class ExpirationRequest(Body):
 
 
 class NoticeRequest(Body):
-    """A member was told of all points that end by ``ends_by``, or can be told on no way there is (``unreachable``).
-    Where the policy requires notice, points end only after this was said of them. ``entry`` is that of the
-    ``points.expiring`` that was told: what came after it is then not taken for known.
+    """A member was told of all points that end by ``ends_by``, or that points shrink on ``decays_on``, or can be told
+    on no way there is (``unreachable``). Where the policy requires notice, points end or shrink only after this was
+    said of them. ``entry`` is that of the ``points.expiring`` that was told: what came after it is then not taken for
+    known.
     """
 
-    ends_by: Moment
+    ends_by: Annotated[Moment, Meta(description="The last end that was told; or say decays_on")] | None = None
+    decays_on: Annotated[date, Meta(description="As the event said it")] | None = None
     entry: Annotated[str, Meta(pattern=ENTRY, description="The event's entry")] | None = None
     outcome: Literal["delivered", "unreachable"] = "delivered"
     wallet: Wallet = "points"

@@ -88,6 +88,9 @@ class DecayTerms(Shown):
     months: Annotated[int, Meta(ge=1, le=60)]
     percent: Percent
     notice_days: Annotated[int, Meta(ge=0, le=90)] = 14
+    require_notice: Annotated[
+        bool, Meta(description="Nothing shrinks before its owner was told; so it is where ends require notice, too")
+    ] = False
 
 
 class RenewalTerms(Shown):

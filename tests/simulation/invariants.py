@@ -92,8 +92,10 @@ class Books:
     """Up to which end notice was given, and up to which it was promised."""
     lasting: list[int] = field(default_factory=lambda: [0, 0])
     """When the actions began that make points last, and until when they do."""
-    shrunk: list[int] = field(default_factory=lambda: [0, 0])
-    """The day of the last decay, and that which notice was given of."""
+    shrunk: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    """The day of the last decay, and that which notice was given of; the points that were said, and the day that was
+    said and waits to be confirmed.
+    """
     alerted: int = 0
     multipliers: list[list[Any]] = field(default_factory=list)
     """[first day, last day, campaign, num, den], soonest first."""
@@ -416,10 +418,13 @@ def _notice(books: Books, line: Line, move: list[Any], where: str) -> None:
 
 
 def _shrinking(books: Books, line: Line, move: list[Any], where: str) -> None:
-    _, _, decayed, noticed = move
+    _, _, decayed, noticed, said, waits = (*move, 0, 0)[:6]
     _require(decayed >= books.shrunk[0], "I9", where, f"shrunk on {decayed}, after {books.shrunk[0]}")
     _require((line.kind == "decayed") == (decayed > books.shrunk[0]), "I9", where, f"a {line.kind} entry with {move}")
-    books.shrunk = [decayed, noticed]
+    if line.kind == "decayed" and books.shrunk[2]:
+        taken = -sum(one[4] for one in line.moves if one[0] == "decayed" and one[1] == "l")
+        _require(taken <= books.shrunk[2], "I9", where, f"{taken} taken, {books.shrunk[2]} said")
+    books.shrunk = [decayed, noticed, said, waits]
 
 
 def _alert(books: Books, line: Line, move: list[Any], where: str) -> None:
@@ -587,7 +592,7 @@ def _same_state(books: Books, line: Line, where: str) -> None:
         "tier": [tier, today - since, until, manual],
         "told": state.get("q", [0, 0]),
         "lasting": state.get("x", [0, 0]),
-        "shrunk": state.get("y", [0, 0]),
+        "shrunk": [*state.get("y", []), 0, 0, 0, 0][:4],
         "alerted": state.get("b", 0),
         "multipliers": [
             [today + offers[place], today + offers[place] + offers[place + 1], *offers[place + 2 : place + 5]]

@@ -19,7 +19,7 @@ from loyalty.ledger.account import Draft
 from loyalty.ledger.chain import Cause
 from loyalty.ledger.wallet import settled
 from loyalty.table.client import Table
-from loyalty.timers.ends import decay, remind
+from loyalty.timers.ends import confirm_decay, decay, remind
 from loyalty.values import Rate
 from tests.simulation import invariants
 from tests.simulation.dynamodb import TABLE, Client, Engine
@@ -166,6 +166,9 @@ def _year(seed: int, **policy: Any) -> Nights:
         elif act < 10:
             night = decay if act == 8 else remind
             nights.post(1, partial(night, program=nights.program, day=today))
+            if said := nights.state().decay_told:
+                outcome = luck.choice(["delivered", "unreachable"])
+                nights.post(1, partial(confirm_decay, program=nights.program, on=said, outcome=outcome))
         else:
             with suppress(Refused):
                 nights.post(1, partial(commands.renew, upto=ends, until=ends + 30 * DAY, percent=10))

@@ -279,6 +279,16 @@ def test_the_stored_form_of_what_tiers_and_ends_go_by_is_the_one_that_stored_ent
     assert State.decode(10, {**STANDING.encode(), "v": 3}) == STANDING
 
 
+@pytest.mark.parametrize(
+    ("points", "told", "stored"),
+    [(0, 0, "[719100,719190]"), (70, 0, "[719100,719190,70]"), (70, 719_204, "[719100,719190,70,719204]")],
+)
+def test_a_decay_that_was_said_stands_behind_what_stored_entries_have(points: int, told: int, stored: str) -> None:
+    said = msgspec.structs.replace(STANDING, decay_points=points, decay_told=told)
+    assert f'"y":{stored},' in json.dumps(said.encode(), separators=(",", ":"))
+    assert State.decode(10, said.encode()) == said
+
+
 OFFERED = msgspec.structs.replace(
     wallet({(500, 0): 100}, at=77),
     multipliers=(Multiplier(719_160, 719_163, "flash-day", 2, 1), Multiplier(719_164, 719_190, "spring", 3, 2)),

@@ -127,6 +127,9 @@ def test_what_points_about_to_end_tell() -> None:
     decays = {"points": 300, "wallet": "cash", "decays_on": "2026-06-30"}
     told = {"points": 300, "date": day("2026-06-30"), "part": "cash-decay"}
     assert occasions.told("points.expiring", decays, "UTC") == told
+    promised = {**decays, "number": 7, "notice_required": True}
+    waits = {"decays": day("2026-06-30"), "wallet": "cash", "number": 7}
+    assert occasions.told("points.expiring", promised, "UTC") == {**told, **waits}
 
 
 def test_what_campaigns_read_of_points_about_to_end_is_what_is_told() -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 from base64 import urlsafe_b64encode
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -17,10 +18,15 @@ from loyalty.contacts.preferences import Addresses, Preferences
 from loyalty.contacts.store import ContactStore
 from loyalty.errors import Unavailable
 from loyalty.ids import ulid
+from loyalty.ledger import commands
+from loyalty.ledger.account import Draft
+from loyalty.ledger.chain import Cause, Chain
 from loyalty.notifications.message import Content, Message, Notice, link_placeholder
 from loyalty.notifications.store import MessageStore
 from loyalty.runtime import messages, outbound, senders, wiring
 from loyalty.runtime.config import config
+from loyalty.timers.ends import decay_due
+from loyalty.values import Rate
 from tests.unit.mailing import Provider, message
 from tests.unit.running import PROGRAM, Running
 
@@ -194,19 +200,17 @@ def test_whoever_unsubscribes_before_it_leaves_gets_nothing(post: Post) -> None:
     assert (post.state(one), post.provider.got) == ("refused", [])
 
 
-def _expiring(post: Post, channel: str, channels: tuple[str, ...]) -> tuple[Message, int]:
+def _expiring(post: Post, channel: str, channels: tuple[str, ...], numbered: bool = False) -> tuple[Message, int]:
     """A member with points that end only with notice, told of them."""
     added = {"points": 100, "reason": "x"}
     headers = {"Idempotency-Key": "a"}
     post.call("POST /v1/members/{id}/adjustments", added, params={"id": post.member}, headers=headers)
     (lot,) = _chain(post).state.lots
-    notice = Notice("points", lot[0])
+    notice = Notice("points", lot[0], _chain(post).number if numbered else 0)
     return post.write(channel, notice=notice, channels=channels, service=True, name="ending.1.a"), lot[0]
 
 
 def _chain(post: Post) -> Any:
-    from loyalty.ledger.chain import Chain
-
     return wiring.ledger().store.head(Chain(PROGRAM, post.member, "points"))
 
 
@@ -220,6 +224,50 @@ def test_points_that_end_only_with_notice_end_once_the_mail_has_arrived(post: Po
     after = _chain(post)
     assert (after.number, after.kind, after.detail["outcome"]) == (before.number + 1, "noticed", "delivered")
     assert after.state.noticed == end
+
+
+def test_points_that_came_between_the_telling_and_the_report_are_not_taken_for_known(post: Post) -> None:
+    one, end = _expiring(post, "email", ("email",), numbered=True)
+    post.deliver()
+    more = {"points": 50, "reason": "x", "expires_at": datetime.fromtimestamp(end, UTC).isoformat()}
+    headers = {"Idempotency-Key": "b"}
+    assert post.call("POST /v1/members/{id}/adjustments", more, params={"id": post.member}, headers=headers)
+    before = _chain(post)
+    assert before.state.lots == {(end, 0): 150}
+    post.hear(one, "Email Delivered")
+    assert _chain(post).state.noticed < end, "of the fifty nobody was told"
+    assert _chain(post).state.waits_for_notice(end)
+
+
+@pytest.mark.parametrize(
+    ("fact", "more", "outcome", "days"),
+    [("Email Delivered", {}, "delivered", 30), ("Email Bounced", {"bounceType": "Permanent"}, "unreachable", 10)],
+)
+def test_points_shrink_once_the_mail_that_said_so_has_arrived_or_never_can(
+    post: Post, fact: str, more: dict[str, str], outcome: str, days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, now = Chain(PROGRAM, post.member, "points"), int(time.time())
+    shrinks = {"months": 2, "percent": 10, "notice_days": 30, "require_notice": True}
+    document, version = wiring.programs().document(PROGRAM)
+    wiring.programs().save({**document, "decay": shrinks}, version)
+    monkeypatch.setattr(wiring, "_policies", {})
+    program = wiring.policy(PROGRAM)
+    today = program.day(now)
+
+    def decide(draft: Draft) -> None:
+        commands.earn_awards(draft, [commands.Award("base", Rate(100, 1))], today - 90, visit=True)
+        commands.notice_of_decay(draft, today + 10, 10, promised=True)
+
+    told = wiring.ledger().post(chain, Cause("k#1", "1", "night", now), now, decide).entry
+    notice = Notice("points", 0, told.number, today + 10)
+    one = post.write("email", notice=notice, channels=("email",), service=True, name="ending.1.a")
+    post.deliver()
+    assert (_chain(post).number, decay_due(_chain(post).state, program)) == (told.number, today + 10)
+    for _ in range(2):
+        post.hear(one, fact, **({"bounce": more} if more else {}))
+    after = _chain(post)
+    assert (after.number, after.kind, after.detail["outcome"]) == (told.number + 1, "noticed", outcome)
+    assert (after.state.decay_noticed, after.state.decay_told) == (today + days, 0)
 
 
 def test_points_of_whoever_nothing_reaches_end_too(post: Post) -> None:

@@ -10,9 +10,9 @@ from msgspec import UNSET
 
 from loyalty.errors import Unavailable
 from loyalty.ledger import commands
-from loyalty.ledger.account import WAITING, Balance, Draft
+from loyalty.ledger.account import WAITING, Balance, Draft, State
 from loyalty.ledger.events import events_of
-from loyalty.timers.ends import confirm, decay, remind
+from loyalty.timers.ends import confirm, confirm_decay, decay, remind
 from loyalty.timers.events import Worth, expiring_of
 from loyalty.timers.service import Drain
 from loyalty.timers.timer import ORDER, REARM, Timer
@@ -170,6 +170,157 @@ def test_points_of_who_buys_nothing_shrink_after_notice_and_not_where_something_
     assert nights.state(2).balance().available == 1001
 
 
+SHRINKS: dict[str, Any] = {"months": 2, "percent": 10, "notice_days": 14}
+"""Of a purchase on 1 January: told on day 45, taken on day 59."""
+
+
+def _told(nights: Nights, number: int = 1) -> tuple[int, State]:
+    """The decay day that was said last, and the account as it was then."""
+    entry = [one for one in nights.entries(number) if "decaying" in one.detail][-1]
+    return entry.detail["decaying"][0], entry.state
+
+
+def _confirm(nights: Nights, on: int, outcome: str = "delivered", told: State | None = None) -> None:
+    nights.post(1, lambda draft: confirm_decay(draft, nights.program, on, outcome, told))
+    nights.stream()
+
+
+@pytest.mark.parametrize(
+    "promise",
+    [
+        {"expiry": PROMISED, "decay": SHRINKS},
+        {"expiry": {"kind": "none"}, "decay": {**SHRINKS, "require_notice": True}},
+    ],
+)
+def test_points_do_not_shrink_before_it_is_confirmed_that_their_owner_was_told(promise: dict[str, Any]) -> None:
+    nights = Nights(**promise)
+    nights.buy(1, 1000)
+    nights.pass_days(70)
+    assert nights.kinds() == [(45, "reminded"), (59, "reminded")], "told again on the day on which it was to be"
+    assert nights.state().balance().available == 1000
+    assert [told.notice_required for entry in nights.entries() for _, told in expiring_of(entry)] == [True, True]
+    _confirm(nights, *_told_delivered(nights))
+    nights.pass_days(20)
+    assert nights.kinds() == [(45, "reminded"), (59, "reminded"), (84, "decayed")]
+    assert nights.state().balance().available == 900
+    nights.sound(1)
+
+
+def _told_delivered(nights: Nights) -> tuple[int, str, State]:
+    on, told = _told(nights)
+    return on, "delivered", told
+
+
+def test_notice_in_time_has_points_shrink_on_the_day_that_it_said() -> None:
+    nights = Nights(expiry=PROMISED, decay=SHRINKS)
+    nights.buy(1, 1000)
+    nights.pass_days(45)
+    _confirm(nights, _told(nights)[0])
+    nights.pass_days(61)
+    assert nights.kinds() == [(45, "reminded"), (59, "decayed"), (106, "reminded")]
+
+
+def test_whoever_learns_late_that_points_shrink_has_the_promised_days_and_loses_them_once() -> None:
+    nights = Nights(expiry=PROMISED, decay=SHRINKS)
+    nights.buy(1, 1000)
+    nights.pass_days(45)
+    first, _ = _told(nights)
+    nights.pass_days(80)
+    assert nights.state().balance().available == 1000, "two decays would have been due"
+    _confirm(nights, first)
+    _confirm(nights, first)
+    before = len(nights.kinds())
+    nights.pass_days(14)
+    assert nights.kinds()[before:] == [(139, "decayed")]
+    nights.pass_days(30)
+    assert nights.state().balance().available == 900, "the next one needs its own notice, and months"
+    nights.sound(1)
+
+
+def test_points_of_whom_nothing_reaches_shrink_on_their_day_or_in_the_next_night() -> None:
+    nights = Nights(expiry=PROMISED, decay=SHRINKS)
+    nights.buy(1, 1000)
+    nights.pass_days(45)
+    _confirm(nights, _told(nights)[0], "unreachable")
+    nights.pass_days(61)
+    on, _ = _told(nights)
+    assert nights.kinds() == [(45, "reminded"), (59, "decayed"), (106, "reminded")]
+    nights.pass_days(15)
+    _confirm(nights, on, "unreachable")
+    nights.pass_days(20)
+    assert nights.kinds()[3:] == [(120, "reminded"), (134, "decayed")], "by then another day had been said"
+
+
+def test_a_promise_that_is_no_longer_made_lets_points_shrink_on_the_day_that_was_said() -> None:
+    nights = Nights(expiry=PROMISED, decay=SHRINKS)
+    nights.buy(1, 1000)
+    nights.pass_days(50)
+    nights.settle_on({**POLICY, "expiry": YEARLY, "decay": SHRINKS})
+    nights.pass_days(15)
+    assert nights.kinds() == [(45, "reminded"), (59, "decayed")]
+
+
+def test_notice_of_what_a_purchase_has_put_off_is_none_of_what_comes_later() -> None:
+    nights = Nights(expiry=PROMISED, decay=SHRINKS)
+    plain = Nights(expiry=YEARLY, decay=SHRINKS)
+    for one in (nights, plain):
+        one.buy(1, 1000)
+        one.pass_days(50)
+        one.buy(1, 10)
+    _confirm(nights, _told(nights)[0])
+    for one in (nights, plain):
+        one.pass_days(55)
+        assert one.kinds() == [(45, "reminded"), (95, "reminded")]
+        one.pass_days(4)
+    assert nights.state().balance().available == 1010
+    assert (plain.kinds()[-1], plain.state().balance().available) == ((109, "decayed"), 909)
+
+
+def test_no_more_shrinks_than_was_said() -> None:
+    nights = Nights(expiry=PROMISED, decay=SHRINKS)
+    plain = Nights(expiry=YEARLY, decay=SHRINKS)
+    for one in (nights, plain):
+        one.buy(1, 1000)
+        one.pass_days(50)
+        one.give(1, 5000, days=300)
+    on, told = _told(nights)
+    nights.pass_days(10)
+    later, _ = _told(nights)
+    assert later > on, "told again, of more"
+    _confirm(nights, later, "delivered", told)
+    assert nights.state().decay_told == later, "that entry did not say so"
+    _confirm(nights, on, "delivered", told)
+    for one in (nights, plain):
+        one.pass_days(20)
+        assert one.kinds()[-1][1] == "decayed"
+        assert one.state().balance().available == 5900
+
+
+def test_a_notice_that_a_late_night_gives_is_as_long_as_any_other() -> None:
+    for policy in ({"expiry": PROMISED}, {"expiry": YEARLY}):
+        nights = Nights(**policy, decay=SHRINKS)
+        nights.buy(1, 1000)
+        nights.stream()
+        nights.now += 100 * DAY
+        nights.night()
+        on, _ = _told(nights)
+        assert (nights.kinds(), on) == ([(100, "reminded")], nights.today + 14)
+        _confirm(nights, on)
+        nights.pass_days(20)
+        assert nights.kinds() == [(100, "reminded"), (114, "decayed")]
+
+
+def test_points_that_are_held_when_they_would_shrink_do_so_when_the_hold_is_over() -> None:
+    nights = Nights(expiry={"kind": "none"}, decay={**SHRINKS, "notice_days": 0})
+    nights.buy(1, 1000)
+    nights.pass_days(55)
+    nights.post(1, lambda draft: commands.hold(draft, 999, nights.now + 8 * DAY, offline=False))
+    nights.stream()
+    nights.pass_days(20)
+    assert nights.kinds()[-1] == (64, "decayed")
+    assert nights.state().balance().available == 900
+
+
 def test_a_second_run_changes_nothing() -> None:
     nights = Nights(expiry=YEARLY, reminders=TOLD)
     for number in range(1, 20):
@@ -244,6 +395,42 @@ def test_of_reminders_on_days_that_were_missed_none_is_left_out(lasting: tuple[i
     nights.night()
     nights.pass_days(3)
     assert len(nights.entries()) == written
+
+
+@pytest.mark.parametrize("bought", [False, True])
+def test_whoever_was_not_told_for_days_hears_once_of_all_that_is_due_now(bought: bool) -> None:
+    nights = Nights(expiry=YEARLY, reminders=TOLD, decay={**SHRINKS, "notice_days": 7})
+    for days in (40, 41, 42, 43, 44):
+        nights.give(1, days, days)
+        nights.stream()
+    nights.pass_days(8)
+    nights.now += 10 * DAY
+    if bought:
+        nights.buy(1, 5)
+    nights.stream()
+    nights.night()
+    nights.stream()
+    nights.night()
+    told = [entry.detail["expiring"] for entry in nights.entries() if entry.kind == "reminded"]
+    assert [[points for _, points in one] for one in told] == [[40, 41, 42, 43, 44]]
+    nights.pass_days(16)
+    assert [kind for _, kind in nights.kinds()].count("reminded") == 2, "those of seven days before come on their days"
+
+
+def test_whoever_hears_late_and_once_hears_no_more_of_it_when_the_night_goes_on_the_next_day() -> None:
+    nights = Nights(expiry=YEARLY, reminders={"days": [7]})
+    for days in (44, 42, 40):
+        nights.give(1, days, days)
+        nights.stream()
+    nights.pass_days(30)
+    nights.now += 6 * DAY
+    batches = [batch for plan in [nights.plans.plan({}, lambda _: nights.now)] for batch in plan.batches]
+    assert [batch.kind for batch in batches] == ["reminder"]
+    nights.drain(batches[0])
+    assert len(nights.kinds()) == 1
+    nights.now += DAY
+    nights.night()
+    assert nights.kinds() == [(36, "reminded")], "the state machine tried the batch again after midnight"
 
 
 def test_too_few_points_to_shrink_do_not_keep_what_comes_later_from_shrinking() -> None:

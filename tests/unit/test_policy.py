@@ -102,7 +102,7 @@ def test_a_full_policy_is_stored_as_it_is_written() -> None:
         "holds": {"default_minutes": 5, "max_minutes": 5},
         "purchases_since": "1970-01-01",
         "reminders": {"days": [30, 7]},
-        "decay": {"months": 3, "percent": 10, "notice_days": 7},
+        "decay": {"months": 3, "percent": 10, "notice_days": 7, "require_notice": False},
         "renewal": {"months": 12, "price_percent": 5},
         "tiers": TIERS,
         "churn": {"threshold": "0.25", "by": "return", "horizon_days": 60, "onboarding_days": 30},

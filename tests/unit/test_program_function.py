@@ -50,7 +50,7 @@ def test_what_is_read_can_be_written_back(running: Running, operator: str) -> No
             }
         },
         {"reminders": {"days": [30, 7]}},
-        {"decay": {"months": 3, "percent": 10, "notice_days": 14}},
+        {"decay": {"months": 3, "percent": 10, "notice_days": 14, "require_notice": True}},
         {"renewal": {"months": 12, "price_percent": 5}},
         {"tiers": TIERS},
         {"tiers": {**TIERS, "window": {"kind": "calendar_year"}}},

@@ -1,10 +1,17 @@
 """Renewing points that are about to end, and confirming that their owner was told, as callers see it."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from loyalty.ids import located
+from loyalty.ledger import commands
+from loyalty.ledger.account import Draft
+from loyalty.ledger.chain import Cause, Chain
+from loyalty.runtime import wiring
+from loyalty.values import Rate
 from tests.unit.running import Response, Running
 
 RENEW = "POST /v1/members/{id}/renewals"
@@ -100,6 +107,39 @@ def test_a_notice_names_the_entry_that_was_told_of_and_leaves_out_what_came_sinc
     for wrong in (other, "ent_1", entries[0]["id"].replace("-points-", "-cash-")):
         refused = desk.ask(NOTICE, {**body, "entry": wrong}, key=f"w{wrong}", who=desk.operator)
         assert (refused.status, refused.body["field"]) == (400, "entry")
+
+
+def test_what_an_operator_gives_ends_only_with_notice_too(running: Running) -> None:
+    desk = Desk(running, expiry={**YEARLY, "require_notice": True})
+    desk.give(95, days=10)
+    head = wiring.ledger().store.head(Chain(OTHER, desk.member, "points"))
+    assert head is not None
+    assert [head.state.waits_for_notice(expiry) for expiry, _ in head.state.lots] == [True]
+
+
+def test_a_notice_is_of_an_end_or_of_a_decay(running: Running) -> None:
+    desk = Desk(running, decay={"months": 1, "percent": 10, "notice_days": 5, "require_notice": True})
+    desk.give(95, days=10)
+    for wrong in ({}, {"ends_by": "2030-01-01T00:00:00Z", "decays_on": "2030-01-01"}):
+        refused = desk.ask(NOTICE, wrong, key=f"w{len(wrong)}", who=desk.operator)
+        assert (refused.status, refused.body["field"]) == (400, "ends_by")
+    chain, on = Chain(OTHER, desk.member, "points"), datetime.now(UTC).date() + timedelta(days=3)
+
+    def decide(draft: Draft) -> None:
+        commands.earn_awards(draft, [commands.Award("base", Rate(100, 1))], on.toordinal() - 60, visit=True)
+        commands.notice_of_decay(draft, on.toordinal(), 19, promised=True)
+
+    now = int(time.time())
+    told = wiring.ledger().post(chain, Cause("k#1", "1", "night", now), now, decide).entry
+    entry = located("ent", desk.member, "points", told.number)
+    body = {"decays_on": on.isoformat(), "entry": entry, "outcome": "unreachable"}
+    noticed = desk.ask(NOTICE, body, key="n", who=desk.operator)
+    assert (noticed.status, noticed.body["kind"]) == (201, "noticed")
+    head = wiring.ledger().store.head(chain)
+    assert head is not None
+    assert (head.state.decay_noticed, head.state.decay_points, head.state.decay_told) == (on.toordinal(), 19, 0)
+    again = desk.ask(NOTICE, body, key="n2", who=desk.operator)
+    assert again.body["id"] == noticed.body["id"], "it is known already: nothing was to be written"
 
 
 def test_a_till_confirms_no_notices(running: Running) -> None:

@@ -91,7 +91,8 @@ def told(event: str, detail: Mapping[str, Any], timezone: str) -> dict[str, Told
     """What an event tells, by the names of ``entry``; what it does not say is left out. Money is in minor units.
 
     ``upto`` of ``points.expiring`` is no fact: the last end that notice is given of, in seconds since 1970, where the
-    programme has promised notice; ``wallet`` and the ``number`` of the entry go with it. ``part`` tells two such events
+    programme has promised notice; nor is ``decays``, the day on which points shrink; ``wallet`` and the ``number`` of
+    the entry go with them. ``part`` tells two such events
     of one day apart: each wallet has its own, and one of what ends is another than one of what shrinks.
     """
     found: dict[str, Told | None] = {}
@@ -104,8 +105,11 @@ def told(event: str, detail: Mapping[str, Any], timezone: str) -> dict[str, Told
             "date": _day(detail.get("decays_on") or first, timezone),
             "part": detail["wallet"] + (_SHRINKS if "decays_on" in detail else ""),
         }
-        if detail.get("notice_required") and ending:
-            found["upto"] = int(max(datetime.fromisoformat(one["ends_at"]).timestamp() for one in ending))
+        if detail.get("notice_required"):
+            if ending:
+                found["upto"] = int(max(datetime.fromisoformat(one["ends_at"]).timestamp() for one in ending))
+            else:
+                found["decays"] = _day(detail.get("decays_on"), timezone)
             found["wallet"], found["number"] = detail.get("wallet"), detail.get("number")
     elif event.startswith("tier."):
         found = {"tier": detail.get("tier"), "was": detail.get("was"), "date": _day(detail.get("until"), timezone)}

@@ -543,9 +543,8 @@ def reason(error: Exception) -> str:
 
 def _notice(told: Mapping[str, object]) -> Notice | None:
     """What the ledger is to hear of, where that was promised."""
-    if "upto" not in told:
-        return None
-    return Notice(str(told["wallet"]), int(str(told["upto"])), int(str(told.get("number", 0))))
+    upto, decays, number = (int(str(told.get(name, 0))) for name in ("upto", "decays", "number"))
+    return Notice(str(told["wallet"]), upto, number, decays) if upto or decays else None
 
 
 def _way(verdict: Verdict) -> tuple[str, str]:

@@ -21,7 +21,7 @@ Moves (``why`` is the reason in the vocabulary of docs/concepts.md):
 ``[why, "g", tier, since, until, manual]``  tier, from a day until the end of another (0: open), and whether by hand
 ``[why, "x", old, new, start, points]``     points of a lot last longer; with 0 points: what ends before does from now
 ``[why, "q", noticed, promised]``           ends that notice was given of, and ends that wait for notice; up to there
-``[why, "v", decayed, noticed]``            day of the last decay, and the decay day that notice was given of
+``[why, "v", decayed, noticed, …]``         day of the last decay, and the decay day that notice was given of: …
 ``[why, "w", day]``                         day of the last purchase that an alert on the silence since was given for
 ``[why, "o", campaign, num, den, …]``       base points times num/den for purchases from a day to another: …
 ==========================================  ==========================================================
@@ -48,6 +48,9 @@ none takes its place.
 
 **Notice.** Lots whose end is at most ``promised`` were given under the promise that nothing ends without notice: they
 last until ``noticed`` has reached their end.
+
+**Decay.** A notice also says how many points it was of, and, where it waits to be confirmed, of which day; what is 0 is
+left out. Until it is confirmed nothing is taken, and then no more than was said.
 
 **Extension.** Where points last until a member has been idle for long, every action moves the ends of all lots to
 ``extended[1]``. ``extended[0]`` is when that series of actions began: what was to end after it, and before
@@ -214,7 +217,11 @@ class State(Struct):
     decayed: int = 0
     """Day of the last decay, 0 for none."""
     decay_noticed: int = 0
-    """Day of the decay that notice was given of."""
+    """Day of the decay that notice was given of; confirmed, where that is promised."""
+    decay_points: int = 0
+    """Points that were said would be taken; 0 where none were said."""
+    decay_told: int = 0
+    """Day of the decay that was said last and waits to be confirmed; 0 for none."""
     alerted: int = 0
     """Day of the last purchase that an alert on the silence since was given for."""
     multipliers: tuple[Multiplier, ...] = ()
@@ -249,6 +256,8 @@ class State(Struct):
             self.extended,
             self.decayed,
             self.decay_noticed,
+            self.decay_points,
+            self.decay_told,
             self.alerted,
             self.multipliers,
         )
@@ -349,8 +358,11 @@ class State(Struct):
             data["q"] = [self.noticed, self.promised]
         if self.extended[1]:
             data["x"] = list(self.extended)
-        if self.decayed or self.decay_noticed:
-            data["y"] = [self.decayed, self.decay_noticed]
+        if self.decayed or self.decay_noticed or self.decay_told:
+            further = [self.decay_points, self.decay_told]
+            while further and not further[-1]:
+                further.pop()
+            data["y"] = [self.decayed, self.decay_noticed, *further]
         if self.alerted:
             data["b"] = self.alerted
         if self.multipliers:
@@ -372,7 +384,7 @@ class State(Struct):
         self.noticed, self.promised = data.get("q", (0, 0))
         began, until = data.get("x", (0, 0))
         self.extended = (began, until)
-        self.decayed, self.decay_noticed = data.get("y", (0, 0))
+        self._shrink(*data.get("y", (0, 0)))
         self.alerted = data.get("b", 0)
         if "o" in data:
             parts = data["o"]
@@ -497,7 +509,7 @@ class State(Struct):
         elif op == "q":
             self.noticed, self.promised = move[2], move[3]
         elif op == "v":
-            self.decayed, self.decay_noticed = move[2], move[3]
+            self._shrink(*move[2:])
         elif op == "w":
             self.alerted = move[2]
         elif op == "o":
@@ -505,6 +517,9 @@ class State(Struct):
             self._keep_multipliers((*self.multipliers, Multiplier(first, last, campaign, num, den)))
         else:
             raise Corrupt(f"unknown move {op!r}")
+
+    def _shrink(self, decayed: int, noticed: int, points: int = 0, told: int = 0) -> None:
+        self.decayed, self.decay_noticed, self.decay_points, self.decay_told = decayed, noticed, points, told
 
     def _apply_extension(self, old: int, new: int, start: int, points: int) -> None:
         if not points:

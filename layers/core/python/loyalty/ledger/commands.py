@@ -390,11 +390,11 @@ def release(draft: Draft, number: int, allowed: bool = True) -> None:
     draft.settle()
 
 
-def adjust(draft: Draft, points: int, expiry: int, reason: str) -> None:
+def adjust(draft: Draft, points: int, expiry: int, reason: str, lasting: Lasting = AS_GIVEN) -> None:
     """Correct a balance by hand: up with a lot of its own terms, down from what is available."""
     begin(draft, "adjusted")
     if points > 0:
-        _grant(draft, "adjusted", Grant(points, expiry, 0))
+        _grant(draft, "adjusted", Grant(points, expiry, 0), lasting)
     else:
         _may_leave(draft, -points, even_frozen=True)
         draft.take("adjusted", -points)
@@ -479,19 +479,36 @@ def notice(draft: Draft, upto: int, late: int = 0) -> list[Part]:
 
 
 def decay(draft: Draft, percent: int, day: int) -> int:
-    """Inactivity takes ``percent`` of what is available, rounded down, on ``day``; returns the points."""
+    """Inactivity takes ``percent`` of what is available, rounded down, on ``day``, and no more than notice was given
+    of; returns the points.
+    """
     begin(draft, "decayed")
     points = draft.available * percent // 100
+    if draft.state.decay_points:
+        points = min(points, draft.state.decay_points)
     draft.take("decayed", points)
     draft.move("decayed", "v", day, draft.state.decay_noticed)
     draft.detail["points"] = points
     return points
 
 
-def notice_of_decay(draft: Draft, day: int, points: int) -> None:
-    """Notice was given that inactivity will take some ``points`` on ``day``."""
+def notice_of_decay(draft: Draft, day: int, points: int, promised: bool = False) -> None:
+    """Notice is given that inactivity will take some ``points`` on ``day``. Where it is ``promised``, nothing is taken
+    until ``confirm_decay``.
+    """
     begin(draft, "noticed")
-    draft.move("noticed", "v", draft.state.decayed, day)
+    state = draft.state
+    if promised:
+        draft.move("noticed", "v", state.decayed, state.decay_noticed, points, day)
+    else:
+        draft.move("noticed", "v", state.decayed, day, points)
+    draft.detail["decaying"] = [day, points]
+
+
+def confirm_decay(draft: Draft, day: int, points: int) -> None:
+    """Notice of a decay has reached its owner, or nobody can be reached: ``points`` at most are taken on ``day``."""
+    begin(draft, "noticed")
+    draft.move("noticed", "v", draft.state.decayed, day, points)
     draft.detail["decaying"] = [day, points]
 
 

@@ -103,11 +103,15 @@ class Wallets:
                     raise NotFound("HOLD_NOT_FOUND", "There is no such hold in this programme") from None
             raise
 
-    def adjust(self, chain: Chain, points: int, expiry: int, reason: str, cause: Cause, now: int) -> Posted:
-        """Correct a balance: up (positive, under the given expiry) or down (negative, from what is available)."""
+    def adjust(
+        self, chain: Chain, points: int, expiry: int, reason: str, cause: Cause, now: int, notice: bool = False
+    ) -> Posted:
+        """Correct a balance: up (positive, under the given expiry, with ``notice`` only after notice) or down
+        (negative, from what is available).
+        """
 
         def decide(draft: Draft) -> None:
-            commands.adjust(draft, points, expiry, reason)
+            commands.adjust(draft, points, expiry, reason, commands.Lasting(notice))
 
         return self._ledger.post(chain, cause, now, decide)
 

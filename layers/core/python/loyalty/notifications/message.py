@@ -81,13 +81,15 @@ _LINK: Final = re.compile(r"https://link\.invalid/([0-9]{1,2}|unsubscribe)(?![0-
 
 
 class Notice(Struct, frozen=True):
-    """What the message tells of: points of a wallet that end by ``upto`` (seconds since 1970, UTC), as they were with
-    the entry ``number``; 0 where that is not known.
+    """What the message tells of: points of a wallet that end by ``upto`` (seconds since 1970, UTC), or, where
+    ``decays`` is not 0, shrink on that day (an ordinal); as they were with the entry ``number``, 0 where that is not
+    known.
     """
 
     wallet: str
     upto: int
     number: int = 0
+    decays: int = 0
 
 
 class Content(Struct, frozen=True, omit_defaults=True):

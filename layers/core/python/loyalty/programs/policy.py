@@ -119,11 +119,14 @@ class Reminders(_Strict):
 
 
 class Decay(_Strict):
-    """So many months without a purchase take so much of the points, again and again, each time after notice."""
+    """So many months without a purchase take so much of the points, again and again, each time after notice. With
+    ``require_notice``, here or of the ends of points, nothing is taken before it is confirmed.
+    """
 
     months: Annotated[int, Field(ge=1, le=60)]
     percent: Annotated[int, Field(ge=1, le=100)]
     notice_days: Annotated[int, Field(ge=0, le=90)] = 14
+    require_notice: bool = False
 
     @model_validator(mode="after")
     def _fit(self) -> "Decay":

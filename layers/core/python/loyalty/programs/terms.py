@@ -86,7 +86,7 @@ class Program(Struct, frozen=True):
     reminders: tuple[int, ...] = ()
     """How many days before points end their owner is told, most first."""
     decay: dict[str, int] | None = None
-    """``months`` without a purchase, ``percent`` of the points, ``notice_days``."""
+    """``months`` without a purchase, ``percent`` of the points, ``notice_days``, ``require_notice``."""
     renewal: dict[str, int] | None = None
     """``months`` that points are renewed for, ``price_percent`` of them."""
     tiers: Tiers | None = None
@@ -127,6 +127,11 @@ class Program(Struct, frozen=True):
     def notice(self) -> bool:
         """Whether points end only with notice."""
         return bool(self.expiry.get("require_notice", False))
+
+    @property
+    def notice_of_decay(self) -> bool:
+        """Whether points shrink only with notice: where that is said of decay, or of ends."""
+        return self.decay is not None and (self.notice or bool(self.decay.get("require_notice")))
 
     @property
     def extends(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from loyalty.errors import Refused
+from loyalty.ledger.account import Draft
 from loyalty.ledger.chain import Cause, Chain, fingerprint
 from loyalty.ledger.service import Ledger
 from loyalty.notifications.links import Link, read, token
@@ -91,16 +92,24 @@ class Mail:
         return links, f"{base}{self._contacts.unsubscribe_path(program, account, message.channel)}"
 
     def _confirm(self, program: str, account: str, notice: Notice, reference: str, outcome: str, now: int) -> None:
-        """Write down that points that end were told of. An account that is closed has none."""
-        from loyalty.timers.ends import confirm
+        """Write down that points that end, or shrink, were told of. An account that is closed has none."""
+        from loyalty.timers.ends import confirm, confirm_decay
 
         terms = self._policy(program)
         chain = Chain(program, account, notice.wallet)
-        cause = Cause(reference, fingerprint(reference, notice.wallet, notice.upto, outcome), ACTOR, now)
+        what = notice.upto or f"decay {notice.decays}"
+        cause = Cause(reference, fingerprint(reference, notice.wallet, what, outcome), ACTOR, now)
         entry = self._ledger.store.entry(chain, notice.number) if notice.number else None
         told = None if entry is None else entry.state
+
+        def decide(draft: Draft) -> None:
+            if notice.decays:
+                confirm_decay(draft, terms, notice.decays, outcome, told)
+            else:
+                confirm(draft, terms, notice.upto, outcome, told)
+
         try:
-            self._ledger.post(chain, cause, now, lambda draft: confirm(draft, terms, notice.upto, outcome, told))
+            self._ledger.post(chain, cause, now, decide)
         except Refused as problem:
             if problem.code != "ACCOUNT_CLOSED":
                 raise

@@ -236,7 +236,8 @@ def timed_terms(program: Program) -> str:
     now = moment(program.program, int(time.time())) if program.churn is not None else 0
     parameters = churn().version(program.program, now) if program.churn is not None else 0
     followed = (program.timezone, program.reminders, program.decay, program.churn, parameters, sorted(dues()))
-    return fingerprint(*followed, repr(program.tiers))
+    promised = (True,) if program.notice_of_decay else ()
+    return fingerprint(*followed, repr(program.tiers), *promised)
 
 
 @cache

@@ -4,13 +4,15 @@ Days are proleptic ordinals in the programme's zone. Points that end at a moment
 which they can be spent.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Final
 
 from loyalty.ledger import commands
 from loyalty.ledger.account import Draft, State
+from loyalty.ledger.chain import tag as tag_of
 from loyalty.programs.terms import Program, add_months
+from loyalty.timers.timer import REMINDER, reference
 
 AGAIN_DAYS: Final = 7
 """Points that end only with notice and whose owner has not been reached are told of again so often."""
@@ -57,21 +59,18 @@ def expiry_due(state: State, program: Program) -> int | None:
     return _end(program, min(ends)) if ends else None
 
 
-def reminder_due(state: State, program: Program, seen_to: int | None = None) -> int | None:
-    """The next day, after that of the account's newest entry, on which its owner is to be told of points that end.
-    Where a night catches up, the days after ``seen_to`` are still to come.
-    """
+def reminder_due(state: State, program: Program) -> int | None:
+    """The next day, after that of the account's newest entry, on which its owner is to be told of points that end."""
     if not program.reminders:
         return None
     today = program.day(state.at)
-    behind = today if seen_to is None else min(seen_to, today)
     expiries = sorted({expiry for expiry, _ in state.lots if expiry})
     found: int | None = None
     for days in program.reminders:
         # Those before are past in any zone.
-        soon = state.at + (behind - today + days - 1) * _SECONDS_A_DAY - _CHANGE_OF_CLOCKS
+        soon = state.at + (days - 1) * _SECONDS_A_DAY - _CHANGE_OF_CLOCKS
         for expiry in expiries:
-            if expiry > soon and (day := _end(program, expiry) - days) > behind:
+            if expiry > soon and (day := _end(program, expiry) - days) > today:
                 found = day if found is None else min(found, day)
                 break
     for expiry in expiries:
@@ -82,15 +81,16 @@ def reminder_due(state: State, program: Program, seen_to: int | None = None) -> 
 
 
 def remind(draft: Draft, program: Program, day: int, worth: Worth = _untold) -> None:
-    """Have the owner told of everything that ends by the last end that is due to be told of on ``day``.
+    """Have the owner told of everything that ends by the last end that is due to be told of from ``day`` to today: who
+    was not told for days hears it once.
 
     Without a promise, what was told counts as noticed. With it, only what is confirmed: see ``confirm``.
     """
-    recent = draft.state.recent
-    since = program.day(recent[-1][1]) if recent else day - 1
+    recent, today = draft.state.recent, max(day, program.day(draft.now))
+    first = _first_untold(recent, program, day, today)
     commands.begin(draft, REMINDED)
     state = draft.state
-    told = [expiry for expiry, _ in state.lots if expiry and _is_told(state, program, expiry, since, day)]
+    told = [expiry for expiry, _ in state.lots if expiry and _is_told(state, program, expiry, first, today)]
     if not told:
         return
     upto = max(told)
@@ -142,15 +142,26 @@ def renewed_until(program: Program, now: int) -> int:
 
 def decay_due(state: State, program: Program) -> int | None:
     """The day on which points of an owner who bought nothing for long shrink, or notice of it is due."""
+    return _next_decay(state, program, program.day(state.at))
+
+
+def _next_decay(state: State, program: Program, seen: int) -> int | None:
+    """The same; who was told by ``seen`` and was not reached is told again after it."""
     if program.decay is None or not state.last or not any(not start for _, start in state.lots):
         return None
-    balance = state.balance()
-    if (balance.available + balance.held) * int(program.decay["percent"]) < 100:
+    balance, percent, notice = state.balance(), int(program.decay["percent"]), int(program.decay["notice_days"])
+    if (balance.available + balance.held) * percent < 100:
         return None  # not a whole point; what comes later arms it
-    on = _decays_on(state, program)
-    if not program.decay["notice_days"]:
-        return on
-    return max(on, state.decay_noticed) if _is_noticed(state) else on - int(program.decay["notice_days"])
+    noticed = _noticed_decay(state, program)
+    if noticed:
+        found = noticed
+    elif program.notice_of_decay and state.decay_told >= _decays_on(state, program):
+        found = _again(max(state.decay_told, state.decay_told - notice + AGAIN_DAYS), seen)
+    else:
+        found = _decays_on(state, program) - notice
+    if balance.available * percent < 100:
+        found = max(found, _end(program, min(hold.deadline for hold in state.holds.values())))
+    return found
 
 
 def _tell_worth(draft: Draft, program: Program, points: int, worth: Worth) -> None:
@@ -159,26 +170,59 @@ def _tell_worth(draft: Draft, program: Program, points: int, worth: Worth) -> No
 
 
 def decay(draft: Draft, program: Program, day: int, worth: Worth = _untold) -> None:
-    """Give notice that points will shrink, or have them shrink; neither when something was bought since."""
+    """Give notice that points will shrink, or have them shrink; neither when something was bought since.
+
+    Notice is given as many days before as the policy says, however late the night is that gives it.
+    """
+    recent, today = draft.state.recent, max(day, program.day(draft.now))
+    seen = min(program.day(recent[-1][1]) if recent else day, day - 1)
     commands.begin(draft, "decayed")
-    due = decay_due(draft.state, program)
+    due = _next_decay(draft.state, program, seen)
     if program.decay is None or due is None or due > day:
         return
     percent, notice = int(program.decay["percent"]), int(program.decay["notice_days"])
-    points = draft.available * percent // 100
-    if not points:
-        return
-    if notice and not _is_noticed(draft.state):
-        commands.notice_of_decay(draft, max(_decays_on(draft.state, program), day + notice), points)
-        _tell_worth(draft, program, points, worth)
-        draft.kind = REMINDED
-    else:
+    if _noticed_decay(draft.state, program):
         commands.decay(draft, percent, day)
+        return
+    points = draft.available * percent // 100
+    on = max(_decays_on(draft.state, program), today + notice)
+    commands.notice_of_decay(draft, on, points, program.notice_of_decay)
+    _tell_worth(draft, program, points, worth)
+    draft.kind = REMINDED
 
 
-def _is_noticed(state: State) -> bool:
-    """Whether notice was given since the owner was last active, or since points last shrank."""
-    return state.decay_noticed > max(state.last, state.decayed)
+def confirm_decay(draft: Draft, program: Program, on: int, outcome: str, told: State | None = None) -> None:
+    """The owner was told that points shrink on the day ``on``, or is ``unreachable``. Who learns of it late has as many
+    days as notice has. ``told`` is the account as it was when it was told of: no more is taken than was said then.
+    """
+    commands.begin(draft, "noticed")
+    state = draft.state
+    if program.decay is None or not _decays_on(state, program) <= on <= state.decay_told:
+        return  # bought meanwhile, noted before, or never said
+    points = state.decay_points
+    if told is not None:
+        if told.decay_told != on:
+            return
+        points = min(points, told.decay_points)
+    day = state.decay_told
+    if outcome == "delivered":
+        day = max(day, program.day(draft.now) + int(program.decay["notice_days"]))
+    commands.confirm_decay(draft, day, points)
+    draft.detail["outcome"] = outcome
+
+
+def _noticed_decay(state: State, program: Program) -> int:
+    """The day on which points shrink now that notice of it was given where it has to be; 0 where it was not. Notice of
+    a decay that something bought since has put off is none of the next.
+    """
+    on = _decays_on(state, program)
+    if program.notice_of_decay:
+        noticed = state.decay_noticed
+    else:
+        noticed = max(state.decay_noticed, state.decay_told)
+        if program.decay is not None and not program.decay["notice_days"]:
+            return on
+    return noticed if noticed >= on else 0
 
 
 def _decays_on(state: State, program: Program) -> int:
@@ -195,13 +239,23 @@ def _again(end: int, after: int) -> int:
     return end if after < end else end + AGAIN_DAYS * ((after - end) // AGAIN_DAYS + 1)
 
 
-def _is_told(state: State, program: Program, expiry: int, since: int, day: int) -> bool:
+def _first_untold(recent: Sequence[tuple[str, int]], program: Program, day: int, today: int) -> int:
+    """The first day of which the owner was not told yet, when it is ``today`` and the night is at ``day``: that one, or
+    the first after the newest entry, but none up to which a night has told already.
+    """
+    first = min(day, program.day(recent[-1][1]) + 1) if recent else day
+    tags = {tag for tag, _ in recent}
+    told = (one for one in range(today - 1, day - 1, -1) if tag_of(reference(REMINDER, one)) in tags)
+    return max(first, next(told, first - 1) + 1)
+
+
+def _is_told(state: State, program: Program, expiry: int, first: int, today: int) -> bool:
     end = _end(program, expiry)
-    return any(told == day or since < told <= day for told in _tellings(state, program, expiry, end, since, day))
+    return any(first <= told <= today for told in _tellings(state, program, expiry, end, first))
 
 
-def _tellings(state: State, program: Program, expiry: int, end: int, since: int, day: int) -> Iterator[int]:
+def _tellings(state: State, program: Program, expiry: int, end: int, first: int) -> Iterator[int]:
     for days in program.reminders:
         yield end - days
     if state.waits_for_notice(expiry):
-        yield _again(end, min(since, day - 1))
+        yield _again(end, first - 1)

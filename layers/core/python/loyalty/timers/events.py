@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import UNSET, Struct, UnsetType
 
 from loyalty.ids import located
+from loyalty.ledger.account import State
 from loyalty.ledger.chain import Entry
 from loyalty.ledger.events import VERSION
 from loyalty.ledger.views import Balances, balances, iso
@@ -37,7 +38,7 @@ class RenewalOffer(Struct, frozen=True):
 
 class ExpiringEvent(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Points are about to end. ``why`` is ``expiry``, with their ends, or ``inactivity``: then ``points`` will be taken
-    on ``decays_on`` unless something is bought before. ``notice_required``: they last until it is confirmed that
+    on ``decays_on`` unless something is bought before. ``notice_required``: they stay until it is confirmed that
     their owner was told. ``worth`` is what the points come to by the point cost of the rule set in force, rounded down.
     """
 
@@ -84,6 +85,12 @@ def expiring_of(entry: Entry) -> list[tuple[str, ExpiringEvent]]:
         decays_on=date.fromordinal(decaying[0]).isoformat() if decaying else UNSET,
         renewal=RenewalOffer(offer[0], iso(offer[1])) if offer else UNSET,
         worth=Worth(*worth) if worth else UNSET,
-        notice_required=any(entry.state.waits_for_notice(expiry) for expiry, _ in lots),
+        notice_required=_waits(entry.state, decaying, lots),
     )
     return [(EXPIRING, told)]
+
+
+def _waits(state: State, decaying: list[int] | None, lots: list[list[int]]) -> bool:
+    if decaying:
+        return state.decay_told == decaying[0]
+    return any(state.waits_for_notice(expiry) for expiry, _ in lots)

@@ -17,9 +17,20 @@ from loyalty.ledger.chain import Cause, Chain, Entry, fingerprint
 from loyalty.ledger.service import Ledger
 from loyalty.programs.terms import Program
 from loyalty.table import keys
-from loyalty.timers.ends import reminder_due
 from loyalty.timers.store import PAGE, TimerStore
-from loyalty.timers.timer import AT_THE_HOUR, ORDER, REARM, Aside, Batch, Cursor, Due, Timer, cursor_of
+from loyalty.timers.timer import (
+    AT_THE_HOUR,
+    ORDER,
+    REARM,
+    REMINDER,
+    Aside,
+    Batch,
+    Cursor,
+    Due,
+    Timer,
+    cursor_of,
+    reference,
+)
 
 MAX_BATCHES: Final = 400
 """Batches of one plan: some 80 KB, and a state machine hands on 256."""
@@ -29,8 +40,6 @@ _BY_ITSELF: Final = frozenset({"lapsed", "activated", "repaid", "expired", "merg
 
 Act = Callable[[Draft, Program, int], object]
 """Does what is due on a day: begins the command, and leaves moves or details, or neither when nothing is due."""
-_DAY_BY_DAY: Final = {"reminder": reminder_due}
-"""Kinds of which every day that was missed is done. Of the others the first one that is done catches up with all."""
 Policy = Callable[[str], Program]
 Moment = Callable[[str, int], int]
 """The time in a programme, when it is ``now``."""
@@ -217,7 +226,8 @@ class Drain:
 
     def _see_to(self, timer: Timer, program: Program, act: Act, now: int, done: Drained) -> None:
         chain, kind, day = timer.chain, timer.kind, timer.day
-        ref = reference(kind, day)
+        # Of several days that were missed a member hears once.
+        ref = reference(kind, max(day, program.day(now)) if kind == REMINDER else day)
         cause = Cause(ref, fingerprint(ref), ACTOR, now)
         opened = self._ledger.open(chain, cause, now, new=True)
         if opened.head is None or opened.state.status == "closed":
@@ -235,8 +245,7 @@ class Drain:
             posted = self._ledger.commit(opened, decide)
             state = posted.entry.state
             done.written += not posted.replayed and posted.entry.ref == ref
-        each = _DAY_BY_DAY.get(kind)
-        following = each(state, program, day) if each else self._dues[kind](state, program)
+        following = self._dues[kind](state, program)
         if following is None or following <= day:
             return
         timer = Timer(chain, kind, following)
@@ -260,11 +269,6 @@ def outstanding(aside: Aside, marks: Mapping[str, int]) -> bool:
 
 def _hour_of(moment: int, timezone: str) -> int:
     return datetime.fromtimestamp(moment, ZoneInfo(timezone)).hour
-
-
-def reference(kind: str, day: int) -> str:
-    """Under which a night's effect stands in its chain: once a kind and day (I3)."""
-    return f"t#{kind}#{day}"
 
 
 def reason(error: Exception) -> str:

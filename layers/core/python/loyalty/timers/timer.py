@@ -22,6 +22,8 @@ no tier looks at a balance, so that tiers are reviewed once.
 """
 AT_THE_HOUR: Final = frozenset({"occasion", "campaign"})
 """Kinds that members hear of: they are done on their day once it is the hour at which people may be spoken to."""
+REMINDER: Final = "reminder"
+"""Kind of which a night that catches up does all days that were missed at once, under the day on which it does."""
 REARM: Final = "rearm"
 """Kind of the batches that go through all accounts, after a change of terms that timers follow from."""
 
@@ -64,6 +66,11 @@ class Batch(Struct, frozen=True):
     function: str = ""
 
 
+def reference(kind: str, day: int) -> str:
+    """Under which a night's effect stands in its chain: once a kind and day (I3)."""
+    return f"t#{kind}#{day}"
+
+
 def brings(before: State, after: State) -> bool:
     """Whether a change of an account brings anything that can be due sooner. Spending brings nothing, and its entry
     needs no policy to be read.
@@ -76,6 +83,7 @@ def brings(before: State, after: State) -> bool:
         and (after.tier, after.tier_since, after.tier_until) == (before.tier, before.tier_since, before.tier_until)
         and (after.noticed, after.promised) == (before.noticed, before.promised)
         and (after.decayed, after.decay_noticed) == (before.decayed, before.decay_noticed)
+        and after.decay_told == before.decay_told
     )
 
 
