@@ -9,8 +9,10 @@ import time
 
 from functions.inbox import redrive
 from functions.inbox.requests import Cursor, Limit, RedriveRequest
+from loyalty.clients.roles import WRITE_CONTACT
 from loyalty.errors import NotFound
 from loyalty.notifications.views import (
+    Addresses,
     InboxMessage,
     InboxView,
     MessageView,
@@ -24,19 +26,27 @@ from loyalty.runtime.messages import link_of, note_returns
 from loyalty.runtime.wiring import mail, member_store, moment, notifications
 
 
+def _addresses(request: Request) -> Addresses:
+    """Of links; and the one that unsubscribes for whoever may do that, for it asks nobody who they are."""
+    found = mail().addresses_of
+    if WRITE_CONTACT in request.caller.scopes:
+        return found
+    return lambda message: (found(message)[0], "")
+
+
 def inbox(request: Request) -> Answer:
     program, account = request.caller.program, request.member()
     if member_store().get(program, account) is None:
         raise NotFound("MEMBER_NOT_FOUND", "There is no such member in this programme")
     lying = notifications().inbox(program, account, request.now)
-    return Answer(200, inbox_view(lying, request.limit(50, 100), request.query.get("cursor", ""), mail().addresses_of))
+    return Answer(200, inbox_view(lying, request.limit(50, 100), request.query.get("cursor", ""), _addresses(request)))
 
 
 def read(request: Request) -> Answer:
     found = notifications().read(
         request.caller.program, request.member(), request.params.get("message", ""), request.now
     )
-    return Answer(200, inbox_message(found, mail().addresses_of))
+    return Answer(200, inbox_message(found, _addresses(request)))
 
 
 def message(request: Request) -> Answer:

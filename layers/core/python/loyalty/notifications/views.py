@@ -8,6 +8,8 @@ from msgspec import UNSET, Struct, UnsetType
 from loyalty.ledger.views import iso
 from loyalty.notifications.message import STATES, Message, filled
 
+Addresses = Callable[[Message], tuple[tuple[str, ...], str]]
+"""Gives those of a message's links, and the one that unsubscribes; "" for none."""
 _ORDER: Final[dict[str, int]] = {fact: position for position, fact in enumerate(STATES)}
 
 
@@ -95,8 +97,8 @@ def message_view(message: Message) -> MessageView:
     )
 
 
-def inbox_message(message: Message, addresses: Callable[[Message], tuple[tuple[str, ...], str]]) -> InboxMessage:
-    """``addresses`` are those of its links, and the one that unsubscribes."""
+def inbox_message(message: Message, addresses: Addresses) -> InboxMessage:
+    """A message with its links."""
     content = message.content
     words = filled(content, *addresses(message)) if content is not None else None
     opened = message.facts.get("opened")
@@ -113,12 +115,7 @@ def inbox_message(message: Message, addresses: Callable[[Message], tuple[tuple[s
     )
 
 
-def inbox_view(
-    lying: list[Message],
-    limit: int,
-    after: str,
-    addresses: Callable[[Message], tuple[tuple[str, ...], str]],
-) -> InboxView:
+def inbox_view(lying: list[Message], limit: int, after: str, addresses: Addresses) -> InboxView:
     """A page of an inbox, behind the message ``after``; from its beginning when that lies there no more."""
     ids = [one.id for one in lying]
     first = ids.index(after) + 1 if after in ids else 0
