@@ -175,6 +175,12 @@ class ChurnTerms(Shown):
     onboarding_days: Annotated[int, Meta(ge=1, le=365)] = 45
 
 
+class GuardTerms(Shown):
+    """How far a rule set that is published may change the points given, by its simulation."""
+
+    change_percent: Annotated[int, Meta(ge=1, le=1000)]
+
+
 class Policy(Shown):
     """A programme's policy, whole: what is left out takes its default. ``events`` are bonus points by type of event."""
 
@@ -204,4 +210,5 @@ class Policy(Shown):
     renewal: RenewalTerms | None = None
     tiers: TierTerms | None = None
     churn: ChurnTerms | None = None
+    guard: GuardTerms | None = None
     sandbox: Annotated[bool, Meta(description="A programme to try things in: it has a clock of its own")] = False

@@ -83,6 +83,7 @@ def test_a_small_policy_is_stored_with_every_default_written_out() -> None:
         "renewal": None,
         "tiers": None,
         "churn": None,
+        "guard": None,
         "sandbox": False,
     }
 
@@ -106,6 +107,7 @@ def test_a_full_policy_is_stored_as_it_is_written() -> None:
         "renewal": {"months": 12, "price_percent": 5},
         "tiers": TIERS,
         "churn": {"threshold": "0.25", "by": "return", "horizon_days": 60, "onboarding_days": 30},
+        "guard": {"change_percent": 25},
         "sandbox": True,
     }
     assert check(document) == {**document, "earn": {"rate": "3/2", "minor_units": 1}}
@@ -222,6 +224,8 @@ def test_fixed_dates_are_sorted_and_named_once() -> None:
         (gold(multiplier="0"), "tiers.levels[1].multiplier"),
         (gold(benefits=[""]), "tiers.levels[1].benefits[0]"),
         ({"churn": {"threshold": "1"}}, "churn.threshold"),
+        ({"guard": {"change_percent": 0}}, "guard.change_percent"),
+        ({"guard": {}}, "guard.change_percent"),
         ({"churn": {"threshold": "0.0"}}, "churn.threshold"),
         ({"churn": {"by": "silence"}}, "churn.by"),
         ({"churn": {"horizon_days": 731}}, "churn.horizon_days"),

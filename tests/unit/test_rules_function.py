@@ -305,6 +305,23 @@ def test_a_guard_wants_a_simulation_of_this_very_rule_set_within_it(marketer: Ma
     assert marketer.serves() == 2
 
 
+def test_the_guard_of_the_policy_holds_whatever_a_rule_set_says(running: Running, marketer: Marketer) -> None:
+    operator, put = running.key("operator"), "PUT /v1/program"
+    policy = running.call(operator, "GET /v1/program")
+    guarded, headers = {**policy.body, "guard": {"change_percent": 20}}, {"If-Match": policy.headers["etag"]}
+    assert running.call(marketer.token, put, guarded, headers=headers).status == 403
+    assert running.call(operator, put, guarded, headers=headers).status == 200
+    forget()
+    for own, percent in (("", 20), ("guard: {change_percent: 900}", 20), ("guard: {change_percent: 5}", 5)):
+        rule_set = marketer.hand_in(source(2, top=own))
+        refused(marketer.publish(rule_set), 409, "RULE_SET_NOT_SIMULATED")
+        simulate(running, rule_set, 100, 101 + percent)
+        body = refused(marketer.publish(rule_set), 422, "RULE_SET_GUARD_EXCEEDED")
+        assert body["guard_percent"] == percent
+        simulate(running, rule_set, 100, 100 + percent)
+        assert marketer.publish(rule_set).status == 200
+
+
 def test_without_a_guard_the_last_simulation_is_shown_whatever_it_says(marketer: Marketer) -> None:
     rule_set = marketer.hand_in(source(2))
     simulate(marketer.running, rule_set, 100, 900)

@@ -256,6 +256,14 @@ class Churn(_Strict):
         return value
 
 
+class Guard(_Strict):
+    """How far a rule set that is put in force may change the points given, by its simulation; whatever it says itself
+    is looked at, too.
+    """
+
+    change_percent: Annotated[int, Field(ge=1, le=1000)]
+
+
 class PolicyDocument(_Strict):
     """One programme's policy."""
 
@@ -278,6 +286,7 @@ class PolicyDocument(_Strict):
     renewal: Renewal | None = None
     tiers: Tiers | None = None
     churn: Churn | None = None
+    guard: Guard | None = None
     sandbox: Annotated[bool, Field(validate_default=True)] = False
 
     @field_validator("sandbox")

@@ -92,6 +92,8 @@ class Program(Struct, frozen=True):
     tiers: Tiers | None = None
     churn: dict[str, Any] | None = None
     """``threshold`` (a decimal text), ``by`` (alive, return), ``horizon_days``, ``onboarding_days``."""
+    guard_percent: int = 0
+    """How far a rule set that is published may change the points given; 0 is any."""
     sandbox: bool = False
     """It has a clock of its own."""
 
@@ -120,6 +122,7 @@ class Program(Struct, frozen=True):
             renewal=document.get("renewal"),
             tiers=_tiers(document.get("tiers"), document.get("conditions", {})),
             churn=document.get("churn"),
+            guard_percent=(document.get("guard") or {}).get("change_percent", 0),
             sandbox=document.get("sandbox", False),
         )
 

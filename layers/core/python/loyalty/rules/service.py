@@ -186,23 +186,25 @@ class RuleSets:
         return current
 
     def _guarded(self, program: str, written: Written, rules: RuleSet, before: Current) -> Simulated | None:
-        """The newest backtest of this very rule set, if it allows a publish."""
+        """The newest backtest of this very rule set, if it allows a publish, by its own guard and the programme's."""
+        guards = [guard for guard in (rules.guard_percent, self._policy(program).guard_percent) if guard]
+        percent = min(guards, default=0)
         found = self._simulated(program, written.id)
         mends = before.version is not None and before.version.rule_set == written.id
-        if rules.guard_percent and not mends:
+        if percent and not mends:
             if found is None or not found.points_before:  # days on which nothing was given tell nothing
                 raise Refused(
                     "RULE_SET_NOT_SIMULATED",
-                    f"It has a guard of {rules.guard_percent} % and no finished simulation of days on which points "
+                    f"There is a guard of {percent} % and no finished simulation of days on which points "
                     "were given to hold it against",
                 )
-            if found.exceeds(rules.guard_percent):
+            if found.exceeds(percent):
                 raise Refused(
                     "RULE_SET_GUARD_EXCEEDED",
-                    f"Its simulation changes the points given by more than {rules.guard_percent} %",
+                    f"Its simulation changes the points given by more than {percent} %",
                     points_before=found.points_before,
                     points_after=found.points_after,
-                    guard_percent=rules.guard_percent,
+                    guard_percent=percent,
                 )
         return found
 
