@@ -1,8 +1,14 @@
 """What a campaign says to its members, and in which language, through the functions that carry it."""
 
+import json
+from typing import Any
+
 import pytest
 
-from loyalty.channels.channel import Outcome, Sending
+from loyalty.channels.channel import Outcome, Reply, Sending
+from loyalty.channels.signing import secret_of
+from loyalty.channels.webhook import Account, Webhook
+from loyalty.runtime import senders
 from tests.unit.campaigning import World
 
 SOURCE = """\
@@ -21,7 +27,7 @@ campaigns:
     calendar: {{from: 2026-01-01}}
     control: 0
     no_control: the test counts everybody
-    channels: [sms]
+    channels: [{channel}]
     steps: {{day0: {{day: 0, message: hello}}}}
 """
 PLAIN = "    sms: {en: Hello, zh: 你好}"
@@ -39,7 +45,7 @@ def said(world: World, template: str) -> list[str]:
         return Outcome("accepted", "p1"), True
 
     world.provider.outcome = take
-    world.hand_in(SOURCE.format(template=template))
+    world.hand_in(SOURCE.format(template=template, channel=world.provider.name))
     assert world.act("start", "hello").status == 200
     world.send()
     world.dispatch(1)
@@ -73,3 +79,27 @@ def test_a_date_that_no_text_can_say_leaves_the_message_out_and_nobody_aside(
     world.enrol(1, birthday=birthday)
     assert said(world, BORN) == []
     assert world.ask("GET /v1/campaigns/{id}/aside", id="hello").body["aside"] == []
+
+
+def test_a_webhook_is_told_whom_a_message_is_for_and_in_which_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    bodies: list[Any] = []
+
+    def post(url: str, body: bytes, *_: object) -> Reply:
+        bodies.append((url, json.loads(body)["data"]))
+        return Reply(204)
+
+    hook = Webhook(Account("https://crm.example", (secret_of(b"k" * 32),)), post)
+    world = World(monkeypatch)
+    world.provider.name = "webhook"
+    monkeypatch.setattr(senders, "channels", lambda _: {"webhook": hook})
+    account = world.enrol(1)
+    world.ask("PUT /v1/members/{id}/contact", {"language": "zh-CN"}, id=account)
+    said(world, "    variables: {today: date}\n    webhook: {}")
+    ((url, data),) = bodies
+    assert (url, data["member"], data["language"], data["fields"]["today"]) == (
+        "https://crm.example",
+        account,
+        "zh",
+        "2026-01-01",
+    )
+    assert "to" not in data

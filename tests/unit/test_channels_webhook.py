@@ -17,7 +17,15 @@ from tests.unit.channel_rig import Impatient, Words, hang_up, sending
 SECRET = signing.secret_of(bytes(range(32)))
 OLD = signing.secret_of(bytes(range(1, 33)))
 WORDS = Words(subject="积分", text="You have 1,200 points", html="<p>1,200</p>", data={"points": "1200"})
-MESSAGE = sending("webhook", "member-1", WORDS, tags={"campaign": "autumn"}, unsubscribe="https://u.example/1")
+MESSAGE = sending(
+    "webhook",
+    "",
+    WORDS,
+    member="mem_1",
+    language="zh",
+    tags={"campaign": "autumn"},
+    unsubscribe="https://u.example/1",
+)
 
 
 def now() -> int:
@@ -47,7 +55,8 @@ def test_the_receiver_gets_the_message_signed_under_its_id(receiver: Receiver) -
             "data": {
                 "id": MESSAGE.id,
                 "program": "grocer",
-                "to": "member-1",
+                "member": "mem_1",
+                "language": "zh",
                 "subject": "积分",
                 "text": "You have 1,200 points",
                 "html": "<p>1,200</p>",

@@ -437,7 +437,8 @@ class Touches:
         worded = []
         for one in found:
             said = render(template, one.channel, language, {**values, UNSUBSCRIBE: UNSUBSCRIBE_PLACEHOLDER})
-            content = Content(said.subject, said.text, said.html, {key: str(value) for key, value in said.data.items()})
+            data = {key: str(value) for key, value in said.data.items()}
+            content = Content(said.subject, said.text, said.html, data, said.language)
             worded.append((one, content, action.send_at))
         return worded
 

@@ -36,7 +36,8 @@ class Sending(Struct, frozen=True):
 
     ``id`` is the message's and stays the same however often it is sent: receivers that can, know it again by it.
     ``tags`` come back with feedback and hold nothing personal; ``unsubscribe`` is the address (https) that ends
-    messages of this kind in one step, empty for those that cannot be ended.
+    messages of this kind in one step, empty for those that cannot be ended. ``member`` is the id of whom it is for, and
+    ``language`` that in which it is worded.
     """
 
     id: str
@@ -46,6 +47,8 @@ class Sending(Struct, frozen=True):
     rendered: Words
     tags: Mapping[str, str] = {}
     unsubscribe: str = ""
+    member: str = ""
+    language: str = ""
 
 
 class Outcome(Struct, frozen=True):

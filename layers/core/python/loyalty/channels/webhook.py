@@ -43,7 +43,8 @@ class Webhook:
             "data": {
                 "id": sending.id,
                 "program": sending.program,
-                "to": sending.address,
+                "member": sending.member,
+                "language": sending.language,
                 "subject": words.subject,
                 "text": words.text,
                 "html": words.html,

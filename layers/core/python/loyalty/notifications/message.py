@@ -93,12 +93,13 @@ class Notice(Struct, frozen=True):
 
 
 class Content(Struct, frozen=True, omit_defaults=True):
-    """A message in words. Links are placeholders until it leaves."""
+    """A message in words of a language. Links are placeholders until it leaves."""
 
     subject: str = ""
     text: str = ""
     html: str = ""
     data: Mapping[str, str] = {}
+    language: str = ""
 
 
 class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -283,6 +284,7 @@ def filled(content: Content, links: tuple[str, ...], unsubscribe: str) -> Conten
         _LINK.sub(put, content.text),
         _LINK.sub(put, content.html),
         {name: _LINK.sub(put, value) for name, value in content.data.items()},
+        content.language,
     )
 
 

@@ -180,6 +180,8 @@ class Notifications:
             filled(outgoing.content, links, unsubscribe),
             tags_of(mine),
             "" if mine.service else unsubscribe,
+            mine.account,
+            outgoing.content.language,
         )
         outcome = channel.send(sending, wall)
         if outcome.kind == "later":

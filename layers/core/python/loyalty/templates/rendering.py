@@ -25,16 +25,18 @@ def render(template: Template, channel: str, language: str, variables: Mapping[s
     if missing:
         raise Unfit(missing[0])
     if channel == "webhook":
-        return Rendered(data={name: shown(declared[name], value, said, bare=True) for name, value in values.items()})
+        data = {name: shown(declared[name], value, said, bare=True) for name, value in values.items()}
+        return Rendered(data=data, language=said)
     parts = texts[said]
     if channel == "wechat":
         fields = {name: _filled(text, declared, values, said, "wechat", bare(name)) for name, text in parts.items()}
         return Rendered(
-            data={**template.setup.get("wechat", {}), "lang": "zh_CN" if said == "zh" else "en_US"} | fields
+            data={**template.setup.get("wechat", {}), "lang": "zh_CN" if said == "zh" else "en_US"} | fields,
+            language=said,
         )
     filled = {name: _filled(text, declared, values, said, _sort(channel, name)) for name, text in parts.items()}
     subject = " ".join(filled.get("subject", filled.get("title", "")).split())
-    return Rendered(subject, filled.get("text", ""), filled.get("html", ""))
+    return Rendered(subject, filled.get("text", ""), filled.get("html", ""), language=said)
 
 
 def _sort(channel: str, part: str) -> str:

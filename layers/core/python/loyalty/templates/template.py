@@ -61,13 +61,15 @@ class Template(Struct, frozen=True):
 
 class Rendered(Struct, frozen=True):
     """A message as it goes out. ``subject`` is an e-mail's, or the title; ``html`` is "" for all but e-mails; ``data``
-    is a webhook's variables, or WeChat's fields with ``template_id``, ``page`` and ``lang``.
+    is a webhook's variables, or WeChat's fields with ``template_id``, ``page`` and ``lang``. ``language`` is the one
+    that it is in.
     """
 
     subject: str = ""
     text: str = ""
     html: str = ""
     data: Mapping[str, str] = {}
+    language: str = ""
 
 
 def spoken(language: str) -> str:
