@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from contextlib import ExitStack
 from pathlib import Path
@@ -119,6 +120,14 @@ def table_on(
             return client, name
 
         yield make
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> float:
+    """The clock on the wall stands still: no second, no day and no year ends in the middle of the test."""
+    moment = time.time()
+    monkeypatch.setattr("time.time", lambda: moment)
+    return moment
 
 
 @pytest.fixture(params=ENGINES)

@@ -15,6 +15,7 @@ from loyalty.clients.bootstrap import ensure_client, ensure_program
 from loyalty.clients.service import NewClient
 from tests.cli.conftest import POLICY, Product
 
+pytestmark = pytest.mark.usefixtures("still")
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 10, 20, 10, 30, tzinfo=UTC)
 

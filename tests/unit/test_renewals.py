@@ -17,6 +17,7 @@ from tests.unit.running import Response, Running
 RENEW = "POST /v1/members/{id}/renewals"
 NOTICE = "POST /v1/members/{id}/notices"
 GRANT = "POST /v1/members/{id}/adjustments"
+pytestmark = pytest.mark.usefixtures("still")
 OTHER = "desk"
 BALANCE = "GET /v1/members/{id}/balance"
 YEARLY: dict[str, Any] = {"kind": "rolling", "months": 12, "rounding": "day"}
@@ -38,7 +39,7 @@ class Desk:
         return self.running.call(who or self.till, route, body, params=named, headers={"Idempotency-Key": f"key-{key}"})
 
     def give(self, points: int, days: int) -> str:
-        moment = (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        moment = (datetime.fromtimestamp(time.time(), UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
         body = {"points": points, "reason": "test", "expires_at": moment}
         assert self.ask(GRANT, body, key=f"g{points}", who=self.operator).status == 201
         return moment

@@ -23,6 +23,7 @@ from tests.unit.running import PROGRAM, Response, Running
 from tests.unit.test_members_function import enrol, refused
 
 HAND_IN, SHOW, MEMBERS = "POST /v1/segments", "GET /v1/segments", "GET /v1/segments/{id}/members"
+pytestmark = pytest.mark.usefixtures("still")
 DAY = 86_400
 SOURCE = """\
 program: grocer
@@ -169,7 +170,7 @@ def joined(shop: Streamed, card: str, **attributes: Any) -> str:
 
 
 def buy(shop: Streamed, member: str, number: str, category: str = "tea", amount: str = "120.00") -> Response:
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     lines = [{"amount": amount, "category": category}]
     body = {
         "source": "pos",

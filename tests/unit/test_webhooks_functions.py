@@ -16,6 +16,7 @@ from tests.providers import Fault, Receiver, serving
 from tests.unit.channel_rig import hang_up
 from tests.unit.running import PROGRAM, Running
 
+pytestmark = pytest.mark.usefixtures("still")
 MEMBER = "mem_01J000000000000000000000A1"
 
 
