@@ -87,6 +87,7 @@ class Office:
         self.queue: list[Handed] = []
         self.refuses: set[str] = set()
         self.why_not = ""
+        self.over = ""
         self.loud = 0
         self.campaigns: dict[str, str] = {}
         self.killed: set[str] = set()
@@ -106,6 +107,7 @@ class Office:
             reach=lambda _, account, channel, __, now: Reach(
                 f"{channel}:{account}", self.why_not or self.dead.get(channel, ""), self.loud or now
             ),
+            over=lambda message: self.over,
             campaign=lambda _, campaign: self.campaigns.get(campaign, ""),
             dead=lambda _, __, channel, reason, *___: self.dead.update({channel: reason}),
             alive=lambda _, __, channels: any(channel not in self.dead for channel in channels),

@@ -99,6 +99,23 @@ def test_what_waits_is_not_sent_while_its_campaign_is_paused_and_never_once_it_i
     assert office.waiting() == []
 
 
+def test_what_waited_is_asked_about_once_more_before_it_goes_and_what_goes_at_once_is_not() -> None:
+    provider = Provider()
+    office = Office(provider)
+    office.over = "purchased"
+    at_once, waits = message(1), message(2)
+    office.put(at_once)
+    assert office.run() == ["sent"]
+    office.put(waits)
+    office.loud = NOW + 10 * HOUR
+    assert office.run() == ["later"]
+    office.now, office.loud = NOW + 10 * HOUR, 0
+    assert office.run() == ["refused"]
+    assert (office.message(waits).state, office.message(waits).code) == ("refused", "purchased")
+    assert [sending.id for sending in provider.got] == [at_once.id]
+    assert office.waiting() == []
+
+
 def test_a_message_handed_on_again_and_again_is_sent_once() -> None:
     provider = Provider()
     office = Office(provider)

@@ -86,7 +86,7 @@ def _of_journey(
 
 def purchased(state: State, journey: Journey) -> bool:
     """Whether the member has bought since the way began, as far as it still stands."""
-    return state.purchases > journey.purchases or state.last > journey.last
+    return state.bought_since(journey.purchases, journey.last)
 
 
 def _of_entry(told: Mapping[str, Told]) -> list[Any]:

@@ -117,7 +117,8 @@ class Plan(Struct, frozen=True):
 class Action(Struct, frozen=True):
     """What is to be done for a step: first give ``offer`` under ``reference``, where there is one, good from ``day`` to
     ``offer_until`` (0: as the programme's terms say); then, where ``channel`` is named, the message. ``send_at`` and
-    ``until`` are seconds since 1970, UTC; ``until`` 0 is never too late. ``told`` is what began the way.
+    ``until`` are seconds since 1970, UTC; ``until`` 0 is never too late. ``told`` is what began the way; ``bought``,
+    where it ends with a purchase, how many there were then and the day of the last.
     """
 
     campaign: str
@@ -137,6 +138,7 @@ class Action(Struct, frozen=True):
     variables: Mapping[str, Value]
     service: bool
     told: Mapping[str, Told]
+    bought: tuple[int, int] | None = None
 
     @property
     def way(self) -> Occasion:
@@ -379,6 +381,7 @@ def _action(proposal: Proposal, verdict: Verdict) -> Action:
         variables=proposal.variables if spoken else {},
         service=candidate.service,
         told=way.journey.told,
+        bought=(way.journey.purchases, way.journey.last) if way.campaign.stops.purchased else None,
     )
 
 

@@ -31,6 +31,7 @@ from loyalty.members.member import Member
 from loyalty.notifications.message import (
     INBOX,
     UNSUBSCRIBE_PLACEHOLDER,
+    Bought,
     Content,
     Handed,
     Message,
@@ -429,6 +430,7 @@ class Touches:
             channels=action.channels,
             notice=notice,
             links=links,
+            bought=None if action.bought is None else Bought(*action.bought),
         )
         found = [main]
         if action.inbox and action.channel != INBOX:

@@ -262,6 +262,10 @@ class State(Struct):
             self.multipliers,
         )
 
+    def bought_since(self, purchases: int, last: int) -> bool:
+        """Whether there is a purchase more than there were, the last on that day, as far as it still stands."""
+        return self.purchases > purchases or self.last > last
+
     @property
     def notice_required(self) -> bool:
         """Whether something is there that ends only with notice."""

@@ -92,6 +92,15 @@ class Notice(Struct, frozen=True):
     decays: int = 0
 
 
+class Bought(Struct, frozen=True):
+    """What a member had bought when the message's campaign began for them: so many ``purchases``, the ``last`` on this
+    day.
+    """
+
+    purchases: int = 0
+    last: int = 0
+
+
 class Content(Struct, frozen=True, omit_defaults=True):
     """A message in words of a language. Links are placeholders until it leaves."""
 
@@ -107,9 +116,10 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     ``name`` is made of campaign, occasion and step, so the same message has the same name whenever it is made.
     ``at``: since when it is the member's; ``until``: not sent from then on, 0 for never too late. ``channels`` are all
-    that could have been taken, ``notice`` what the ledger is to hear of, ``links`` where its links lead. ``content`` is
-    kept of what lies in the inbox alone. ``first`` is the first try, ``contact`` the version of the member's contact
-    that it was sent by, ``revision`` counts writes.
+    that could have been taken, ``notice`` what the ledger is to hear of, ``links`` where its links lead. It is not sent
+    to who has bought more than ``bought`` by then, where that is said. ``content`` is kept of what lies in the inbox
+    alone. ``first`` is the first try, ``contact`` the version of the member's contact that it was sent by, ``revision``
+    counts writes.
     """
 
     program: str = ""
@@ -128,6 +138,7 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     channels: tuple[str, ...] = ()
     notice: Notice | None = None
     links: tuple[str, ...] = ()
+    bought: Bought | None = None
     content: Content | None = None
     phase: Phase = "waiting"
     facts: Mapping[str, int] = {}

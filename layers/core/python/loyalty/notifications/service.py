@@ -44,6 +44,8 @@ BATCH: Final = 10
 """What one call of the queue takes."""
 SLACK_S: Final = 60
 """What was due so shortly before is looked at once more: somebody may be writing it down at this moment."""
+STALE_S: Final = 900
+"""What was decided so long before it is sent is asked about once more: the member may have bought by then, or gone."""
 PAUSED_S: Final = 3_600
 """How long a paused campaign's messages are left alone."""
 _PAGE: Final = 200
@@ -67,7 +69,8 @@ class Ports(NamedTuple):
     """What sending needs of others.
 
     ``channels`` are those a programme has, by name. ``reach`` says where a member is reached (programme, member,
-    channel, whether the message is a service, now). ``campaign`` is the state that a campaign is in (programme, id), ""
+    channel, whether the message is a service, now). ``over`` says why a message that waited is for nobody any more, a
+    code. ``campaign`` is the state that a campaign is in (programme, id), ""
     where there is none. ``dead`` notes a channel that reaches nobody (…, reason, when, the version of
     the contact that the message went by), ``alive`` says whether any of some channels is left.
     ``confirm`` tells the ledger of a notice (programme, member, notice,
@@ -77,6 +80,7 @@ class Ports(NamedTuple):
 
     channels: Callable[[str], Mapping[str, Channel]]
     reach: Callable[[str, str, str, bool, int], Reach]
+    over: Callable[[Message], str]
     campaign: Callable[[str, str], str]
     dead: Callable[[str, str, str, str, int, int], None]
     alive: Callable[[str, str, tuple[str, ...]], bool]
@@ -147,6 +151,8 @@ class Notifications:
         if campaign == "cancelled":
             return Reach("", "cancelled")
         found = self._ports.reach(message.program, message.account, message.channel, message.service, now)
+        if not found.why_not and now - message.at >= STALE_S and (why := self._ports.over(message)):
+            return Reach("", why)
         return Reach("", "too_late") if not found.why_not and too_late(message, found.loud) else found
 
     def _hold(self, outgoing: Outgoing, which: Handed, code: str, due: int, now: int, wall: int) -> str:

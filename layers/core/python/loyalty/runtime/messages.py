@@ -61,6 +61,7 @@ class Mail:
         return Ports(
             channels=lambda program: senders.channels(program),
             reach=self._reach,
+            over=self._over,
             campaign=self._campaign,
             dead=contacts.dead,
             alive=contacts.alive,
@@ -71,6 +72,18 @@ class Mail:
 
     def _reach(self, program: str, account: str, channel: str, service: bool, now: int) -> Reach:
         return Reach(*self._contacts.reach(program, account, channel, service, now, self._policy(program).timezone))
+
+    def _over(self, message: Message) -> str:
+        """What a campaign's way ends with, seen once more: the account is closed, or the member has bought."""
+        head = self._ledger.store.head(
+            Chain(message.program, message.account, self._policy(message.program).wallets[0])
+        )
+        if head is None:
+            return ""
+        if head.state.status == "closed":
+            return "closed"
+        bought = message.bought
+        return "purchased" if bought is not None and head.state.bought_since(bought.purchases, bought.last) else ""
 
     def _campaign(self, program: str, campaign: str) -> str:
         moment = time.monotonic()
