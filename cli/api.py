@@ -34,7 +34,9 @@ class Api:
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         headers = {"Authorization": f"Bearer {target.token}"} | ({"Host": target.host} if target.host else {})
-        self._client = httpx.Client(base_url=target.api_url, headers=headers, timeout=35, transport=transport)
+        self._client = httpx.Client(
+            base_url=target.api_url, headers=headers, timeout=target.patience_s, transport=transport
+        )
         self._wait = wait
 
     def __enter__(self) -> Self:

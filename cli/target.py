@@ -12,6 +12,10 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 LOCAL_STACK: Final = "loyalty-local"
+PATIENCE_S: Final = 35.0
+"""For an answer: a little longer than AWS's gateway waits for a function."""
+LOCAL_PATIENCE_S: Final = 300.0
+"""The emulator's gateway waits as long as a function takes, on a machine that may be busy with other things."""
 
 
 class CommandError(Exception):
@@ -20,11 +24,14 @@ class CommandError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An API and a key. ``host`` is sent as the Host header when the address alone does not name the API."""
+    """An API and a key. ``host`` is sent as the Host header when the address alone does not name the API; an answer is
+    waited for ``patience_s`` seconds.
+    """
 
     api_url: str
     token: str
     host: str = ""
+    patience_s: float = PATIENCE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +45,13 @@ class Aws:
     def client(self, service: Any) -> Any:
         """A boto3 client; the emulator needs no real credentials."""
         import boto3
+        from botocore.config import Config
 
         if not self.endpoint:
             return boto3.client(service)
         return boto3.client(
             service,
+            config=Config(read_timeout=LOCAL_PATIENCE_S),
             endpoint_url=self.endpoint,
             region_name=self.region,
             aws_access_key_id="test",
@@ -84,7 +93,7 @@ def target(environment: Mapping[str, str], role: str) -> Target:
     stack = json.loads(file.read_text())
     if role not in stack["tokens"]:
         raise CommandError(f"{file} has no key for the role {role}")
-    return Target(stack["api_url"].rstrip("/"), stack["tokens"][role], stack.get("host_header", ""))
+    return Target(stack["api_url"].rstrip("/"), stack["tokens"][role], stack.get("host_header", ""), LOCAL_PATIENCE_S)
 
 
 def aws(environment: Mapping[str, str], stack: str) -> Aws:

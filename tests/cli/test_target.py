@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.target import Aws, CommandError, Target, aws, target
+from cli.target import LOCAL_PATIENCE_S, Aws, CommandError, Target, aws, target
 
 STACK = {
     "api_url": "http://127.0.0.1:4578",
@@ -34,7 +34,7 @@ def test_half_of_it_is_a_mistake() -> None:
 
 
 def test_without_it_the_local_stack_is_meant(local: dict[str, str]) -> None:
-    assert target(local, "till") == Target("http://127.0.0.1:4578", "t")
+    assert target(local, "till") == Target("http://127.0.0.1:4578", "t", patience_s=LOCAL_PATIENCE_S)
     with pytest.raises(CommandError, match="auditor"):
         target(local, "auditor")
 

@@ -35,7 +35,7 @@ from tests.e2e.test_backtest_page import OUTSIDE, OVERLAPS
 from tests.e2e.test_channels import looked_at
 from tests.e2e.test_night import Deployed
 from tests.e2e.test_year import go, invoke, stack_prefix
-from tests.patience import eventually
+from tests.patience import ANSWER_S, eventually
 
 PROGRAM: Final = "sandbox-winback"
 THEN: Final = date(2017, 1, 22)
@@ -179,7 +179,7 @@ def test_a_campaign_wins_back_from_the_alert_to_the_measured_result(stack: Stack
 
 def page_is_whole(stack: Stack, token: str, file: Path, summary: dict[str, list[str]]) -> None:
     """The page that the command writes, in both languages, in a browser."""
-    with Commands(Target(stack.url, token)) as api:
+    with Commands(Target(stack.url, token, patience_s=ANSWER_S)) as api:
         quiet = Console(file=StringIO())
         report(api, "win-back", page=file, language="en", as_json=False, out=quiet, said=quiet)
     try:
