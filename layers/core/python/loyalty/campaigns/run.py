@@ -18,6 +18,11 @@ from loyalty.errors import Conflict, Corrupt
 LOOK_DAYS: Final = 7
 """Between two looks at a running campaign."""
 MOST_LOOKS: Final = 26
+OFTEN_LOOKS: Final = 13
+"""So many looks are a week apart where more than ``MOST_LOOKS`` would be needed to the end, or there is none. From then
+on each comes half as long again after the one before, and a year after it at most: so all of them reach six years.
+"""
+RARELY_DAYS: Final = 52 * LOOK_DAYS
 LIVE: Final = frozenset({"scheduled", "running", "paused"})
 ENDED: Final = frozenset({"finished", "cancelled"})
 Arm = Literal["treated", "control", "holdout"]
@@ -284,12 +289,18 @@ def gathered(campaign: Campaign) -> bool:
 
 def looks_planned(campaign: Campaign) -> int:
     """How many looks there may be before the end: those that lie within the last member's window."""
+    weeks = _weeks(campaign)
+    return MOST_LOOKS if weeks is None else min(MOST_LOOKS, weeks)
+
+
+def _weeks(campaign: Campaign) -> int | None:
+    """Whole weeks that may be looked back on before the end; None where nobody can say."""
     if campaign.audience.frozen:
-        return min(MOST_LOOKS, (campaign.window_days - 1) // LOOK_DAYS)
+        return (campaign.window_days - 1) // LOOK_DAYS
     if not campaign.calendar.last or not campaign.calendar.first:
-        return MOST_LOOKS
+        return None
     span = campaign.calendar.last + campaign.window_days - campaign.calendar.first
-    return min(MOST_LOOKS, max(0, span // LOOK_DAYS))
+    return max(0, span // LOOK_DAYS)
 
 
 def next_look(status: Status, campaign: Campaign, begun_day: int) -> int:
@@ -299,7 +310,9 @@ def next_look(status: Status, campaign: Campaign, begun_day: int) -> int:
     if status.looks >= looks_planned(campaign):
         return 0
     first = status.assigned if campaign.audience.frozen else begun_day + campaign.window_days
-    return (status.looked or first) + LOOK_DAYS
+    weeks = _weeks(campaign)
+    longer = max(0, status.looks - OFTEN_LOOKS + 1) if weeks is None or weeks > MOST_LOOKS else 0
+    return (status.looked or first) + min(LOOK_DAYS * 3**longer // 2**longer, RARELY_DAYS)
 
 
 # Stored forms
