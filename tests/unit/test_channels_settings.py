@@ -1,12 +1,13 @@
 """The secret of the channels: what it says for each programme, and what becomes of one that is wrong."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loyalty.channels.channel import AwsRefused, Call, Sending
 from loyalty.channels.mail import Account as MailAccount
 from loyalty.channels.settings import Settings, settings_of
 from loyalty.channels.signing import secret_of
@@ -14,6 +15,7 @@ from loyalty.channels.sms import Account as SmsAccount
 from loyalty.channels.webhook import Account as WebhookAccount
 from loyalty.channels.wechat import Account as WeChatAccount
 from loyalty.channels.wecom import Account as WeComAccount
+from loyalty.notifications.message import Content
 from loyalty.runtime import senders
 from loyalty.runtime.config import config
 
@@ -125,14 +127,28 @@ def _stranger(secret: list[str]) -> str:
     return "stranger"
 
 
-def test_programmes_share_the_breaker_of_a_provider_they_share(secret: list[str]) -> None:
-    senders.channels("grocer")
-    senders.channels("other")
-    assert senders._breakers.keys() == {  # noqa: SLF001
-        ("", "email"),
-        ("", "sms"),
-        ("", "push"),
-        ("grocer", "wechat"),
-        ("grocer", "wecom"),
-        ("grocer", "webhook"),
-    }
+def test_one_programmes_wrong_sender_holds_up_no_other_programmes_mail(
+    secret: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret[0] = json.dumps(
+        {"wrong": {"email": {"from": "a@nobody.example"}}, "right": {"email": {"from": "a@shops.example"}}}
+    )
+
+    def aws(service: str, operation: str) -> Call:
+        def call(request: Mapping[str, object]) -> Mapping[str, object]:
+            assert (service, operation) == ("sesv2", "send_email")
+            if "nobody" in str(request["FromEmailAddress"]):
+                raise AwsRefused("MailFromDomainNotVerifiedException", 400)
+            return {"MessageId": "1"}
+
+        return call
+
+    monkeypatch.setattr(senders, "aws", aws)
+
+    def send(program: str) -> str:
+        sending = Sending("msg_1", program, "email", "a@b.example", Content("Hello", "Hello"))
+        outcome = senders.channels(program)["email"].send(sending, 1_000)
+        return outcome.code or outcome.kind
+
+    assert [send("wrong"), send("wrong")] == ["MailFromDomainNotVerifiedException", "open"]
+    assert send("right") == "accepted"

@@ -298,12 +298,11 @@ def _client(service: str) -> Any:
 _settings: dict[str, tuple[str, Settings]] = {}
 _breakers: dict[tuple[str, str], Breaker] = {}
 _channels: dict[str, tuple[Settings, dict[str, Channel]]] = {}
-OWN_PROVIDER: Final = frozenset({"wechat", "wecom", "webhook"})
-"""Channels whose trouble is one programme's alone; behind the others is one provider for all of them."""
 
 
 def channels(program: str) -> Mapping[str, Channel]:
-    """A programme's channels by name, each behind its breaker, as the secret has them at most five minutes ago; the
+    """A programme's channels by name, as the secret has them at most five minutes ago, each behind a breaker of its
+    own: a provider may be that of all programmes, but a wrong sender is the trouble of one of them alone. The
     inbox is none of them. While the secret is wrong, what it last said stands. Unavailable; ValueError when it never
     was right.
     """
@@ -311,7 +310,7 @@ def channels(program: str) -> Mapping[str, Channel]:
     known = _channels.get(program)
     if known is None or known[0] is not settings:
         made = {
-            name: Guarded(channel, _breakers.setdefault((program if name in OWN_PROVIDER else "", name), Breaker()))
+            name: Guarded(channel, _breakers.setdefault((program, name), Breaker()))
             for name, channel in _made(program, settings).items()
         }
         known = _channels[program] = settings, dict(made)
