@@ -348,6 +348,19 @@ WRONG: list[tuple[str, str, str]] = [
     ("RULE_VALUE_INVALID", headed("point_cost: 9\ncampaigns: {a: {amount: «5.00», currency: EUR}}"), ""),
     ("RULE_VALUE_INVALID", headed("campaigns: {a: {points: 5, amount: «5.00»}}"), ""),
     ("RULE_PENDING_ENDLESS", with_rule(pending="{kind: «on_event»}"), ""),
+    (
+        "RULE_PENDING_ENDLESS",
+        with_rule(
+            "events: {a: {}, b: {}, ok: {activates: b}}",
+            on="event",
+            when="event.type = 'a'",
+            earn="5",
+            pending="{kind: «on_event»}",
+        ),
+        "",
+    ),
+    ("RULE_VALUE_INVALID", headed("events: {a: {activates: «a»}}"), ""),
+    ("RULE_VALUE_INVALID", headed("events: {a: {}, b: {cancels: «c»}, c: {activates: a}}"), ""),
     ("RULE_PENDING_ENDLESS", with_rule("events: {a: {}}", on="event", earn="5", pending="{kind: «on_event»}"), ""),
     ("RULE_VALUE_INVALID", with_rule(pending="«{kind: delay}»"), ""),
     ("RULE_VALUE_INVALID", with_rule(pending="{kind: immediate, days: «3»}"), ""),
@@ -451,6 +464,13 @@ def test_a_region_that_no_store_is_in_is_refused() -> None:
 def test_a_condition_that_some_day_fulfils_is_left_alone(when: str, further: dict[str, str]) -> None:
     calendar = "calendar: {eleven: {name: {en: E, zh: 双}, dates: [2026-11-11]}}"
     assert check(with_rule(calendar, when=when, **further), "rules.yaml").issues == ()
+
+
+@pytest.mark.parametrize("when", ["event.type = 'b'", "event.n > 2", "event.type IN ('a', 'b')", "event.type <> 'a'"])
+def test_points_may_wait_where_an_event_may_end_it(when: str) -> None:
+    events = "events: {a: {}, b: {fields: {n: number}}, ok: {activates: b}}"
+    text = with_rule(events, on="event", when=when, earn="5", pending="{kind: on_event}")
+    assert check(text, "rules.yaml").issues == ()
 
 
 def test_the_first_hundred_issues_are_told() -> None:

@@ -189,6 +189,7 @@ class _Whole:
         reader = self.reader
         entries = reader.named(self.top.get("events"), "events", NAME)
         types = [key.value for key, _ in entries]
+        deciding = {key.value for key, value in entries if value.get("activates") or value.get("cancels")}
         first: dict[str, tuple[str, Type]] = {}
         found: list[Event] = []
         for key, value in entries:
@@ -203,6 +204,10 @@ class _Whole:
                     )
                     reader.refuse(key, "RULE_TYPE", message)
             decided = {name: self._type_named(given.get(name), name, types) for name in ("activates", "cancels")}
+            for name, type_ in decided.items():
+                if type_ in deciding:
+                    message = f"{type_} itself decides on points: it earns none that could wait"
+                    reader.refuse(given[name], "RULE_VALUE_INVALID", message)
             if all(decided.values()):
                 reader.refuse(given["cancels"], "RULE_VALUE_INVALID", f"{what} either activates or cancels")
             found.append(

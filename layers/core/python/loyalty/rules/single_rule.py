@@ -13,8 +13,8 @@ from loyalty.rules.reading import IDENTIFIER, Reader
 from loyalty.rules.ruleset import BASE_RULE, Campaign, Cap, On, Pending, Period, Rounding, Rule
 from loyalty.rules.ruleset import LAST_DAY as FOR_GOOD
 from loyalty.rules.satisfiable import Days, never_on, of_days, verdict
-from loyalty.rules.schema import CHANNELS, Layout
-from loyalty.rules.tree import Case, Number
+from loyalty.rules.schema import CHANNELS, Layout, field
+from loyalty.rules.tree import And, Case, Compare, Number, Text
 from loyalty.rules.tree import Node as Tree
 from loyalty.rules.windows import BadWindow, occurrences, ranges
 from loyalty.rules.yaml_text import Node
@@ -92,7 +92,7 @@ def read(reader: Reader, node: Node, around: Surroundings) -> Rule:
         order_cap=order_cap,
         caps=caps,
         campaign=_campaign(reader, given.get("budget"), around, earn),
-        pending=_pending(reader, given.get("pending"), on, around),
+        pending=_pending(reader, given.get("pending"), on, around, when),
         expiry=_expiry(reader, given.get("expiry")),
         rounding=reader.choice(given.get("rounding"), "rounding", _ROUNDING, "carry"),
         on_return=reader.choice(given.get("on_return"), "on_return", ("share", "whole"), "share"),
@@ -296,7 +296,7 @@ def _constants(node: Tree) -> list[Fraction]:
             return []
 
 
-def _pending(reader: Reader, node: Node | None, on: On, around: Surroundings) -> Pending | None:
+def _pending(reader: Reader, node: Node | None, on: On, around: Surroundings, when: Tree | None) -> Pending | None:
     given = reader.fields(node, "pending", ("kind", "days"), ("kind",))
     if node is None or "kind" not in given:
         return None
@@ -309,7 +309,16 @@ def _pending(reader: Reader, node: Node | None, on: On, around: Surroundings) ->
     elif kind == "on_event" and not around.decided:
         message = "nothing would ever end this: an event needs activates, naming the type of event that waits"
         reader.refuse(given["kind"], "RULE_PENDING_ENDLESS", message)
+    elif kind == "on_event" and when is not None and not any(_may_be(when, type_, around) for type_ in around.decided):
+        message = f"nothing would ever end this: events activate what {', '.join(sorted(around.decided))} earns"
+        reader.refuse(given["kind"], "RULE_PENDING_ENDLESS", message)
     return Pending(kind, days)
+
+
+def _may_be(when: Tree, type_: str, around: Surroundings) -> bool:
+    """Whether a condition can be true of an event of this type."""
+    of_type = Compare("=", field(around.layout.places["event.type"], around.exponent, 1), Text(type_))
+    return verdict(And((when, of_type)), around.layout, "event") != "never"
 
 
 def _expiry(reader: Reader, node: Node | None) -> Mapping[str, object] | None:
