@@ -8,9 +8,10 @@ import pytest
 
 from loyalty.campaigns.run import Status, execution_name
 from loyalty.campaigns.store import CampaignStore
+from loyalty.channels.channel import Outcome
 from loyalty.errors import Unavailable
 from loyalty.notifications.store import MessageStore
-from loyalty.runtime import wiring
+from loyalty.runtime import messages, wiring
 from tests.machines import Killed
 from tests.unit.campaigning import DAY, World
 from tests.unit.running import PROGRAM
@@ -295,6 +296,31 @@ def test_whoever_has_points_ending_in_two_wallets_on_one_day_is_told_of_both(mon
         "2026-01-01-cash.ending",
         "2026-01-01-points.ending",
     ]
+
+
+def test_who_reads_the_copy_of_a_notice_in_the_inbox_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "    inbox: {en: {title: Points, text: They end}, zh: {title: 积分, text: 到期}}\n"
+    source = ENDING.replace("    variables:", f"{words}    variables:", 1).replace("s: [sms]", "s: [sms, inbox]")
+    world = world_of(monkeypatch, source, 1, outcome=lambda _: (Outcome("doubtful", code="timeout"), False))
+    told: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(messages.Mail, "_confirm", lambda _, *what: told.append(what))
+    world.act("start", "ending")
+    member = f"mem_{0:026d}"
+    detail = {
+        "member": member,
+        "wallet": "points",
+        "points": 100,
+        "worth": {"amount": 100, "currency": "EUR"},
+        "notice_required": True,
+        "ending": [{"points": 100, "ends_at": "2026-01-31T23:00:00Z"}],
+        "recorded_at": "2026-01-01T11:00:00Z",
+    }
+    world.enter("points.expiring", detail)
+    world.send()
+    assert told == []
+    (lying,) = world.ask("GET /v1/members/{id}/inbox", id=member).body["messages"]
+    assert world.ask("POST /v1/members/{id}/inbox/{message}/read", id=member, message=lying["id"]).status == 200
+    assert [(account, outcome) for _, account, _, _, outcome, _ in told] == [(member, "delivered")]
 
 
 OPEN = SOURCE.replace("control: 20", "control: 0").replace("    budget: {points: 100000}\n", "")

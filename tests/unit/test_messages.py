@@ -409,6 +409,20 @@ def test_what_lies_in_the_inbox_is_there_at_once_unread_and_read_once() -> None:
     assert office.confirmed == [("n#hello.1.day0#delivered", NOTICE.upto, "delivered")]
 
 
+def test_who_reads_the_copy_in_the_inbox_or_follows_a_link_in_it_was_told_once() -> None:
+    for how in ("opened", "clicked"):
+        office = Office(Provider("email"))
+        main = message(channel="email", notice=NOTICE, channels=("email", "inbox"))
+        copy = message(channel="inbox", notice=NOTICE, channels=("email", "inbox"), name="hello.1.day0.inbox")
+        office.put(main)
+        office.put(copy, Content("Hi", "Hello"))
+        office.run()
+        assert office.confirmed == []
+        office.notifications.hear(report(copy, how), NOW)
+        office.notifications.hear(report(main, "delivered"), NOW)
+        assert office.confirmed == [("n#hello.1.day0#delivered", NOTICE.upto, "delivered")]
+
+
 def test_a_link_leads_where_the_message_said_and_nowhere_else() -> None:
     office = Office(Provider())
     one = message(links=("https://shop.example/a",))

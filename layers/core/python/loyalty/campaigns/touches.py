@@ -435,7 +435,7 @@ class Touches:
         found = [main]
         if action.inbox and action.channel != INBOX:
             copied = name_of(action.campaign, action.occasion, action.step, INBOX)
-            found.append(replace(main, name=copied, channel=INBOX, notice=None))
+            found.append(replace(main, name=copied, channel=INBOX))
         worded = []
         for one in found:
             said = render(template, one.channel, language, {**values, UNSUBSCRIBE: UNSUBSCRIBE_PLACEHOLDER})

@@ -155,6 +155,11 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
         return message_id(self.account, self.name)
 
     @property
+    def said(self) -> str:
+        """What it says, by name: a message and its copy in the inbox say the same, and whichever is first counts."""
+        return name_of(self.campaign, self.occasion, self.step)
+
+    @property
     def state(self) -> State:
         known = [state for fact, state in STATES.items() if fact in self.facts]
         return known[-1] if known else self.phase
@@ -163,7 +168,7 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     def told(self) -> bool:
         """Whether the member has been told, as far as the channel lets anybody know."""
         if self.channel == INBOX:
-            return "opened" in self.facts
+            return not {"opened", "clicked"}.isdisjoint(self.facts)
         if self.channel in REPORTED:
             return not {"delivered", "opened", "clicked"}.isdisjoint(self.facts)
         return self.channel in PERSONAL and "sent" in self.facts

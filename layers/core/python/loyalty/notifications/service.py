@@ -275,7 +275,7 @@ class Notifications:
                 self._confirm(message, notice, "unreachable", now)
 
     def _confirm(self, message: Message, notice: Notice, outcome: str, now: int) -> None:
-        reference = f"n#{message.name}#{outcome}"
+        reference = f"n#{message.said}#{outcome}"
         self._ports.confirm(message.program, message.account, notice, reference, outcome, now)
 
     def unreachable(self, program: str, account: str, notice: Notice, reference: str, now: int) -> None:
