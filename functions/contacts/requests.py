@@ -48,6 +48,7 @@ class GuardRequest(Body):
 
     points: Annotated[int, Meta(ge=0, le=MAX_POINTS)]
     days: Annotated[int, Meta(ge=1, le=KEPT_OFFER_DAYS)]
+    multiplier_day: Annotated[int, Meta(ge=0, le=10**6)] = 1
 
 
 class ContactPolicyRequest(Body):
@@ -75,7 +76,7 @@ class ContactPolicyRequest(Body):
             self.quiet_until,
             self.contact_hour,
             self.holdout_percent,
-            None if guard is None else OfferGuard(guard.points, guard.days),
+            None if guard is None else OfferGuard(guard.points, guard.days, guard.multiplier_day),
             {str(channel): cost for channel, cost in self.costs.items()},
             {**DEFAULT_CONSENT, **{str(channel): said for channel, said in self.consent.items()}},
             version,

@@ -4,12 +4,15 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from zoneinfo import ZoneInfo
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from loyalty.campaigns import offers
+from loyalty.campaigns.campaign import Offer
 from loyalty.contacts import policy as policies
 from loyalty.contacts import record as records
 from loyalty.contacts.decide import REASONS, Candidate, Verdict, barred, decide
@@ -69,6 +72,7 @@ candidates = st.builds(
     digest=st.integers(0, 60).map(str),
     service=mostly.map(lambda one: not one),
     offer_points=st.sampled_from((0, 0, 50, 200)),
+    offer_times=st.sampled_from((0, 0, 0, 1_500, 7_000)),
     not_before=st.sampled_from((0, 0, 0, 0, START + 5 * DAY)),
     until=st.sampled_from((0, 0, 0, 0, START + 6 * DAY)),
     silent=st.booleans(),
@@ -104,7 +108,7 @@ def test_no_cap_and_no_guard_is_ever_exceeded_over_any_run_of_days(
     record, now = Record(), START
     zone = member.timezone or timezone
     went: list[tuple[int, Verdict]] = []
-    offers: list[tuple[int, int]] = []
+    offered: list[tuple[int, int]] = []
     contents: set[object] = set()
     for later, crowd in run:
         now += later
@@ -121,17 +125,19 @@ def test_no_cap_and_no_guard_is_ever_exceeded_over_any_run_of_days(
                 contents.add(named)
                 if not candidate.service:
                     went.append((day, one))
-            if one.offer and not one.candidate.service and one.candidate.offer_points:
-                offers.append((local(now, zone).toordinal(), one.candidate.offer_points))
+            guard = policy.offer_guard or OfferGuard(0, 0)
+            depth = one.candidate.offer_points + ceil(one.candidate.offer_times * guard.multiplier_day / 1_000)
+            if one.offer and not one.candidate.service and depth:
+                offered.append((local(now, zone).toordinal(), depth))
     limits = [*policy.caps, *([Cap("", member.per_week, 7)] if member.per_week is not None else [])]
     for cap in limits:
         days = sorted(day for day, one in went if cap.channel in ("", one.channel))
         for first in days:
             assert sum(first <= day < first + cap.days for day in days) <= cap.count, cap
     if policy.offer_guard is not None:
-        for first, _ in offers:
+        for first, _ in offered:
             span = range(first, first + policy.offer_guard.days)
-            assert sum(points for day, points in offers if day in span) <= policy.offer_guard.points
+            assert sum(points for day, points in offered if day in span) <= policy.offer_guard.points
 
 
 @given(crowds, members, contact_policies, st.sampled_from(ZONES), moments, st.randoms(use_true_random=False))
@@ -353,3 +359,18 @@ def test_the_last_second_the_last_day_of_a_guard_and_the_members_own_order() -> 
     again = replace(plain, digest="b", offer_points=60)
     assert one(again, record, noon + 6 * DAY)[0].blocked == "offer_guard"
     assert one(again, record, noon + 7 * DAY)[0].blocked == ""
+
+
+def test_a_multiplier_counts_for_a_guard_by_its_times_and_days() -> None:
+    week = offers.times(Offer("multiply", {"multiply": 2_500, "days": 7}))
+    assert (week, offers.times(Offer("points", {"points": 50})), offers.times(None)) == (10_500, 0, 0)
+    tripled = Candidate("spring", "1", "hello", 1, ("sms",), "a", offer_times=week)
+    member = Preferences(consents={"sms": True}, reached=("sms",))
+
+    def blocked(points: int, multiplier_day: int) -> str:
+        policy = ContactPolicy(caps=(), offer_guard=OfferGuard(points, 92, multiplier_day))
+        (verdict,), _ = decide([tripled], Record(), member, policy, "UTC", START + 43_200)
+        return verdict.blocked
+
+    assert [blocked(10, 1), blocked(11, 1)] == ["offer_guard", ""]
+    assert [blocked(104, 10), blocked(105, 10), blocked(0, 0)] == ["offer_guard", "", ""]

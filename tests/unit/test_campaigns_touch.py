@@ -272,6 +272,15 @@ def test_a_guard_against_deep_offers_holds_silent_ones_back_too() -> None:
     assert not days.journey().offered
 
 
+@pytest.mark.parametrize(("days_long", "offered"), [(5, True), (6, False)])
+def test_a_guard_counts_a_multiplier_by_its_times_and_days(days_long: int, offered: bool) -> None:
+    policy = ContactPolicy(caps=(), offer_guard=OfferGuard(100, 30, multiplier_day=10))
+    tripled = Offer("multiply", {"multiply": 3_000, "days": days_long})
+    days = Days(way(campaign(step("gift", 0, offer=tripled, templates={}))), policy=policy)
+    days.touch(DAY)
+    assert days.journey().offered is offered
+
+
 def test_an_offer_that_is_refused_is_not_announced() -> None:
     one = campaign(step("hello", 0, offer=points(200)), step("more", 3))
     days = Days(way(one))

@@ -11,7 +11,7 @@ import pytest
 
 from loyalty.contacts import unsubscribe
 from loyalty.contacts.decide import Candidate, decide
-from loyalty.contacts.policy import DEFAULT
+from loyalty.contacts.policy import DEFAULT, OfferGuard
 from loyalty.contacts.preferences import CHANNELS
 from loyalty.contacts.service import Change, Contacts
 from loyalty.contacts.store import ContactStore, record_put
@@ -228,11 +228,13 @@ def test_the_policy_has_a_default_and_is_replaced_over_the_version_that_was_read
     assert (default["contact_hour"], default["quiet_from"], default["consent"]["sms"]) == (9, "21:00", "opt_in")
     shop.ask("operator", "PUT /v1/contact-policy", default, status=428)
     put = {"caps": [{"count": 2, "days": 7, "channel": "sms"}], "consent": {"email": "opt_out"}, "holdout_percent": 5}
+    put |= {"offer_guard": {"points": 500, "days": 30, "multiplier_day": 20}}
     shop.ask("operator", "PUT /v1/contact-policy", default, headers={"If-Match": "*"})
     shop.ask("marketer", "PUT /v1/contact-policy", put, headers={"If-Match": '"1"'})
     wiring._contact_policies.clear()  # noqa: SLF001 - as a minute later
     stored = ContactStore(shop.running.table).policy(PROGRAM)
     assert (stored.version, stored.holdout_percent, stored.caps[0].channel) == (2, 5, "sms")
+    assert stored.offer_guard == OfferGuard(500, 30, 20)
     assert shop.contact()["consents"]["email"]["agreed"] is True
     refused = shop.ask("operator", "PUT /v1/contact-policy", put, status=412, headers={"If-Match": '"9"'})
     assert refused["code"] == "CONTACT_POLICY_VERSION_CONFLICT"

@@ -50,6 +50,13 @@ def points(offer: Offer | None) -> int:
     return offer.numbers["points"] if offer is not None and offer.kind == POINTS else 0
 
 
+def times(offer: Offer | None) -> int:
+    """What it multiplies by beyond once, in thousandths, summed over its days: 7000 for twice the points for a week."""
+    if offer is None or offer.kind != MULTIPLY:
+        return 0
+    return max(offer.numbers["multiply"] - THOUSAND, 0) * offer.numbers["days"]
+
+
 def until(offer: Offer, day: int) -> int:
     """The last day on which what is given on a day can be used; 0 where the programme's own terms say."""
     if offer.kind == MULTIPLY:

@@ -331,6 +331,7 @@ def _proposed(way: Way, step: Step, facts: list[object], day: int) -> tuple[Prop
         digest=content(said or step.id, given, again),
         service=campaign.service,
         offer_points=offers.points(step.offer),
+        offer_times=offers.times(step.offer),
         not_before=0 if campaign.calendar.hour < 0 else _moment(day, campaign.calendar.hour, campaign.timezone),
         until=_until(campaign, journey, step),
         silent=step.silent or template is None,

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from loyalty.contacts.policy import ContactPolicy, minutes
+from loyalty.contacts.policy import NO_GUARD, ContactPolicy, minutes
 from loyalty.contacts.preferences import Preferences
 from loyalty.contacts.record import LeftOut, Offered, Record, Sent, content
 
@@ -39,8 +39,9 @@ class Candidate(Struct, frozen=True):
     """A message that a campaign's step would send. ``channels`` are in the order in which the campaign would rather
     have them; with ``inbox`` among them a copy lies there, too. ``digest`` names the content: template, offer, and the
     variables that are no dates. ``service`` messages are no advertising. ``offer_points`` is what the message's offer
-    is worth. It goes not before ``not_before`` and not from ``until`` on (seconds since 1970, UTC; 0: no matter).
-    ``silent`` offers are given to those, too, who cannot be told.
+    gives, ``offer_times`` what it multiplies by beyond once (thousandths), summed over its days. It goes not before
+    ``not_before`` and not from ``until`` on (seconds since 1970, UTC; 0: no matter). ``silent`` offers are given to
+    those, too, who cannot be told.
     """
 
     campaign: str
@@ -51,6 +52,7 @@ class Candidate(Struct, frozen=True):
     digest: str
     service: bool = False
     offer_points: int = 0
+    offer_times: int = 0
     not_before: int = 0
     until: int = 0
     silent: bool = False
@@ -99,7 +101,7 @@ def _rank(candidate: Candidate) -> tuple[object, ...]:
     """The same order whatever order they come in."""
     one = candidate
     return (-one.priority, one.campaign, one.occasion, one.step, one.digest, one.channels, one.service,
-            one.offer_points, one.not_before, one.until, one.silent)  # fmt: skip
+            one.offer_points, one.offer_times, one.not_before, one.until, one.silent)  # fmt: skip
 
 
 class _Days(NamedTuple):
@@ -113,11 +115,12 @@ def _one(
     candidate: Candidate, record: Record, preferences: Preferences, policy: ContactPolicy, send_at: int, days: _Days
 ) -> tuple[Verdict, Record]:
     guard = policy.offer_guard
+    depth = (guard or NO_GUARD).depth(candidate.offer_points, candidate.offer_times)
     deep = (
-        candidate.offer_points > 0
+        depth > 0
         and guard is not None
         and not candidate.service
-        and record.offered(days.today, guard.days) + candidate.offer_points > guard.points
+        and record.offered(days.today, guard.days) + depth > guard.points
     )
     named = _content(candidate)
     channel, reason = _channel(candidate, record, preferences, policy, days.sent)
@@ -128,8 +131,8 @@ def _one(
     if reason == "" and candidate.until and send_at >= candidate.until:
         reason = "too_late"
     offer = not deep and (reason == "" or (candidate.silent and reason not in ("repeated", "too_late")))
-    if offer and candidate.offer_points:
-        record = record.with_offer(Offered(days.today, candidate.offer_points, candidate.campaign))
+    if offer and depth:
+        record = record.with_offer(Offered(days.today, depth, candidate.campaign))
     if reason:
         return Verdict(candidate, "", 0, reason, offer), record
     sent = Sent(days.sent, channel, candidate.campaign, named)

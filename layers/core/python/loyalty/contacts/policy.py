@@ -20,12 +20,24 @@ class Cap(Struct, frozen=True):
 
 
 class OfferGuard(Struct, frozen=True):
-    """At most ``points`` are offered to a member in any ``days`` days in a row."""
+    """At most ``points`` are offered to a member in any ``days`` days in a row. What a multiplier comes to depends
+    on what is bought: it counts as ``multiplier_day`` points a day for every time beyond the first, so twice the points
+    for a week are seven times that.
+    """
 
     points: int
     days: int
+    multiplier_day: int = 1
+
+    def depth(self, points: int, times: int) -> int:
+        """Points that an offer counts as: its own, and those of a multiplier's ``times`` (thousandths, summed over its
+        days), rounded up.
+        """
+        return points - times * self.multiplier_day // -1_000
 
 
+NO_GUARD: Final = OfferGuard(0, 0)
+"""How offers are counted while no guard minds, for one that comes later."""
 DEFAULT_CAPS: Final = (Cap("", 1, 1), Cap("", 3, 7), Cap("sms", 4, 30))
 DEFAULT_CONSENT: Final = {channel: OPT_OUT if channel in ("inbox", "webhook") else OPT_IN for channel in CHANNELS}
 
@@ -77,7 +89,7 @@ def decode(data: Mapping[str, Any], version: int) -> ContactPolicy:
         quiet_until=data["quiet_until"],
         contact_hour=data["contact_hour"],
         holdout_percent=data["holdout_percent"],
-        offer_guard=None if guard is None else OfferGuard(guard["points"], guard["days"]),
+        offer_guard=None if guard is None else OfferGuard(**guard),
         costs=data["costs"],
         consent={**DEFAULT_CONSENT, **data["consent"]},
         version=version,

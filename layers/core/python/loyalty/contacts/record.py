@@ -31,7 +31,7 @@ class Sent(Struct, frozen=True):
 
 
 class Offered(Struct, frozen=True):
-    """Points offered on a day."""
+    """Points offered on a day, or what a multiplier counted as."""
 
     day: int
     points: int
