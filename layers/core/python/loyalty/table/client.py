@@ -1,9 +1,10 @@
 """The table as the stores see it: plain items in and out, and DynamoDB's errors as a few exceptions of ours."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from threading import Lock, Thread
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -11,6 +12,10 @@ from loyalty.errors import Unavailable
 from loyalty.table import keys
 from loyalty.table.writes import Cancelled, Condition, ConditionFailed, Contended, Delete, Item, Put, Value
 
+if TYPE_CHECKING:
+    from botocore.config import Config
+
+EMULATOR_S: Final = 60
 _making: Final = Lock()
 _A = TypeVar("_A")
 _B = TypeVar("_B")
@@ -80,12 +85,26 @@ def _session() -> Any:
     return get_session()
 
 
-def client_of(service: str, **further: Any) -> Any:
+def client_of(service: str, config: "Config", region: str | None = None) -> Any:
     """A client of botocore's. All of a running copy's come from one session, which has read botocore's own data by
     then: the second client costs a third of the CPU, or less.
+
+    An emulator on this machine is waited for longer than ``config`` says: it has no other copy that would answer the
+    next try, and the machine may be busy with other things.
     """
+    if _is_here(service):
+        from botocore.config import Config
+
+        config = config.merge(Config(connect_timeout=EMULATOR_S, read_timeout=EMULATOR_S))
     with _making:  # a session makes one client at a time
-        return _session().create_client(service, **further)
+        return _session().create_client(service, region_name=region, config=config)
+
+
+def _is_here(service: str) -> bool:
+    """Whether the service is an emulator of it, on the loopback."""
+    name = "AWS_ENDPOINT_URL"
+    endpoint = os.environ.get(f"{name}_{service.upper()}") or os.environ.get(name, "")
+    return endpoint.startswith("http://127.0.0.1:")
 
 
 def connect(region: str | None = None) -> DynamoDB:
@@ -96,7 +115,7 @@ def connect(region: str | None = None) -> DynamoDB:
 
     client: Any = client_of(
         "dynamodb",
-        region_name=region,
+        region=region,
         config=Config(
             parameter_validation=False,
             retries={"mode": "standard", "total_max_attempts": 4},
