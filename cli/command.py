@@ -240,10 +240,15 @@ def _night(commands: Any) -> None:
     one = group.add_parser("run", help="do now what is due and not done, day by day; exit status 1 when it failed")
     one.add_argument("--program", default="", help="one programme; all of them when left out")
     one.add_argument("--until", default="", help="the last day, such as 2026-12-31; today when left out")
+    one.add_argument("--again", action="store_true", help="try those of the programme once more who were set aside")
     one.add_argument("--stack", default="", help=f"the CloudFormation stack, such as loyalty-prod ({LOCAL_STACK})")
     one.set_defaults(
         run=lambda session, given: night.run(
-            aws(session.environment, given.stack), program=given.program, until=given.until, out=session.out
+            aws(session.environment, given.stack),
+            program=given.program,
+            until=given.until,
+            out=session.out,
+            again=given.again,
         )
     )
 

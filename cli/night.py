@@ -23,19 +23,28 @@ class Cloud(Protocol):
     def output(self, name: str) -> str: ...
 
 
-def run(aws: Cloud, *, program: str, until: str, out: Console, pause: float = _POLL_SECONDS) -> int:
+def run(
+    aws: Cloud, *, program: str, until: str, out: Console, pause: float = _POLL_SECONDS, again: bool = False
+) -> int:
     """Start the night, and wait for its end; the exit status. ``program`` empty is all of them; ``until`` is the last
-    day, empty for today in each programme. A day that is done is not done again.
+    day, empty for today in each programme. A day that is done is not done again; with ``again`` those are tried once
+    more who were set aside in the ``program``.
     """
-    found = execute(aws, program, until, pause)
+    if again and not program:
+        raise CommandError("Name the programme whose accounts are to be tried again: --program")
+    found = execute(aws, program, until, pause, again)
     out.print(f"{found['status'].lower()}: {_seconds(found)} s, {found['name']}")
     return 0 if found["status"] == "SUCCEEDED" else 1
 
 
-def execute(aws: Cloud, program: str = "", until: str = "", pause: float = _POLL_SECONDS) -> dict[str, Any]:
+def execute(
+    aws: Cloud, program: str = "", until: str = "", pause: float = _POLL_SECONDS, again: bool = False
+) -> dict[str, Any]:
     """One execution of the state machine of the night to its end, as AWS describes it."""
     machines = aws.client("stepfunctions")
-    asked = {"until": _day(until), **({"program": program} if program else {})}
+    asked: dict[str, Any] = {"until": _day(until), **({"program": program} if program else {})}
+    if again:
+        asked["again"] = True
     try:
         arn = machines.start_execution(stateMachineArn=aws.output("NightArn"), input=json.dumps(asked))["executionArn"]
         while True:

@@ -68,6 +68,14 @@ def test_one_programme_is_brought_up_to_a_day() -> None:
     assert machines.started == [("arn of NightArn", {"until": "2026-12-31", "program": "grocer"})]
 
 
+def test_those_who_are_set_aside_are_tried_again_where_a_programme_is_named() -> None:
+    machines = Machines()
+    assert night.run(machines, program="grocer", until="", out=Console(quiet=True), pause=0, again=True) == 0
+    assert machines.started == [("arn of NightArn", {"until": "9999-12-31", "program": "grocer", "again": True})]
+    with pytest.raises(CommandError, match="Name the programme"):
+        night.run(machines, program="", until="", out=Console(quiet=True), again=True)
+
+
 def test_a_night_that_failed_is_told_by_the_exit_status() -> None:
     assert run(Machines("FAILED")) == (1, "failed: 90 s, n1")
 

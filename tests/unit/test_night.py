@@ -6,15 +6,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, to_builtins
 
 from loyalty.errors import Unavailable
 from loyalty.ledger import commands
 from loyalty.ledger.account import WAITING, Balance, Draft, State
+from loyalty.ledger.chain import Chain, Entry
 from loyalty.ledger.events import events_of
+from loyalty.ledger.store import LedgerStore
 from loyalty.timers.ends import confirm, confirm_decay, decay, remind
 from loyalty.timers.events import Worth, expiring_of
-from loyalty.timers.service import Drain
+from loyalty.timers.service import Drain, batch_of, outstanding
 from loyalty.timers.timer import ORDER, REARM, Timer
 from loyalty.values import Rate
 from tests.simulation.dynamodb import Call
@@ -297,8 +299,8 @@ def test_no_more_shrinks_than_was_said() -> None:
 
 
 def test_a_notice_that_a_late_night_gives_is_as_long_as_any_other() -> None:
-    for policy in ({"expiry": PROMISED}, {"expiry": YEARLY}):
-        nights = Nights(**policy, decay=SHRINKS)
+    for expiry in (PROMISED, YEARLY):
+        nights = Nights(expiry=expiry, decay=SHRINKS)
         nights.buy(1, 1000)
         nights.stream()
         nights.now += 100 * DAY
@@ -468,6 +470,72 @@ def test_an_account_that_fails_is_set_aside_with_its_reason_and_comes_again_the_
     monkeypatch.undo()
     nights.pass_days(1)
     assert nights.kinds(2) == [(5, "expired")]
+
+
+def _broken(nights: Nights, *numbers: int) -> None:
+    """From now on nothing can be read of these accounts; of none of them when none is named."""
+    head = LedgerStore.head
+    broken = {nights.chain(number) for number in numbers}
+
+    def read(chain: Chain) -> Entry | None:
+        if chain in broken:
+            raise KeyError("broken")
+        return head(nights.ledger.store, chain)
+
+    nights.ledger.store.head = read  # type: ignore[method-assign] # the store of this test alone
+
+
+def _aside(nights: Nights) -> list[tuple[str, str]]:
+    """(kind, reason) of those who are set aside and were not seen to since."""
+    marks = nights.store.marks("grocer")
+    return [(one.timer.kind, one.reason) for one in nights.store.aside("grocer") if outstanding(one, marks)]
+
+
+def test_who_could_not_be_swept_is_tried_every_night_and_no_longer_set_aside_when_that_went_well() -> None:
+    nights = Nights(expiry=YEARLY)
+    for number in (1, 2, 3):
+        nights.give(number, 100, days=40)
+    nights.pass_days(2)
+    _broken(nights, 2)
+    nights.settle_on({**POLICY, "expiry": YEARLY, "reminders": TOLD})
+    nights.pass_days(1)
+    assert _aside(nights) == [("rearm", "KeyError")]
+    nights.night()
+    nights.pass_days(1)
+    assert _aside(nights) == [("rearm", "KeyError")], "tried once a day, and in vain"
+    assert nights.aside == [("grocer", "rearm", "KeyError")] * 2
+    _broken(nights)
+    nights.night()
+    assert len(_aside(nights)) == 1, "not before the next day"
+    nights.pass_days(1)
+    assert _aside(nights) == []
+    nights.pass_days(30)
+    assert [kind for _, kind in nights.kinds(2)] == ["reminded"] * 2, "its timers are there"
+
+
+def test_who_is_set_aside_is_tried_again_when_somebody_asks_for_it_and_once() -> None:
+    nights = Nights(expiry=YEARLY)
+    for number in (1, 2):
+        nights.give(number, 100, days=2)
+    nights.pass_days(2)
+    nights.acts = {**ACTS, "expiry": _fails}
+    nights.pass_days(1)
+    assert _aside(nights) == [("expiry", "ValueError")] * 2
+    nights.now += 60
+    assert len(nights.night({"program": "grocer", "again": True})) == 2, "tried once each, and in vain"
+    assert len(_aside(nights)) == 2
+    nights.acts = ACTS
+    nights.now += 60
+    tried = nights.night({"program": "grocer", "again": True})
+    assert [batch_of(to_builtins(batch)) for batch, _ in tried] == [batch for batch, _ in tried]
+    assert sum(counts.written for _, counts in tried) == 2
+    assert _aside(nights) == []
+    assert [nights.kinds(number) for number in (1, 2)] == [[(3, "expired")]] * 2
+    assert nights.night({"program": "grocer", "again": True}) == []
+
+
+def _fails(draft: Draft, program: object, day: int) -> None:
+    raise ValueError(day)
 
 
 def test_storage_that_does_not_answer_stops_the_batch_and_sets_nobody_aside() -> None:

@@ -23,6 +23,7 @@ from loyalty.timers.timer import (
     ORDER,
     REARM,
     REMINDER,
+    SEEN_TO,
     Aside,
     Batch,
     Cursor,
@@ -53,11 +54,13 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     at: Cursor | None = None
     program: str = ""
     until: int = 0
+    again: int = 0
+    """Since when those who are set aside are tried again, in seconds; 0 where they are left to their day."""
 
     def plain(self) -> dict[str, Any]:
         """As JSON data, every field written out."""
         found: dict[str, Any] = to_builtins(self)
-        return {"batches": [], "at": None, "program": "", "until": 0, **found}
+        return {"batches": [], "at": None, "program": "", "until": 0, "again": 0, **found}
 
 
 class Night:
@@ -85,9 +88,15 @@ class Night:
         """The next batches, which may be drained in any order; they must all be done before the next plan is asked for.
 
         ``asked`` is the plan before, or what a night is started with: ``program`` for one alone, ``until`` for the last
-        day. ``now`` is the time in a programme; no day is drained before it has begun there.
+        day, ``again`` to have those tried who are set aside in this one. ``now`` is the time in a programme; no day is
+        drained before it has begun there.
         """
         only, last = str(asked.get("program") or ""), int(asked.get("until") or 0)
+        if asked.get("again") and only:
+            since = now(only) if asked["again"] is True else int(asked["again"])
+            found = self._tried_again(only, since)
+            if found:
+                return Plan(found, False, None, only, last, since)
         at = cursor_of(asked.get("at"))
         for program, since in self._store.programs():
             if (only and program != only) or (at is not None and program < at.program):
@@ -131,13 +140,28 @@ class Night:
     def _sweep(self, program: Program, today: int, at: Cursor | None) -> tuple[list[Batch], Cursor | None]:
         """Batches of all accounts while the terms are not those that their timers were armed under."""
         digest = self._digest(program)
-        if REARM not in self._functions or self._store.terms(program.program) == digest:
+        if REARM not in self._functions:
             return [], None
+        if self._store.terms(program.program) == digest:
+            if at is not None and at.kind != REARM:
+                return [], None
+            # Whose timers could not be put, on a day before this one.
+            left = [one.timer for one in self._store.swept_aside(program.program) if 0 <= one.again <= today]
+            function = self._functions[REARM]
+            batches = [self._store.one(timer, function) for timer in left[:MAX_BATCHES]]
+            return batches, Cursor(program.program, today, REARM, 0, "") if batches else None
         start = at if at is not None and at.kind == REARM else Cursor(program.program, today, REARM, 0, "")
         batches, cursor = self._gather(start)
         if not batches:
             self._store.note_terms(program.program, digest)
         return batches, cursor
+
+    def _tried_again(self, program: str, since: int) -> list[Batch]:
+        """Batches of those who are set aside and have not been tried since."""
+        marks = self._store.marks(program)
+        left = [one.timer for one in self._store.aside(program) if outstanding(one, marks) and one.at < since]
+        known = [timer for timer in left if timer.kind in self._functions]
+        return [self._store.one(timer, self._functions[timer.kind]) for timer in known[:MAX_BATCHES]]
 
     def _gather(self, at: Cursor) -> tuple[list[Batch], Cursor]:
         """Batches from ``at`` on, to the end of the kind's day at the most."""
@@ -195,6 +219,8 @@ class Drain:
             done.looked += 1
             try:
                 self._see_to(timer, program, act, now, done)
+                if batch.again:
+                    self._store.seen_to(timer, now)
             except Unavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one account, the others have their night
@@ -211,11 +237,13 @@ class Drain:
                 head = self._ledger.store.head(chain)
                 if head is not None:
                     done.armed += arm(self._store, program, chain, self._all(head.state, program), now)
+                if batch.again:
+                    self._store.seen_to(Timer(chain, batch.kind, batch.day), now)
             except Unavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - as above
                 timer = Timer(chain, batch.kind, batch.day)
-                self._store.set_aside(timer, reason(error), now)
+                self._store.set_aside(timer, reason(error), now, program.day(now) + 1)
                 self._tell(batch.program, batch.kind, reason(error))
                 done.aside += 1
         return done
@@ -262,9 +290,11 @@ class Drain:
 
 def outstanding(aside: Aside, marks: Mapping[str, int]) -> bool:
     """Whether an account that was set aside has not been seen to since; ``marks`` are how far the nights have come. One
-    that fails again is set aside again.
+    that fails again is set aside again. A sweep has no marks: it says so itself.
     """
-    return not aside.again or aside.again > marks.get(aside.timer.kind, 0)
+    if aside.again == SEEN_TO:
+        return False
+    return not aside.again or aside.timer.kind == REARM or aside.again > marks.get(aside.timer.kind, 0)
 
 
 def _hour_of(moment: int, timezone: str) -> int:
@@ -315,5 +345,12 @@ def arm(store: TimerStore, program: Program, chain: Chain, due: Mapping[str, int
 def batch_of(data: Mapping[str, Any]) -> Batch:
     """A batch from its JSON form."""
     return Batch(
-        data["program"], data["kind"], data["day"], data["shard"], data["after"], data["to"], data.get("function", "")
+        data["program"],
+        data["kind"],
+        data["day"],
+        data["shard"],
+        data["after"],
+        data["to"],
+        data.get("function", ""),
+        bool(data.get("again", False)),
     )

@@ -12,7 +12,7 @@ from loyalty.ledger.chain import Chain
 from loyalty.table import keys
 from loyalty.table.client import Table
 from loyalty.table.writes import ABSENT, Condition, ConditionFailed, Item
-from loyalty.timers.timer import REARM, Aside, Batch, Timer
+from loyalty.timers.timer import REARM, SEEN_TO, Aside, Batch, Timer
 
 KEPT_DAYS: Final = 400
 """So long after its day the table forgets a timer: nights may have been missed, but not for a year."""
@@ -114,6 +114,22 @@ class TimerStore:
             "again": again,
         }
         self._table.put(item)
+
+    def seen_to(self, timer: Timer, now: int) -> None:
+        """An account that was set aside is no longer."""
+        self.set_aside(timer, "", now, SEEN_TO)
+
+    def swept_aside(self, program: str) -> list[Aside]:
+        """Those whose timers could not be put when all were."""
+        prefix = f"{keys.NIGHT_ASIDE}{REARM}#"
+        return [_aside(item) for item in self._table.walk(keys.night_partition(program), prefix=prefix)]
+
+    def one(self, timer: Timer, function: str) -> Batch:
+        """The batch of one account that is to be looked at again."""
+        chain, kind = timer.chain, timer.kind
+        key = keys.head(*chain) if kind == REARM else keys.timer(*chain, kind, timer.day)
+        shard = int(key[0].rpartition("#")[2])
+        return Batch(chain.program, kind, timer.day, shard, key[1][:-1], key[1], function, True)
 
     def aside(self, program: str) -> list[Aside]:
         """All accounts that were ever set aside, those that were seen to since among them."""

@@ -24,6 +24,8 @@ AT_THE_HOUR: Final = frozenset({"occasion", "campaign"})
 """Kinds that members hear of: they are done on their day once it is the hour at which people may be spoken to."""
 REMINDER: Final = "reminder"
 """Kind of which a night that catches up does all days that were missed at once, under the day on which it does."""
+SEEN_TO: Final = -1
+"""Day on which an account that was set aside and then seen to is looked at again."""
 REARM: Final = "rearm"
 """Kind of the batches that go through all accounts, after a change of terms that timers follow from."""
 
@@ -43,7 +45,7 @@ class Timer(Struct, frozen=True):
 
 class Aside(Struct, frozen=True):
     """A timer whose account could not be seen to, and why; ``at`` is when. It is looked at again on the day ``again``,
-    with the account's next entry where that is 0.
+    with the account's next entry where that is 0; ``SEEN_TO`` where it has been.
     """
 
     timer: Timer
@@ -64,6 +66,8 @@ class Batch(Struct, frozen=True):
     after: str
     to: str
     function: str = ""
+    again: bool = False
+    """One account that was set aside: once it is seen to, it is not any more."""
 
 
 def reference(kind: str, day: int) -> str:
