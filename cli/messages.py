@@ -22,14 +22,20 @@ def register(group: Any) -> None:
     one.add_argument("message", help="its id, msg_…")
     one.add_argument("--json", action="store_true", help="as JSON")
     one.set_defaults(run=lambda session, given: _with(session, show, given.message, given.json, session.out))
-    one = group.add_parser("redrive", help="try anew messages that could not be sent for a day")
+    one = group.add_parser("redrive", help="try anew messages that could not be sent for a day, or are in doubt")
     one.add_argument("message", nargs="*", help="their ids; all of them when left out")
     one.add_argument("--campaign", default="", help="only those of one campaign")
     one.add_argument("--code", default="", help="only what failed for this reason, such as not_configured")
+    doubtful = "those in doubt instead: whoever has got one already gets it twice"
+    one.add_argument("--doubtful", action="store_true", help=doubtful)
     one.add_argument("--dry-run", action="store_true", help="list them, and leave everything where it is")
     one.set_defaults(
         run=lambda session, given: _with(
-            session, redrive, given.message, given.campaign, given.code, given.dry_run, session.out
+            session,
+            redrive,
+            given.message,
+            {name: getattr(given, name) for name in ("campaign", "code", "doubtful", "dry_run")},
+            session.out,
         )
     )
 
@@ -48,10 +54,12 @@ def show(api: Api, message: str, as_json: bool, out: Console) -> None:
     out.print(table)
 
 
-def redrive(api: Api, messages: list[str], campaign: str, code: str, dry_run: bool, out: Console) -> None:
-    """Go through all that failed, page by page; each is said in a line, and at the end how many came to what."""
+def redrive(api: Api, messages: list[str], wanted: dict[str, Any], out: Console) -> None:
+    """Go through all that failed, or are in doubt, page by page; each is said in a line, and at the end how many came
+    to what. ``wanted`` as the request names it.
+    """
     counts: Counter[str] = Counter()
-    asked: dict[str, Any] = {"campaign": campaign, "code": code, "limit": PAGE, "dry_run": dry_run}
+    asked: dict[str, Any] = {**wanted, "limit": PAGE}
     batches = [messages[first : first + PAGE] for first in range(0, len(messages), PAGE)] or [[]]
     for batch in batches:
         cursor = ""

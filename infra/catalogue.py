@@ -6,7 +6,6 @@ reads and writes only the partitions named here: the conditions on its role are 
 
 from dataclasses import dataclass
 
-from loyalty.notifications.feedback import SES_EVENTS
 from loyalty.table import keys
 
 # Partition keys with any programme and any rest, as patterns for `dynamodb:LeadingKeys`. Values never contain "#"
@@ -48,6 +47,7 @@ OUTGOING = _pattern(keys.outgoing_partition("p", 0))
 WEBHOOKS = _pattern(keys.endpoints_partition("p"))
 WEBHOOK_LINES = _pattern(keys.deliveries_partition("p", "e", 0))
 CHANNEL_TOKENS = _pattern(keys.channel_token("p", "c")[0])
+HEARD = _pattern(keys.heard_partition("set"))
 
 GET = "dynamodb:GetItem"
 QUERY = "dynamodb:Query"
@@ -60,6 +60,8 @@ EVERY = ("*",)
 """Events of all types."""
 OURS = "loyalty"
 """Source of the events that the outbox publishes."""
+REPORTS = "delivery"
+"""The queue that reports of what became of messages are put on: by SES through a topic, by others themselves."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +85,13 @@ class Authorizer:
 @dataclass(frozen=True)
 class FromQueue:
     """Drains the queue of that name; answers with the messages that failed. With ``events`` the bus puts every event of
-    these types on the queue: of our own bus, or of the account's where ``source`` is a service's name.
+    these types on the queue.
     """
 
     queue: str
     batch_size: int
     max_concurrency: int
     events: tuple[str, ...] = ()
-    source: str = OURS
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ class Function:
     seals_rules: bool = False
     """Reads the secret under which published rule sets are sealed: to seal them, or to know that they are ours."""
     sends_messages: bool = False
-    """Reads how providers are reached, and sends mail, text messages and push messages."""
+    """Reads how providers are reached, and sends mail, text messages and push messages; looks whether reports wait."""
     sends_to: str = ""
     """Puts messages on the queue of that name."""
     knows_its_address: bool = False
@@ -429,6 +430,7 @@ CATALOGUE: tuple[Function, ...] = (
             Access((GET, PUT, DELETE), (OUTGOING,)),
             Access((GET,), (ADDRESSES, CAMPAIGNS)),
             Access((GET, PUT), (CHANNEL_TOKENS,)),
+            Access((QUERY,), (HEARD,)),
         ),
         signs=True,
         sends_messages=True,
@@ -450,10 +452,10 @@ CATALOGUE: tuple[Function, ...] = (
     Function(
         "delivery",
         "What comes back of messages",
-        FromQueue("delivery", batch_size=10, max_concurrency=5, events=tuple(SES_EVENTS), source="aws.ses"),
+        FromQueue(REPORTS, batch_size=10, max_concurrency=5),
         memory_mb=512,
         timeout_s=60,
-        table=_NOTICES,
+        table=(*_NOTICES, Access((PUT,), (HEARD,))),
     ),
     Function(
         "inbox",

@@ -8,6 +8,7 @@ from constructs import Construct
 
 from infra.catalogue import (
     CATALOGUE,
+    REPORTS,
     RUNTIME_SERVICES,
     Authorizer,
     FromCampaign,
@@ -57,13 +58,14 @@ class LoyaltyStack(Stack):
         key = data_key(self, keep=stage.keep_data)
         # By its ARN, so that no construct adds wildcard actions to the key's policy.
         known_key = kms.Key.from_key_arn(self, "KnownKey", key.key_arn)
+        mail = Mail(self, "Mail", prefix=prefix, stage=stage, key=known_key)
         parts = Parts(
             table=ledger_table(self, stage, known_key),
             signing_secret=signing_secret(self, stage, known_key),
             identity_secret=identity_secret(self, stage, known_key),
             artifact_secret=artifact_secret(self, stage, known_key),
             channels_secret=channels_secret(self, stage, known_key),
-            configuration_set=Mail(self, "Mail", prefix=prefix, stage=stage).configuration_set,
+            configuration_set=mail.configuration_set,
             bus=event_bus(self, prefix, stage),
             queues={
                 one.trigger.queue: work_queue(self, prefix, one.trigger.queue, function_timeout_s=one.timeout_s)
@@ -112,6 +114,8 @@ class LoyaltyStack(Stack):
                 follow(functions[one.name], parts.table, parts.failures[one.name], one.trigger)
             if isinstance(one.trigger, Scheduled):
                 call_at_times(f"{prefix}-{one.name}", functions[one.name], one.trigger)
+
+        mail.reports_to(parts.queues[REPORTS])
 
         nightly = {one.name: one.trigger.kinds for one in CATALOGUE if isinstance(one.trigger, FromNight)}
         night = Night(

@@ -1,12 +1,14 @@
 """What comes back of messages: delivered, opened, clicked, bounced, called unwanted.
 
-Trigger: the queue that events of SES are put on, and reports of other providers. Output: the message's state; a channel
-that reaches nobody any more is noted with the member, and the ledger hears of a notice that arrived. Failure: the
-report comes again; heard twice, it is heard once. What is about no message of ours is left alone.
+Trigger: the queue of reports, which SES publishes to by a topic and other providers themselves. Output: the message's
+state; a channel that reaches nobody any more is noted with the member, and the ledger hears of a notice that arrived.
+Failure: the report comes again; heard twice, it is heard once. What is about no message of ours is left alone.
 """
 
 import time
 from typing import Any
+
+from msgspec.structs import replace
 
 from loyalty.notifications.feedback import report_of
 from loyalty.runtime.batch import serve_queue
@@ -20,10 +22,9 @@ def hear(body: str, wall: int) -> dict[str, int]:
         return {"strange": 1}
     # A sandbox's clock is ahead: what happened a minute ago happened a minute ago there, too.
     now = moment(report.program, wall)
-    told = report.__class__(
-        report.program, report.account, report.name, report.fact, report.at + now - wall, report.code
-    )
-    return {notifications().hear(told, now): 1}
+    heard = notifications().hear(replace(report, at=report.at + now - wall), now)
+    notifications().note_path(report, wall)
+    return {heard: 1}
 
 
 _serve = serve_queue("delivery", hear)

@@ -1,4 +1,4 @@
-"""Messages that could not be sent for a day: shown, and tried anew."""
+"""Messages that could not be sent for a day, or are in doubt: shown, and tried anew."""
 
 import re
 from typing import Final
@@ -26,7 +26,8 @@ def redrive(request: Request) -> Answer:
     wanted = [
         one
         for one in found
-        if (not body.campaign or one.message.campaign == body.campaign)
+        if (one.message.phase == "doubtful") == body.doubtful
+        and (not body.campaign or one.message.campaign == body.campaign)
         and (not body.code or one.message.code == body.code)
     ]
     done = [
@@ -35,7 +36,7 @@ def redrive(request: Request) -> Answer:
             one.message.channel,
             one.message.campaign,
             one.message.code,
-            "failed" if body.dry_run else notifications().redrive(program, one.message.account, one.message.name, now),
+            _tried(program, one, body, now),
         )
         for one in wanted
     ]
@@ -46,6 +47,13 @@ def redrive(request: Request) -> Answer:
     ]
     hand_on(again)
     return Answer(200, RedriveView(messages=done, next=following or UNSET))
+
+
+def _tried(program: str, one: Outgoing, body: RedriveRequest, now: int) -> str:
+    if body.dry_run:
+        return notifications().standing(one)
+    message = one.message
+    return notifications().redrive(program, message.account, message.name, now, doubtful=body.doubtful)
 
 
 def _dead(program: str, text: str) -> Outgoing | None:

@@ -15,7 +15,8 @@ Cursor = Annotated[str, Meta(max_length=250, description="The answer's next, to 
 
 class RedriveRequest(Body):
     """Which messages that have failed are to be tried anew: those named, or all, page by page; of one campaign, or of
-    one reason, where that is named. ``dry_run`` only shows them.
+    one reason, where that is named. ``dry_run`` only shows them. ``doubtful``: those in doubt instead; a member who has
+    got one already gets it twice.
     """
 
     messages: Annotated[tuple[MessageId, ...], Meta(max_length=100)] = ()
@@ -24,3 +25,4 @@ class RedriveRequest(Body):
     limit: Limit = 50
     cursor: Cursor = ""
     dry_run: bool = False
+    doubtful: bool = False

@@ -11,7 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 
-from infra.catalogue import CHAINS, QUERY, Access, FromNight, FromQueue, FromStream, Function
+from infra.catalogue import CHAINS, QUERY, REPORTS, Access, FromNight, FromQueue, FromStream, Function
 from infra.constructs.queues import WorkQueue
 from infra.constructs.sources import may_drain, may_follow
 from loyalty.table import keys
@@ -53,6 +53,8 @@ def environment(function: Function, parts: Parts) -> dict[str, str]:
     if function.sends_messages:
         found["CHANNELS_SECRET_ID"] = parts.channels_secret.secret_arn
         found["MAIL_CONFIGURATION_SET"] = parts.configuration_set
+        found["DELIVERY_QUEUE_URL"] = parts.queues[REPORTS].queue.queue_url
+        found["DELIVERY_DEAD_LETTER_URL"] = parts.queues[REPORTS].dead_letters.queue_url
     if function.runs_campaigns:
         found["CAMPAIGN_MACHINE_ARN"] = parts.campaigns
     if function.publishes:
@@ -78,6 +80,10 @@ def statements(function: Function, parts: Parts) -> list[iam.PolicyStatement]:
     if function.sends_messages:
         allowed.append(_allow(["secretsmanager:GetSecretValue"], parts.channels_secret.secret_arn))
         allowed.extend(_messages(parts))
+        reports = parts.queues[REPORTS]
+        allowed.extend(
+            _allow(["sqs:GetQueueAttributes"], queue.queue_arn) for queue in (reports.queue, reports.dead_letters)
+        )
     if function.runs_campaigns:
         allowed.append(_allow(["states:StartExecution", "states:SendTaskSuccess"], parts.campaigns))
     if function.publishes:

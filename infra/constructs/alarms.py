@@ -30,6 +30,7 @@ COUNTED = {
     "TimersSetAside": "A night could not see to an account; it comes again the next night",
     "MembersSetAside": "A campaign could not see to a member; a redrive takes it up",
     "MessagesFailed": "Messages could not be sent for a day; a redrive tries them anew",
+    "MessagesDoubtful": "Nobody can say whether messages were taken; a redrive sends them, to some members twice",
     "BudgetExhausted": "A campaign has used up its budget",
     "WebhookOff": "A partner's webhook took nothing for days, and was switched off",
     "ChannelsMisconfigured": "The secret of the channels is wrong; what it last said serves",

@@ -1,4 +1,4 @@
-"""The one customer-managed key: the table, the signing secret and the alarm topic are encrypted with it."""
+"""The one customer-managed key: the table, the secrets, and the topics of alarms and reports are encrypted with it."""
 
 from aws_cdk import Aws, RemovalPolicy
 from aws_cdk import aws_iam as iam
@@ -70,6 +70,13 @@ def data_key(scope: Construct, *, keep: bool) -> kms.Key:
             iam.PolicyStatement(
                 sid="AlarmsToTopic",
                 principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=["*"],
+            ),
+            # The same, as SES documents it: which configuration set may publish is the topic's policy to say.
+            iam.PolicyStatement(
+                sid="ReportsToTopic",
+                principals=[iam.ServicePrincipal("ses.amazonaws.com")],
                 actions=["kms:Decrypt", "kms:GenerateDataKey"],
                 resources=["*"],
             ),

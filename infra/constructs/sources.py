@@ -43,17 +43,17 @@ def drain(function: lambda_.Function, queue: sqs.IQueue, trigger: FromQueue) -> 
 
 
 def fill(scope: Construct, prefix: str, bus: events.IEventBus, work: WorkQueue, trigger: FromQueue) -> None:
-    """Have events put on the queue that ``trigger`` names: those of ``bus``, or of the account's own for others'
-    sources. What the queue does not take for a day goes to its dead letters.
+    """Have events of ``bus`` put on the queue that ``trigger`` names. What the queue does not take for a day goes to
+    its dead letters.
     """
     rule = events.CfnRule(
         scope,
         f"{trigger.queue.title()}Rule",
         name=f"{prefix}-{trigger.queue}",
         description=f"Events for the queue {trigger.queue}",
-        event_bus_name=bus.event_bus_name if trigger.source == OURS else "default",
+        event_bus_name=bus.event_bus_name,
         event_pattern={
-            "source": [trigger.source],
+            "source": [OURS],
             **({} if trigger.events == EVERY else {"detail-type": [*trigger.events]}),
         },
         targets=[

@@ -64,13 +64,12 @@ def called(stack: Stack, function: str) -> Any:
 
 
 def report(stack: Stack, one: Message, kind: str, **about: Any) -> None:
-    """What the bus's rule puts on the queue when SES speaks; nobody but SES may speak in its name."""
-    tags = {name: [value] for name, value in tags_of(one).items()}
-    detail = {"mail": {"messageId": "m", "tags": tags}, **about}
-    sqs = stack.client("sqs")
-    (queue,) = [url for url in sqs.list_queues()["QueueUrls"] if url.endswith("-delivery")]
-    body = json.dumps({"source": "aws.ses", "detail-type": kind, "detail": detail})
-    sqs.send_message(QueueUrl=queue, MessageBody=body)
+    """What SES publishes to the topic of its configuration set, in its name."""
+    tags = {name: [value] for name, value in tags_of(one).items()} | {"ses:configuration-set": ["set"]}
+    topics = stack.client("sns")
+    (topic,) = [one["TopicArn"] for one in topics.list_topics()["Topics"] if one["TopicArn"].endswith("-reports")]
+    mail = {"messageId": "m", "timestamp": "2026-11-01T10:00:00.000Z", "tags": tags}
+    topics.publish(TopicArn=topic, Message=json.dumps({"eventType": kind, "mail": mail, **about}))
 
 
 def test_a_mail_leaves_once_and_what_becomes_of_it_comes_back(
@@ -94,10 +93,11 @@ def test_a_mail_leaves_once_and_what_becomes_of_it_comes_back(
     assert "ann@example.com" in mail
     assert "link.invalid" not in mail
 
-    report(stack, one, "Email Opened")
+    report(stack, one, "Send", send={})
+    report(stack, one, "Open")
     eventually(lambda: state() == "opened")
-    report(stack, one, "Email Delivered")
-    report(stack, one, "Email Bounced", bounce={"bounceType": "Permanent"})
+    report(stack, one, "Delivery")
+    report(stack, one, "Bounce", bounce={"bounceType": "Permanent"})
     eventually(lambda: state() == "bounced")
     everything = {"sent", "delivered", "opened", "bounced"}  # in whatever order the queue brings it
     eventually(lambda: set(operator.get(f"/v1/messages/{one.id}").body["happened"]) == everything)

@@ -54,11 +54,12 @@ def test_the_key_is_rotated_and_used_only_through_services_of_this_account(stage
     (key,) = stage.properties("AWS::KMS::Key").values()
     assert key["EnableKeyRotation"] is True
     statements = {statement["Sid"]: statement for statement in key["KeyPolicy"]["Statement"]}
+    publish = {"AlarmsToTopic": "cloudwatch.amazonaws.com", "ReportsToTopic": "ses.amazonaws.com"}
     for sid, statement in statements.items():
         if statement["Principal"] == {"AWS": "*"}:
             assert set(statement["Condition"]["StringEquals"]) == {"kms:CallerAccount", "kms:ViaService"}
         elif "kms:Decrypt" in statement["Action"]:
-            assert (sid, statement["Principal"]) == ("AlarmsToTopic", {"Service": "cloudwatch.amazonaws.com"})
+            assert statement["Principal"] == {"Service": publish[sid]}
 
 
 def test_the_bus_keeps_an_archive_where_the_stage_says_so(stage: Synthesised) -> None:
@@ -150,14 +151,18 @@ def test_the_secret_that_seals_rule_sets_begins_with_a_key_and_none_before_it(pr
 
 
 def test_only_alarms_of_this_stack_may_publish_to_the_topic(prod: Synthesised) -> None:
-    (policy,) = prod.properties("AWS::SNS::TopicPolicy").values()
-    (allowed,) = (one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow")
-    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    (allowed,) = (
+        statement
+        for policy in prod.properties("AWS::SNS::TopicPolicy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if (statement["Effect"], statement["Principal"]) == ("Allow", {"Service": "cloudwatch.amazonaws.com"})
+    )
     assert allowed["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Join"][1][-1].endswith(":alarm:loyalty-prod-*")
 
 
 def test_every_alarm_tells_the_topic_and_silence_is_no_alarm(stage: Synthesised) -> None:
-    (topic,) = stage.all("AWS::SNS::Topic")
+    topics = stage.properties("AWS::SNS::Topic")
+    (topic,) = [name for name, one in topics.items() if one["TopicName"].endswith("-alarms")]
     for alarm in stage.properties("AWS::CloudWatch::Alarm").values():
         assert alarm["AlarmActions"] == [{"Ref": topic}]
         assert alarm["TreatMissingData"] == "notBreaching"
@@ -205,11 +210,11 @@ def test_the_secret_of_the_channels_begins_with_nothing_secret_and_is_left_alone
     assert first == (sent_here if stage.stage.mail_from else {})
 
 
-def test_what_becomes_of_a_mail_is_told_to_the_accounts_bus(stage: Synthesised) -> None:
+def test_what_becomes_of_a_mail_is_told_to_an_encrypted_topic(stage: Synthesised) -> None:
     (configuration,) = stage.properties("AWS::SES::ConfigurationSet").values()
     assert configuration["DeliveryOptions"] == {"TlsPolicy": "REQUIRE"}
     (told,) = stage.properties("AWS::SES::ConfigurationSetEventDestination").values()
     assert told["ConfigurationSetName"] == configuration["Name"]
     destination = told["EventDestination"]
     assert {"SEND", "DELIVERY", "BOUNCE", "COMPLAINT", "OPEN", "CLICK"} <= set(destination["MatchingEventTypes"])
-    assert destination["EventBridgeDestination"]["EventBusArn"]["Fn::Join"][1][-1].endswith(":event-bus/default")
+    assert "KmsMasterKeyId" in stage.properties("AWS::SNS::Topic")[destination["SnsDestination"]["TopicARN"]["Ref"]]

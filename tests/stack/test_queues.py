@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.catalogue import CATALOGUE, EVERY, FromQueue
+from infra.catalogue import CATALOGUE, EVERY, OURS, REPORTS, FromQueue
 from tests.stack.conftest import Synthesised
 
 
@@ -69,10 +69,46 @@ def test_every_queue_that_events_fill_is_filled_by_its_own_rule_alone(stage: Syn
     for logical, rule in rules.items():
         trigger = filled[rule["Name"].removeprefix(prefix)]
         types = {} if trigger.events == EVERY else {"detail-type": [*trigger.events]}
-        assert rule["EventPattern"] == {"source": [trigger.source], **types}
+        assert rule["EventPattern"] == {"source": [OURS], **types}
         (target,) = rule["Targets"]
         for arn in (target["Arn"], target["DeadLetterConfig"]["Arn"]):
             assert _may_send(stage, arn["Fn::GetAtt"][0]) == [{"Fn::GetAtt": [logical, "Arn"]}]
+
+
+def test_what_ses_reports_goes_through_a_topic_to_its_queue_as_it_is_and_is_not_lost_on_the_way(
+    stage: Synthesised,
+) -> None:
+    destinations = stage.properties("AWS::SES::ConfigurationSetEventDestination")
+    ((topic, subscription),) = [
+        (one["TopicArn"], one)
+        for one in stage.properties("AWS::SNS::Subscription").values()
+        if one["Protocol"] == "sqs"
+    ]
+    (destination,) = [one["EventDestination"] for one in destinations.values()]
+    assert destination["SnsDestination"] == {"TopicARN": topic}
+    assert {"SEND", "DELIVERY", "BOUNCE", "COMPLAINT", "REJECT"} <= set(destination["MatchingEventTypes"])
+    assert subscription["RawMessageDelivery"] is True
+    queues = stage.properties("AWS::SQS::Queue")
+    dead_letters = subscription["RedrivePolicy"]["deadLetterTargetArn"]
+    for arn, name in ((subscription["Endpoint"], REPORTS), (dead_letters, f"{REPORTS}-dead-letters")):
+        queue = arn["Fn::GetAtt"][0]
+        assert queues[queue]["QueueName"] == f"loyalty-{stage.stage.name}-{name}"
+        assert _may_send(stage, queue) == [topic]
+
+
+def test_only_configuration_sets_of_this_account_may_report(stage: Synthesised) -> None:
+    (topic,) = [
+        name for name, one in stage.properties("AWS::SNS::Topic").items() if one["TopicName"].endswith("-reports")
+    ]
+    allowed = [
+        (statement["Principal"], statement["Action"], statement["Condition"]["StringEquals"])
+        for policy in stage.properties("AWS::SNS::TopicPolicy").values()
+        if {"Ref": topic} in policy["Topics"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    ]
+    account = {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    assert allowed == [({"Service": "ses.amazonaws.com"}, "sns:Publish", account)]
 
 
 def _may_send(stage: Synthesised, queue: str) -> list[Any]:

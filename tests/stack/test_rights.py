@@ -173,7 +173,8 @@ def test_a_function_is_told_of_nothing_that_it_has_no_use_for(function: Function
     expected |= {"SIGNING_SECRET_ID"} if function.signs else set()
     expected |= {"IDENTITY_SECRET_ID"} if function.finds_members else set()
     expected |= {"ARTIFACT_SECRET_ID"} if function.seals_rules else set()
-    expected |= {"CHANNELS_SECRET_ID", "MAIL_CONFIGURATION_SET"} if function.sends_messages else set()
+    sends = {"CHANNELS_SECRET_ID", "MAIL_CONFIGURATION_SET", "DELIVERY_QUEUE_URL", "DELIVERY_DEAD_LETTER_URL"}
+    expected |= sends if function.sends_messages else set()
     expected |= {"PUBLIC_URL"} if function.knows_its_address else set()
     expected |= {"EVENT_BUS_NAME"} if function.publishes else set()
     expected |= {f"{function.sends_to.upper()}_QUEUE_URL"} if function.sends_to else set()

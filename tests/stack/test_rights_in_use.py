@@ -2,6 +2,7 @@
 
 import json
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -36,7 +37,8 @@ from loyalty.churn.model import Purchasing
 from loyalty.churn.parameters import Parameters, Quality
 from loyalty.contacts.decide import Verdict
 from loyalty.ledger.service import Ledger
-from loyalty.notifications.message import INBOX, Content, Message, Notice, link_placeholder
+from loyalty.notifications.feedback import tags_of
+from loyalty.notifications.message import INBOX, SILENT_S, Content, Message, Notice, link_placeholder
 from loyalty.notifications.store import MessageStore
 from loyalty.routes import ROUTES
 from loyalty.runtime import campaigns, wiring
@@ -734,7 +736,7 @@ def _write_to(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loyalty.runtime.messages.send_batch", take)
     monkeypatch.setattr("loyalty.runtime.senders.channels", lambda _: {"sms": provider, "email": mail})
     store, now = MessageStore(day.confined.table), int(time.time())
-    reached = {"consents": {"sms": True}, "addresses": {"phone": "+4915112345678"}}
+    reached = {"consents": {"sms": True, "email": True}, "addresses": {"phone": "+4915112345678"}}
     never = {"quiet_from": "00:00", "quiet_until": "00:00"}  # the clock on the wall may say that it is night
     day.ask("shop", "PUT /v1/members/{id}/contact", {**reached, "quiet": never}, id=member, status=200)
 
@@ -793,6 +795,39 @@ def _write_to(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
         day.new_copy()
         with day.confined.guard.turn("inbox"):
             assert import_module("functions.inbox.handler").lambda_handler(event, None)["statusCode"] == 302
+    reached["addresses"] = {"email": "ada@example.net"}
+    day.ask("shop", "PUT /v1/members/{id}/contact", reached, id=member, status=200)
+    waiting.clear()
+    _doubt(day, monkeypatch, mail, write("f", "email"), dispatch, lambda: drain("notify", *waiting))
+
+
+def _doubt(
+    day: Day,
+    monkeypatch: pytest.MonkeyPatch,
+    mail: Provider,
+    one: Message,
+    dispatch: Callable[[], None],
+    drain: Callable[[], None],
+) -> None:
+    """A mail in doubt that is looked at again when reports of its time have come."""
+    dispatch()
+    mail.reported, answers, mail.answers = "set", mail.answers, [Outcome("doubtful", code="lost")]
+    drain()
+    moment = datetime.now(UTC).isoformat()
+    tags = {**{name: [value] for name, value in tags_of(one).items()}, "ses:configuration-set": ["set"]}
+    tags["loyalty-message"] = [urlsafe_b64encode(f"{one.id}x".encode()).decode().rstrip("=")]
+    record = {"messageId": "m", "eventSource": "aws:sqs"}
+    record["body"] = json.dumps({"eventType": "Send", "mail": {"tags": tags, "timestamp": moment}})
+    with day.confined.guard.turn("delivery"):
+        import_module("functions.delivery.handler").lambda_handler({"Records": [record]}, None)
+    real = time.time
+    with monkeypatch.context() as later:
+        later.setattr("time.time", lambda: real() + SILENT_S + 60)
+        later.setattr("loyalty.runtime.messages.holds_nothing", lambda _: True)
+        dispatch()
+        drain()
+    assert day.ask("auditor", "GET /v1/messages/{id}", id=one.id, status=200).body["state"] == "sent"
+    mail.reported, mail.answers = "", answers
 
 
 TIERS = {"levels": [{"id": "gold", "name": {"en": "Gold"}, "spend": 10_000}]}

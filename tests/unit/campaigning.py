@@ -49,7 +49,7 @@ class Provider:
 
     def __init__(self, name: str, outcome: Callable[[Sending], tuple[Outcome, bool]], kill: Callable[[], None]) -> None:
         self.name = name
-        self.proof = False
+        self.reported = ""
         self.got: Counter[str] = Counter()
         self.asked = 0
         self.outcome = outcome
@@ -80,6 +80,7 @@ class World:
         outcome: Callable[[Sending], tuple[Outcome, bool]] = accepted,
         deliveries: Callable[[], int] = lambda: 1,
         kill: Callable[[], None] = lambda: None,
+        channel: str = "sms",
         **policy: Any,
     ) -> None:
         self.running = Running().deploy(monkeypatch)
@@ -87,7 +88,7 @@ class World:
         self.policy = {"timezone": "Europe/Berlin", "wallets": ["points"], **policy}
         self.running.establish(**self.policy)
         self.operator = self.running.key("operator")
-        self.provider = Provider("sms", outcome, kill)
+        self.provider = Provider(channel, outcome, kill)
         self.deliveries = deliveries
         self.kill = kill
         self.told: list[tuple[str, dict[str, Any]]] = []
@@ -96,6 +97,7 @@ class World:
         self.callers: dict[str, Execution] = {}
         self.started: list[tuple[str, dict[str, Any]]] = []
         self.called_back: list[str] = []
+        self.reports: Callable[[], list[Any]] = list
         self.killed = 0
         self.delivered = 0
         self.transitions: Counter[str] = Counter()
@@ -111,7 +113,7 @@ class World:
         forget()
         monkeypatch.setattr("time.time", lambda: self.now)
         monkeypatch.setattr("functions.publish.handler.publish", self._publish)
-        monkeypatch.setattr(senders, "channels", lambda _: {"sms": self.provider})
+        monkeypatch.setattr(senders, "channels", lambda _: {channel: self.provider})
         monkeypatch.setattr(messages, "send_batch", self._send_batch)
         monkeypatch.setattr(outbound, "start_execution", lambda _, name, given: self.started.append((name, given)))
         monkeypatch.setattr(outbound, "call_back", lambda token: self.called_back.append(token))
@@ -128,13 +130,14 @@ class World:
     # Members
 
     def enrol(self, number: int, **attributes: Any) -> str:
-        """A member who is reached by SMS and agreed to it."""
+        """A member who is reached by the provider's channel and agreed to it."""
         account = f"mem_{number:026d}"
         new = Member(account, "member", (("card", f"d{number}"),), attributes, "en", self.now, self.now)
         self.running.table.transact([*enrolled(PROGRAM, new)])
-        known = Preferences(reached=("sms",), consents={"sms": True})
-        contacts = ContactStore(self.running.table)
-        contacts.save(PROGRAM, account, known, Addresses(phone="+4915112345678"))
+        channel = self.provider.name
+        known = Preferences(reached=(channel,), consents={channel: True})
+        addresses = Addresses(phone="+4915112345678", email=f"m{number}@example.com")
+        ContactStore(self.running.table).save(PROGRAM, account, known, addresses)
         return account
 
     def ask(self, key: str, body: Any = None, **params: str) -> Response:
@@ -238,11 +241,21 @@ class World:
         }
 
     def dispatch(self, hours: int = 26) -> None:
-        """So many hours go by, with what is due then."""
+        """So many hours go by, with what is due then, and what is reported."""
         for _ in range(hours):
             self.now += 3_600
             self._unless_killed("dispatch", {"program": PROGRAM})
             self.send()
+            self.hear()
+
+    def hear(self) -> None:
+        """The queue of reports, with what ``reports`` say now, until it is empty; what dies comes again."""
+        waiting = self.reports()
+        while waiting:
+            batch, waiting = waiting[:10], waiting[10:]
+            for _ in range(self.deliveries()):
+                if self._unless_killed("delivery", self._records(batch)) is None:
+                    waiting += batch
 
     def stream(self, *functions: str) -> None:
         """What is new in the table, to the functions that follow it, filtered as deployed."""

@@ -48,10 +48,12 @@ class Kills:
 
 @dataclass
 class Provider:
-    """Takes what it is sent, answers what it is told to, and remembers what it really got."""
+    """Takes what it is sent, answers what it is told to, and remembers what it really got: what is in doubt with the
+    code ``lost`` it did not.
+    """
 
     name: str = "sms"
-    proof: bool = False
+    reported: str = ""
     answers: list[Outcome] = field(default_factory=list)
     kills: Kills = field(default_factory=Kills)
     got: list[Sending] = field(default_factory=list)
@@ -64,7 +66,7 @@ class Provider:
         def act() -> Response:
             outcome = self.answers.pop(0) if self.answers else Outcome("accepted", "p1")
             self.asked += 1
-            if outcome.kind in {"accepted", "doubtful"}:
+            if outcome.kind in {"accepted", "doubtful"} and outcome.code != "lost":
                 self.got.append(sending)
             found.append(outcome)
             return {}
@@ -94,6 +96,8 @@ class Office:
         self.dead: dict[str, str] = {}
         self.confirmed: list[tuple[str, int, str]] = []
         self.told: list[tuple[str, str, str]] = []
+        self.doubted: list[tuple[str, str, str]] = []
+        self.idle = True
         self.connect(gate)
 
     def connect(self, gate: Gate | None = None) -> None:
@@ -117,6 +121,8 @@ class Office:
                 "https://u",
             ),
             failed=lambda *what: self.told.append(what),
+            doubted=lambda *what: self.doubted.append(what),
+            all_heard=lambda *when: self.store.reports_came(*when) and self.idle,
         )
         self.notifications = Notifications(self.store, ports)
         self.dispatch = Dispatch(self.store, self._take)

@@ -15,7 +15,7 @@ class Scripted:
     """A channel whose outcomes are given."""
 
     name = "sms"
-    proof = False
+    reported = ""
 
     def __init__(self, *outcomes: Outcome) -> None:
         self.outcomes = [*outcomes]

@@ -103,7 +103,7 @@ def test_a_copy_has_a_programmes_channels_and_makes_them_once(secret: list[str])
     found = senders.channels("grocer")
     assert found.keys() == {"email", "sms", "wechat", "wecom", "webhook"}
     assert {name: channel.name for name, channel in found.items()} == {name: name for name in found}
-    assert {name for name, channel in found.items() if channel.proof} == {"email", "webhook"}
+    assert {name: channel.reported for name, channel in found.items() if channel.reported} == {"email": "own"}
     assert senders.channels("grocer") is found
     assert senders.channels("other").keys() == {"email", "sms", "push"}
 

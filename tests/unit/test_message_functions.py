@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from msgspec.structs import replace
 
 from functions.delivery import handler as delivery
@@ -21,7 +22,7 @@ from loyalty.ids import ulid
 from loyalty.ledger import commands
 from loyalty.ledger.account import Draft
 from loyalty.ledger.chain import Cause, Chain
-from loyalty.notifications.message import Content, Message, Notice, link_placeholder
+from loyalty.notifications.message import LOOK_S, SILENT_S, Content, Message, Notice, link_placeholder
 from loyalty.notifications.store import MessageStore
 from loyalty.runtime import messages, outbound, senders, wiring
 from loyalty.runtime.config import config
@@ -95,8 +96,9 @@ class Post:
 
     def hear(self, one: Message, kind: str, **detail: Any) -> Any:
         tag = urlsafe_b64encode(one.id.encode()).decode().rstrip("=")
-        mail = {"messageId": "m", "tags": {"loyalty-program": [PROGRAM], "loyalty-message": [tag]}}
-        event = {"source": "aws.ses", "detail-type": kind, "detail": {"mail": mail, **detail}}
+        tags = {"loyalty-program": [PROGRAM], "loyalty-message": [tag], "ses:configuration-set": ["messages"]}
+        mail = {"messageId": "m", "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.000Z}", "tags": tags}
+        event = {"eventType": kind, "mail": mail, **detail}
         return delivery.lambda_handler({"Records": records([event])}, None)
 
     def state(self, one: Message) -> str:
@@ -124,9 +126,7 @@ def test_a_message_goes_from_its_place_to_the_provider_and_its_reports_come_back
     assert "https://api.example/v1/l/grocer." in sending.rendered.text
     assert sending.unsubscribe in sending.rendered.text
     assert post.state(one) == "sent"
-    assert post.hear(one, "Email Delivered", delivery={"timestamp": "2026-01-01T00:00:00Z"}) == {
-        "batchItemFailures": []
-    }
+    assert post.hear(one, "Delivery", delivery={"timestamp": "2026-01-01T00:00:00Z"}) == {"batchItemFailures": []}
     found = post.call("GET /v1/messages/{id}", params={"id": one.id})
     assert (found["state"], found["happened"]["delivered"]) == ("delivered", "2026-01-01T00:00:00Z")
     assert post.deliver() == {"batchItemFailures": []}
@@ -155,7 +155,7 @@ def test_the_log_and_the_queue_say_nothing_about_the_member(post: Post, capsys: 
     post.drain()
     post.hear(
         one,
-        "Email Bounced",
+        "Bounce",
         bounce={"bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": "ann@example.com"}]},
     )
     said = capsys.readouterr().out
@@ -180,10 +180,10 @@ def test_a_hard_bounce_ends_the_channel_and_a_soft_one_does_not(post: Post) -> N
     contacts = ContactStore(post.running.table)
     one = post.write()
     post.deliver()
-    post.hear(one, "Email Bounced", bounce={"bounceType": "Transient", "bounceSubType": "MailboxFull"})
+    post.hear(one, "Bounce", bounce={"bounceType": "Transient", "bounceSubType": "MailboxFull"})
     assert post.state(one) == "bounced"
     assert contacts.preferences(PROGRAM, post.member).dead == {}
-    post.hear(one, "Email Bounced", bounce={"bounceType": "Permanent", "bounceSubType": "General"})
+    post.hear(one, "Bounce", bounce={"bounceType": "Permanent", "bounceSubType": "General"})
     assert contacts.preferences(PROGRAM, post.member).dead == {"email": "bounced"}
     later = post.write(name="hello.1.day3", step="day3")
     post.deliver()
@@ -220,7 +220,7 @@ def test_points_that_end_only_with_notice_end_once_the_mail_has_arrived(post: Po
     post.deliver()
     assert _chain(post).number == before.number
     for _ in range(3):
-        post.hear(one, "Email Delivered")
+        post.hear(one, "Delivery")
     after = _chain(post)
     assert (after.number, after.kind, after.detail["outcome"]) == (before.number + 1, "noticed", "delivered")
     assert after.state.noticed == end
@@ -234,14 +234,14 @@ def test_points_that_came_between_the_telling_and_the_report_are_not_taken_for_k
     assert post.call("POST /v1/members/{id}/adjustments", more, params={"id": post.member}, headers=headers)
     before = _chain(post)
     assert before.state.lots == {(end, 0): 150}
-    post.hear(one, "Email Delivered")
+    post.hear(one, "Delivery")
     assert _chain(post).state.noticed < end, "of the fifty nobody was told"
     assert _chain(post).state.waits_for_notice(end)
 
 
 @pytest.mark.parametrize(
     ("fact", "more", "outcome", "days"),
-    [("Email Delivered", {}, "delivered", 30), ("Email Bounced", {"bounceType": "Permanent"}, "unreachable", 10)],
+    [("Delivery", {}, "delivered", 30), ("Bounce", {"bounceType": "Permanent"}, "unreachable", 10)],
 )
 def test_points_shrink_once_the_mail_that_said_so_has_arrived_or_never_can(
     post: Post, fact: str, more: dict[str, str], outcome: str, days: int, monkeypatch: pytest.MonkeyPatch
@@ -273,7 +273,7 @@ def test_points_shrink_once_the_mail_that_said_so_has_arrived_or_never_can(
 def test_points_of_whoever_nothing_reaches_end_too(post: Post) -> None:
     one, end = _expiring(post, "email", ("email",))
     post.deliver()
-    post.hear(one, "Email Bounced", bounce={"bounceType": "Permanent"})
+    post.hear(one, "Bounce", bounce={"bounceType": "Permanent"})
     after = _chain(post)
     assert (after.detail["outcome"], after.state.noticed) == ("unreachable", end)
 
@@ -375,8 +375,8 @@ def test_what_a_message_comes_to_is_told_once_for_each_state(post: Post, monkeyp
     monkeypatch.setattr(publish, "publish", told.extend)
     one = post.write()
     post.deliver()
-    post.hear(one, "Email Opened")
-    post.hear(one, "Email Opened")
+    post.hear(one, "Open")
+    post.hear(one, "Open")
     item = next(item for item in post.running.engine.items() if item["t"]["S"] == "message")
     publish.lambda_handler({"Records": [{"dynamodb": {"NewImage": item}}]}, None)
     ((kind, detail),) = told
@@ -391,9 +391,9 @@ def test_what_a_message_comes_to_is_told_once_for_each_state(post: Post, monkeyp
     [
         "nonsense",
         "[]",
-        '{"source": "aws.ses", "detail-type": "Email Opened"}',
-        '{"source": "aws.ses", "detail-type": "Email Sent", "detail": {"mail": {"tags": {"loyalty-program": ["g"]}}}}',
-        '{"source": "aws.ses", "detail-type": "Email Sent", "detail": {"mail": {"tags": {"loyalty-message": ["*"]}}}}',
+        '{"eventType": "Open"}',
+        '{"eventType": "Send", "mail": {"tags": {"loyalty-program": ["g"]}}}',
+        '{"eventType": "Send", "mail": {"tags": {"loyalty-message": ["*"]}}}',
         '{"program": "grocer", "message": "msg_x", "event": "opened"}',
         '{"program": 5, "message": "msg_00000000000000000000000001-a.b.c", "event": "opened"}',
         '{"program": "grocer", "message": "msg_00000000000000000000000001-a.b.c", "event": "eaten"}',
@@ -402,6 +402,75 @@ def test_what_a_message_comes_to_is_told_once_for_each_state(post: Post, monkeyp
 def test_what_is_about_no_message_of_ours_is_left_alone(post: Post, body: str) -> None:
     event = {"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": body}]}
     assert delivery.lambda_handler(event, None) == {"batchItemFailures": []}
+
+
+def test_a_mail_in_doubt_is_sent_again_through_the_functions_when_reports_of_its_time_came_and_the_queue_is_empty(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = {"reports": 1, "dead": 0}
+    monkeypatch.setattr(messages, "holds_nothing", lambda queue: not held[queue])
+    monkeypatch.setenv("DELIVERY_QUEUE_URL", "reports")
+    monkeypatch.setenv("DELIVERY_DEAD_LETTER_URL", "dead")
+    config.cache_clear()
+    real, passed = time.time, [0]
+    for clock in ("time", "monotonic"):
+        monkeypatch.setattr(time, clock, lambda: real() + passed[0])
+    post.provider.reported = "messages"
+    post.provider.answers = [Outcome("doubtful", code="lost")]
+    doubted, other = post.write(), post.write(name="hello.2.day0")
+    post.deliver()
+    assert sorted((post.state(doubted), post.state(other))) == ["doubtful", "sent"]
+    lost = next(one for one in (doubted, other) if post.state(one) == "doubtful")
+    post.hear(next(one for one in (doubted, other) if one is not lost), "Send")
+    passed[0] += SILENT_S + 60
+    post.deliver()
+    assert post.state(lost) == "doubtful"
+    held.update(reports=0, dead=1)
+    passed[0] += LOOK_S
+    post.deliver()
+    assert post.state(lost) == "doubtful"
+    held.update(dead=0)
+    passed[0] += LOOK_S
+    post.deliver()
+    assert post.state(lost) == "sent"
+    assert len(post.provider.got) == 2
+
+
+def test_a_queue_that_does_not_answer_is_not_known_to_be_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = dict.fromkeys(outbound._HELD, "0")  # noqa: SLF001 - the names that are asked for
+
+    class Sqs:
+        def get_queue_attributes(self, **request: Any) -> dict[str, Any]:
+            if not counts:
+                raise EndpointConnectionError(endpoint_url="x")
+            return {"Attributes": {name: counts[name] for name in request["AttributeNames"]}}
+
+    monkeypatch.setattr(outbound, "_client", lambda _: Sqs())
+    assert outbound.holds_nothing("q")
+    for name in [*counts]:
+        counts[name] = "1"
+        assert not outbound.holds_nothing("q")
+        counts[name] = "0"
+    counts.clear()
+    assert not outbound.holds_nothing("q")
+
+
+def test_those_in_doubt_are_tried_anew_only_when_they_are_asked_for(post: Post) -> None:
+    post.sms.answers = [Outcome("doubtful", code="timeout")]
+    bad, one = _fail(post, name="bye.1.a"), post.write("sms")
+    post.queue.clear()
+    post.deliver()
+    assert post.state(one) == "doubtful"
+    shown = post.call("POST /v1/messages/redrive", {"dry_run": True})["messages"]
+    assert [found["id"] for found in shown] == [bad.id]
+    shown = post.call("POST /v1/messages/redrive", {"dry_run": True, "doubtful": True})["messages"]
+    assert [(found["id"], found["outcome"]) for found in shown] == [(one.id, "doubtful")]
+    assert post.call("POST /v1/messages/redrive", {"messages": [one.id]})["messages"] == []
+    done = post.call("POST /v1/messages/redrive", {"messages": [one.id], "doubtful": True})["messages"]
+    assert [found["outcome"] for found in done] == ["waiting"]
+    post.drain()
+    assert post.state(one) == "sent"
+    assert len(post.sms.got) == 2  # the first had arrived after all
 
 
 def test_another_provider_reports_in_a_form_of_our_own(post: Post) -> None:

@@ -11,6 +11,8 @@ from loyalty.errors import Corrupt
 from loyalty.notifications.feedback import Report
 from loyalty.notifications.message import (
     ABANDONED_S,
+    DOUBTED_S,
+    SILENT_S,
     STATES,
     TRIED_S,
     Content,
@@ -29,7 +31,10 @@ from loyalty.notifications.message import (
     told_of,
 )
 from loyalty.notifications.store import AGAIN_S, MessageStore
+from loyalty.table.client import Table
+from tests.simulation.dynamodb import TABLE, Client
 from tests.unit.mailing import DAY, HOUR, NOW, PROGRAM, Killed, Kills, Office, Provider, account, message
+from tests.unit.running import in_turn
 
 LATER = Outcome("later", code="busy")
 
@@ -216,6 +221,190 @@ def test_a_report_settles_a_doubtful_message() -> None:
     assert office.message(one).state == "sent"
     assert office.notifications.hear(report(one, "delivered", NOW + 61), NOW + 61) == "delivered"
     assert office.message(one).state == "delivered"
+
+
+PATH = "messages"
+LOST = Outcome("doubtful", code="lost")
+
+
+def reporting(*answers: Outcome, path: str = PATH) -> tuple[Office, Provider]:
+    """A provider that reports what it took, by that path."""
+    provider = Provider("email", path, answers=list(answers))
+    return Office(provider), provider
+
+
+def heard_of(office: Office, taken: int) -> None:
+    """The path reports something else that was taken then, to another copy."""
+    another = MessageStore(Table(Client(office.engine), TABLE, in_turn))
+    another.note_heard(PATH, taken, office.now)
+
+
+def test_a_mail_in_doubt_is_sent_again_when_others_of_its_time_were_reported_and_it_was_not() -> None:
+    office, provider = reporting(LOST)
+    one = message(channel="email")
+    office.put(one)
+    assert office.run() == ["doubtful"]
+    heard_of(office, NOW)
+    office.now += SILENT_S - 1
+    assert office.run() == []
+    office.now += 1
+    assert office.run() == ["sent"]
+    assert (office.message(one).state, office.message(one).id) == ("sent", one.id)
+    assert (len(provider.got), office.waiting(), office.doubted) == (1, [], [])
+
+
+def test_a_mail_in_doubt_that_is_reported_meanwhile_is_not_sent_again() -> None:
+    office, provider = reporting(Outcome("doubtful", code="timeout"))
+    one = message(channel="email")
+    office.put(one)
+    assert office.run() == ["doubtful"]
+    heard_of(office, NOW)
+    office.now += SILENT_S
+    office.notifications.hear(report(one, "delivered"), office.now)
+    assert office.run() == ["gone"]
+    assert (office.message(one).state, provider.asked, office.waiting()) == ("delivered", 1, [])
+
+
+def test_as_long_as_reports_wait_or_were_given_up_nothing_in_doubt_is_sent_again() -> None:
+    office, provider = reporting(LOST)
+    one = message(channel="email")
+    office.put(one)
+    office.run()
+    heard_of(office, NOW)
+    office.idle = False
+    office.now += SILENT_S
+    for _ in range(20):
+        assert set(office.run()) <= {"unsettled"}
+        office.now += HOUR
+    assert provider.asked == 1
+    office.idle = True
+    office.now += HOUR
+    assert office.run() == ["sent"]
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [[], [HOUR + 600], [-HOUR - 600], [-600], [600], [-HOUR - 1200, HOUR + 1200]],
+    ids=["never", "too late", "too early", "only before", "only behind", "both too far"],
+)
+def test_when_reports_did_not_come_around_its_time_a_mail_in_doubt_is_set_aside_for_people(taken: list[int]) -> None:
+    office, provider = reporting(LOST, Outcome("accepted", "p2"))
+    one = message(channel="email")
+    office.put(one)
+    office.run()
+    for offset in taken:
+        heard_of(office, NOW + offset)
+    office.until_quiet(days=4, every=HOUR)
+    assert (office.message(one).state, provider.asked) == ("doubtful", 1)
+    assert NOW + DOUBTED_S <= office.now <= NOW + DOUBTED_S + 2 * HOUR
+    assert office.doubted == [(PROGRAM, "email", "lost")]
+    (dead,), _, _ = office.notifications.failed(PROGRAM, 10)
+    assert office.notifications.redrive(PROGRAM, one.account, one.name, office.now) == "doubtful"
+    assert office.notifications.standing(dead) == "doubtful"
+    assert office.notifications.redrive(PROGRAM, one.account, one.name, office.now, doubtful=True) == "waiting"
+    assert office.run() == ["sent"]
+    assert office.notifications.failed(PROGRAM, 10)[0] == []
+
+
+@pytest.mark.parametrize("taken", [[0], [-HOUR, HOUR], [-600, 600]], ids=["at it", "an hour around", "close around"])
+def test_what_was_reported_around_its_time_says_that_a_mail_in_doubt_would_have_been(taken: list[int]) -> None:
+    office, _ = reporting(LOST)
+    office.put(message(channel="email"))
+    office.run()
+    for offset in taken:
+        heard_of(office, NOW + offset)
+    office.now += SILENT_S
+    assert office.run() == ["sent"]
+
+
+def test_reports_that_come_in_one_heap_are_waited_for_till_the_last() -> None:
+    office, provider = reporting(Outcome("doubtful", code="timeout"))
+    one = message(channel="email")
+    office.put(one)
+    office.run()
+    office.now += SILENT_S
+    heard_of(office, NOW)  # what was held up comes now, in any order
+    assert office.run() == ["unsettled"]
+    office.now += 20
+    office.notifications.hear(report(one, "sent"), office.now)
+    office.until_quiet()
+    assert (office.message(one).state, provider.asked) == ("sent", 1)
+
+
+def test_a_mail_in_doubt_that_nobody_wants_any_more_is_not_sent_again() -> None:
+    for why in ("unsubscribed", "cancelled", "too_late"):
+        office, provider = reporting(LOST)
+        one = message(channel="email", until=NOW + HOUR if why == "too_late" else 0)
+        office.put(one)
+        assert office.run() == ["doubtful"]
+        heard_of(office, NOW)
+        office.now += SILENT_S
+        office.why_not = "unsubscribed" if why == "unsubscribed" else ""
+        office.campaigns = {"hello": "cancelled" if why == "cancelled" else "running"}
+        assert office.run() == ["refused"]
+        assert (office.message(one).code, provider.asked, office.waiting()) == (why, 1, [])
+
+
+def test_a_mail_in_doubt_waits_for_the_morning_and_for_its_campaign_as_any_other() -> None:
+    office, provider = reporting(LOST)
+    one = message(channel="email")
+    office.put(one)
+    office.run()
+    heard_of(office, NOW)
+    office.now += SILENT_S
+    office.campaigns = {"hello": "paused"}
+    assert office.run() == ["later"]
+    assert (office.message(one).state, office.message(one).code) == ("waiting", "paused")
+    office.campaigns = {}
+    office.now += HOUR
+    assert office.run() == ["sent"]
+    assert provider.asked == 2
+
+
+def test_what_nobody_reports_is_set_aside_at_once_and_sent_again_only_when_people_say_so() -> None:
+    office = Office(Provider(answers=[LOST]))
+    one = message()
+    office.put(one)
+    assert office.run() == ["doubtful"]
+    assert (office.doubted, office.waiting()) == ([(PROGRAM, "sms", "lost")], [])
+    office.now += 10 * DAY
+    assert office.run() == []
+    assert office.notifications.redrive(PROGRAM, one.account, one.name, office.now, doubtful=True) == "waiting"
+    assert office.run() == ["sent"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("answers", [[], [LOST], [LOST, LOST], [LOST, LATER]], ids=["taken", "lost", "twice", "later"])
+def test_whatever_step_a_function_dies_at_a_mail_arrives_once_where_all_that_is_taken_is_reported(
+    answers: list[Outcome], after: bool
+) -> None:
+    at, died = 0, True
+    while died:
+        kills = Kills(at, after)
+        provider = Provider("email", PATH, answers=list(answers), kills=kills)
+        office = Office(provider)
+        one = message(channel="email")
+        office.put(one)
+        handing = office.dispatch
+        office.connect(kills)
+        office.dispatch = handing  # of which others say that it may die
+        died, end, reported = False, office.now + 2 * DAY, 0
+        while office.now < end and office.waiting():
+            heard_of(office, office.now)
+            try:
+                office.run()
+                if len(provider.got) > reported and office.now % 4_000 > 2_000:  # late, and before it is given up
+                    office.notifications.hear(report(one, "sent", office.now), office.now)
+                    reported = len(provider.got)
+            except Killed:
+                died = True
+                kills.at = -1
+            office.now += 1_000
+        kills.at = -1
+        assert (provider.times[one.id], office.message(one).state) == (1, "sent"), (at, office.message(one))
+        assert office.waiting() == []
+        at += 1
+    assert at > 5
 
 
 def test_a_report_that_is_quicker_than_the_senders_own_record_is_kept() -> None:

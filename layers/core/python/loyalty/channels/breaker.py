@@ -62,8 +62,8 @@ class Guarded:
         return self._channel.name
 
     @property
-    def proof(self) -> bool:
-        return self._channel.proof
+    def reported(self) -> str:
+        return self._channel.reported
 
     def send(self, sending: Sending, now: int) -> Outcome:
         wait = self._breaker.wait(now)

@@ -1,7 +1,7 @@
 """What all channels have in common: one message to one address, and what became of it. Pure.
 
 A channel makes a request of a message and an outcome of the answer. It never sends twice where the first may have
-arrived: whoever asked decides about that, by the kind of the outcome and by ``proof``.
+arrived: whoever asked decides about that, by the kind of the outcome and by ``reported``.
 """
 
 from collections.abc import Mapping
@@ -64,15 +64,15 @@ class Outcome(Struct, frozen=True):
 
 
 class Channel(Protocol):
-    """``proof``: whether a doubtful message can be settled. A webhook's receiver knows a message again by its id, so
-    that is sent once more (``later``, never ``doubtful``). Of a mail SES most often reports, with our tag, that it took
-    it: a ``doubtful`` one is settled by that report, and by nothing else.
+    """``reported``: the path by which the provider reports whatever it took, with our tags; "" where it does not. A
+    ``doubtful`` message is settled by its report, or by the silence of a path that is known to work. A webhook's
+    receiver knows a message again by its id, so that is sent once more (``later``, never ``doubtful``).
     """
 
     @property
     def name(self) -> str: ...
     @property
-    def proof(self) -> bool: ...
+    def reported(self) -> str: ...
 
     def send(self, sending: Sending, now: int) -> Outcome:
         """Send one message. ``now`` in seconds since 1970, the world's and no sandbox's: tokens of providers end by

@@ -27,7 +27,7 @@ class Push:
     """``call`` is SNS's Publish."""
 
     name: Final = "push"
-    proof: Final = False
+    reported: Final = ""
 
     def __init__(self, call: Call) -> None:
         self._call = call

@@ -30,7 +30,7 @@ class Sms:
     """``call`` is SNS's Publish. A message tagged ``service`` goes as a transactional one, which carriers put first."""
 
     name: Final = "sms"
-    proof: Final = False
+    reported: Final = ""
 
     def __init__(self, account: Account, call: Call) -> None:
         self._account = account

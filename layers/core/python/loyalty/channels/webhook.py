@@ -30,7 +30,7 @@ class Webhook:
     """One receiver."""
 
     name: Final = "webhook"
-    proof: Final = True
+    reported: Final = ""
 
     def __init__(self, account: Account, post: Post) -> None:
         self._account = account

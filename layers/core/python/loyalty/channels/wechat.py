@@ -61,7 +61,7 @@ class WeChat:
     """``token`` keeps the app's access token."""
 
     name: Final = "wechat"
-    proof: Final = False
+    reported: Final = ""
 
     def __init__(self, account: Account, post: Post, token: Ask) -> None:
         self._account = account

@@ -63,7 +63,7 @@ class WeCom:
     """``token`` keeps the application's access token."""
 
     name: Final = "wecom"
-    proof: Final = False
+    reported: Final = ""
 
     def __init__(self, account: Account, post: Post, token: Ask) -> None:
         self._account = account

@@ -1,8 +1,11 @@
 """What comes back of messages: events of SES, and reports in a form of our own for any other provider. Pure.
 
+SES publishes to a topic, and the topic passes on to the queue as it is (raw delivery).
+
 A report names its message by a tag that went out with it; addresses in events are never looked at.
 """
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
@@ -16,17 +19,21 @@ from loyalty.notifications.message import Fact, Message, locate
 
 PROGRAM_TAG: Final = "loyalty-program"
 MESSAGE_TAG: Final = "loyalty-message"
+PATH_TAG: Final = "ses:configuration-set"
+"""SES's own tag: by which configuration set a mail went, and its reports come."""
 SES_EVENTS: Final[Mapping[str, Fact]] = {
-    "Email Sent": "sent",
-    "Email Delivered": "delivered",
-    "Email Bounced": "bounced",
-    "Email Complaint Received": "complained",
-    "Email Rejected": "rejected",
-    "Email Rendering Failed": "rejected",
-    "Email Opened": "opened",
-    "Email Clicked": "clicked",
+    "Send": "sent",
+    "DeliveryDelay": "sent",
+    "Delivery": "delivered",
+    "Bounce": "bounced",
+    "Complaint": "complained",
+    "Reject": "rejected",
+    "Rendering Failure": "rejected",
+    "Open": "opened",
+    "Click": "clicked",
 }
-"""What SES puts on the account's bus (``source`` ``aws.ses``), and what it says of a message."""
+"""What SES publishes (``eventType``), and what it says of a message."""
+_PATH: Final = re.compile("[A-Za-z0-9_-]{1,64}", re.ASCII)
 _PARTS: Final = ("bounce", "complaint", "delivery", "open", "click", "send", "reject", "failure")
 _OWN: Final[frozenset[str]] = frozenset(
     {"sent", "delivered", "returned", "bounced", "complained", "rejected", "opened", "clicked"}
@@ -34,7 +41,10 @@ _OWN: Final[frozenset[str]] = frozenset(
 
 
 class Report(Struct, frozen=True):
-    """What was heard of one message; ``at`` in seconds since 1970, UTC; ``code`` says why, where it failed."""
+    """What was heard of one message; ``at`` in seconds since 1970, UTC; ``code`` says why, where it failed. Where it
+    says that the provider took it, by a ``path`` by which all that is taken is reported: ``taken`` is when, on the
+    world's clock.
+    """
 
     program: str
     account: str
@@ -42,6 +52,8 @@ class Report(Struct, frozen=True):
     fact: Fact
     at: int
     code: str = ""
+    path: str = ""
+    taken: int = 0
 
 
 def tags_of(message: Message) -> dict[str, str]:
@@ -54,7 +66,7 @@ def tags_of(message: Message) -> dict[str, str]:
 def report_of(body: str, wall: int) -> Report | None:
     """What a message of the feedback queue says, heard at ``wall``; None for what is about none of our messages.
 
-    Either an EventBridge event of SES, or ``{"program", "message", "event", "at"?, "code"?}``, where ``event`` is
+    Either an event of SES, or ``{"program", "message", "event", "at"?, "code"?}``, where ``event`` is
     sent, delivered, returned, bounced, complained, rejected, opened or clicked.
     """
     try:
@@ -63,7 +75,7 @@ def report_of(body: str, wall: int) -> Report | None:
         return None
     if not isinstance(data, dict):
         return None
-    if data.get("source") == "aws.ses":
+    if "eventType" in data:
         return _of_ses(data, wall)
     place = locate(str(data.get("message")))
     if place is None or data.get("event") not in _OWN or not isinstance(data.get("program"), str):
@@ -75,22 +87,26 @@ def report_of(body: str, wall: int) -> Report | None:
 
 
 def _of_ses(data: dict[str, Any], wall: int) -> Report | None:
-    fact = SES_EVENTS.get(str(data.get("detail-type")))
-    detail = data.get("detail")
-    mail = detail.get("mail") if isinstance(detail, dict) else None
+    fact = SES_EVENTS.get(str(data["eventType"]))
+    mail = data.get("mail")
     tags = mail.get("tags") if isinstance(mail, dict) else None
-    if fact is None or not isinstance(detail, dict) or not isinstance(tags, dict):
+    if fact is None or not isinstance(mail, dict) or not isinstance(tags, dict):
         return None
     program, place = _first(tags, PROGRAM_TAG), _place(_first(tags, MESSAGE_TAG))
     if not program or place is None:
         return None
-    about: dict[str, Any] = next((detail[part] for part in _PARTS if isinstance(detail.get(part), dict)), {})
+    about: dict[str, Any] = next((data[part] for part in _PARTS if isinstance(data.get(part), dict)), {})
     kind = str(about.get("bounceType", ""))
     if fact == "bounced" and kind != "Permanent":
         fact = "returned"
     code = "-".join(word for word in (kind, str(about.get("bounceSubType", ""))) if word)
     code = code or str(about.get("complaintFeedbackType", ""))
-    return Report(program, *place, fact, _when(about.get("timestamp"), wall), code[:64])
+    taken = _seconds(mail.get("timestamp"), wall)
+    at = (taken if fact == "sent" else _seconds(about.get("timestamp"), wall)) or wall
+    path = _first(tags, PATH_TAG) if data["eventType"] == "Send" and taken else ""
+    if not _PATH.fullmatch(path):
+        return Report(program, *place, fact, at, code[:64])
+    return Report(program, *place, fact, at, code[:64], path, taken)
 
 
 def _first(tags: dict[str, Any], name: str) -> str:
@@ -105,13 +121,13 @@ def _place(tag: str) -> tuple[str, str] | None:
         return None
 
 
-def _when(text: object, wall: int) -> int:
-    """When it happened; when it was heard, where the event does not say so, or says what cannot be."""
+def _seconds(text: object, wall: int) -> int:
+    """When it happened; 0 where the event does not say so, or says what cannot be."""
     try:
         at = int(datetime.fromisoformat(str(text)).timestamp())
     except (ValueError, OverflowError):
-        return wall
-    return at if 0 < at <= wall else wall
+        return 0
+    return at if 0 < at <= wall else 0
 
 
 def _code(data: dict[str, Any]) -> str:

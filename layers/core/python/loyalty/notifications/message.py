@@ -7,7 +7,7 @@ and however often reports arrive, the same state comes out.
 =========== ========================================================================================================
 waiting     to be sent when it is due, for the first time or again
 sending     claimed by one running copy, which has not said what came of it
-doubtful    sent, and nobody knows whether it was taken; never sent again
+doubtful    sent, and nobody knows whether it was taken; sent again when it is known that it was not
 refused     it will never be sent: the provider, the member or the clock does not allow it (``code``)
 failed      tried for a day in vain; people may have it tried anew
 sent        the provider has it
@@ -72,6 +72,12 @@ TRIED_S: Final = 86_400
 """So long after its first try a message is tried again."""
 ABANDONED_S: Final = 300
 """A claim so old belongs to a copy that is gone: no function runs so long."""
+SILENT_S: Final = 6 * 3_600
+"""So long after its claim, on the world's clock, a message of which no report came was not taken, if reports come."""
+LOOK_S: Final = 3_600
+"""How often one in doubt is looked at from then on, while nobody can say whether reports come."""
+DOUBTED_S: Final = 3 * 86_400
+"""So long after its claim one in doubt is set aside for people to decide about."""
 _FIRST_S: Final = 30
 _LONGEST_S: Final = 3_600
 
@@ -229,6 +235,12 @@ def abandoned(message: Message, wall: int) -> bool:
     return message.phase == "sending" and not message.facts and wall - message.claimed >= ABANDONED_S
 
 
+def next_look(message: Message, now: int, wall: int) -> int:
+    """When a message in doubt is to be looked at again; 0 when nobody will know any more."""
+    age = wall - message.claimed
+    return 0 if age >= DOUBTED_S else now + max(SILENT_S - age, LOOK_S if age >= SILENT_S else 1)
+
+
 def put_off(message: Message, code: str) -> Message:
     """Not taken this time."""
     return replace(message, phase="waiting", attempts=message.attempts + 1, code=code)
@@ -245,7 +257,7 @@ def ended(message: Message, phase: Phase, code: str) -> Message:
 
 
 def anew(message: Message) -> Message:
-    """One that failed, as if it had never been tried."""
+    """One that failed, or is in doubt, as if it had never been tried."""
     return replace(message, phase="waiting", attempts=0, first=0, code="")
 
 

@@ -5,8 +5,9 @@
     claim ──► send ──► record ──► tell the ledger ──► the outgoing item goes
 
 Whoever stops between two steps leaves the outgoing item, which is handed on again. The next one finds the claim: as
-long as its owner may live it is left alone, then the message is in doubt and stays so, unless its receiver knows it
-again by its id. So nothing is sent twice, and nothing is forgotten.
+long as its owner may live it is left alone, then the message is in doubt. It is sent again only to a receiver that
+knows it again by its id, or by a provider that reports all it took, once the reports of that time have come and none
+was of this one; else it is set aside. So nothing is sent twice, and nothing is forgotten.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ from loyalty.notifications.feedback import Report, tags_of
 from loyalty.notifications.message import (
     INBOX,
     RECOGNISED,
+    SILENT_S,
     TRIED_S,
     Handed,
     Message,
@@ -32,12 +34,13 @@ from loyalty.notifications.message import (
     filled,
     held,
     locate,
+    next_look,
     next_try,
     put_off,
     told_of,
     too_late,
 )
-from loyalty.notifications.store import AGAIN_S, Handing, MessageStore, added, lying
+from loyalty.notifications.store import AGAIN_S, SLOT_S, Handing, MessageStore, added, lying
 from loyalty.table import keys
 
 BATCH: Final = 10
@@ -50,6 +53,8 @@ PAUSED_S: Final = 3_600
 """How long a paused campaign's messages are left alone."""
 _PAGE: Final = 200
 _FIRST_PAGE: Final = 2 * BATCH
+_REMEMBERED: Final = 100
+_REDRIVEN: Final = frozenset({"failed", "doubtful"})
 _BOUNCES: Final[Mapping[str, str]] = {"bounced": "bounced", "complained": "complaint"}
 """What makes a channel dead, and the reason that is noted."""
 
@@ -75,7 +80,9 @@ class Ports(NamedTuple):
     the contact that the message went by), ``alive`` says whether any of some channels is left.
     ``confirm`` tells the ledger of a notice (programme, member, notice,
     reference, outcome, now). ``addresses`` are those of a message's links, and the one that unsubscribes.
-    ``failed`` counts messages that people should hear of (programme, channel, code).
+    ``failed`` counts messages that people should hear of (programme, channel, code), ``doubted`` those that were set
+    aside in doubt. ``all_heard`` says whether everything has been heard that a provider took at a time and reports
+    (the path of its reports, then, now; on the world's clock).
     """
 
     channels: Callable[[str], Mapping[str, Channel]]
@@ -87,6 +94,8 @@ class Ports(NamedTuple):
     confirm: Callable[[str, str, Notice, str, str, int], None]
     addresses: Callable[[Message], tuple[tuple[str, ...], str]]
     failed: Callable[[str, str, str], None]
+    doubted: Callable[[str, str, str], None]
+    all_heard: Callable[[str, int, int], bool]
 
 
 class Notifications:
@@ -96,11 +105,12 @@ class Notifications:
         self._store = store
         self._ports = ports
         self._gained: dict[str, dict[str, dict[str, int]]] = {}
+        self._noted: set[tuple[str, int]] = set()
 
     def send(self, which: Handed, now: int, wall: int) -> str:
         """See to one message that was handed on, and say what became of it: ``sent``, ``refused``, ``later`` (tried in
-        vain, or not tried at night and while its campaign is paused), ``failed``, ``doubtful``; ``busy`` when another
-        copy is at it, ``gone`` when there is nothing left to do.
+        vain, or not tried at night and while its campaign is paused), ``failed``, ``doubtful``; ``unsettled`` when it
+        is still in doubt, ``busy`` when another copy is at it, ``gone`` when there is nothing left to do.
         """
         outgoing = self._store.outgoing(which)
         if outgoing is None:
@@ -109,16 +119,18 @@ class Notifications:
         if message.channel == INBOX:
             return self._lay(outgoing, which, now)
         channel = self._ports.channels(message.program).get(message.channel)
+        if message.phase == "doubtful" and not self._untaken(message, channel, wall):
+            return self._wait_on(outgoing, which, channel, now, wall)
         campaign = self._ports.campaign(message.program, message.campaign)
         reach = self._reach(message, campaign, now)
         if reach.why_not:
-            return self._refuse(outgoing, which, reach.why_not, now, wall)
+            return self._refuse(outgoing, which, channel, reach.why_not, now, wall)
         if channel is None:
-            return self._bury(outgoing, which, "not_configured", now, wall)
+            return self._bury(outgoing, which, channel, "not_configured", now, wall)
         if campaign == "paused":
-            return self._hold(outgoing, which, "paused", max(reach.loud, now + PAUSED_S), now, wall)
+            return self._hold(outgoing, which, channel, "paused", max(reach.loud, now + PAUSED_S), now, wall)
         if reach.loud > now:
-            return self._hold(outgoing, which, "quiet", reach.loud, now, wall)
+            return self._hold(outgoing, which, channel, "quiet", reach.loud, now, wall)
         mine = claimed(message, now, wall, reach.contact)
         standing = self._store.write(message, mine)
         if standing is None:
@@ -128,7 +140,34 @@ class Notifications:
             if self._store.write(standing, mine) is not None:
                 return "busy"
             return self._deliver(outgoing, which, _written(standing, mine), channel, reach, now, wall)
-        return self._leave(which, standing, now, wall)
+        return self._leave(outgoing, which, standing, channel, now, wall)
+
+    def _untaken(self, message: Message, channel: Channel | None, wall: int) -> bool:
+        """Whether the provider did not take a message in doubt, by all that it would have reported by now."""
+        if channel is None or not channel.reported or wall - message.claimed < SILENT_S:
+            return False
+        return self._ports.all_heard(channel.reported, message.claimed, wall)
+
+    def _wait_on(self, outgoing: Outgoing, which: Handed, channel: Channel | None, now: int, wall: int) -> str:
+        """Nobody knows yet; or nobody ever will."""
+        done = self._doubt(outgoing, outgoing.message, channel, now, wall)
+        if done:
+            return "unsettled"
+        message = outgoing.message
+        standing = self._store.get(message.program, message.account, message.name)
+        return "gone" if standing is None else self._leave(outgoing, which, standing, channel, now, wall)
+
+    def _doubt(self, outgoing: Outgoing, doubted: Message, channel: Channel | None, now: int, wall: int) -> bool:
+        """Have a message looked at again that is in doubt, or set it aside; ``outgoing`` has it as it stands. Whether
+        it stood so.
+        """
+        due = next_look(doubted, now, wall) if channel is not None and channel.reported else 0
+        if due:
+            return self._store.put_off(outgoing, doubted, due)
+        if not self._store.bury(outgoing, doubted):
+            return False
+        self._ports.doubted(doubted.program, doubted.channel, doubted.code)
+        return True
 
     def _lay(self, outgoing: Outgoing, which: Handed, now: int) -> str:
         """What waited for the morning lies in the inbox from now on, if it may still be told."""
@@ -155,18 +194,23 @@ class Notifications:
             return Reach("", why)
         return Reach("", "too_late") if not found.why_not and too_late(message, found.loud) else found
 
-    def _hold(self, outgoing: Outgoing, which: Handed, code: str, due: int, now: int, wall: int) -> str:
+    def _hold(
+        self, outgoing: Outgoing, which: Handed, channel: Channel | None, code: str, due: int, now: int, wall: int
+    ) -> str:
         """Leave it for another time, without a try."""
         message = outgoing.message
         if self._store.put_off(outgoing, held(message, code), due):
             return "later"
         standing = self._store.get(message.program, message.account, message.name)
-        return "gone" if standing is None else self._leave(which, standing, now, wall)
+        return "gone" if standing is None else self._leave(outgoing, which, standing, channel, now, wall)
 
-    def _leave(self, which: Handed, standing: Message, now: int, wall: int) -> str:
-        """Somebody was here before, and it is not sent again."""
+    def _leave(
+        self, outgoing: Outgoing, which: Handed, standing: Message, channel: Channel | None, now: int, wall: int
+    ) -> str:
+        """Somebody was here before, and it is not sent now."""
         if abandoned(standing, wall):
-            return self._record(which, standing, Outcome("doubtful", code="abandoned"), now)
+            found = Outgoing(standing, outgoing.content, outgoing.due)
+            return self._doubtful(found, which, channel, "abandoned", now, wall)
         if standing.facts or standing.phase not in {"sending", "waiting"}:
             self._settle(standing, now)
             self._store.done(which)
@@ -192,9 +236,22 @@ class Notifications:
         outcome = channel.send(sending, wall)
         if outcome.kind == "later":
             return self._later(Outgoing(mine, outgoing.content, outgoing.due), which, outcome, now, wall)
+        if outcome.kind == "doubtful":
+            found = Outgoing(mine, outgoing.content, outgoing.due)
+            return self._doubtful(found, which, channel, outcome.code or outcome.kind, now, wall)
         if outcome.kind == "dead":
             self._ports.dead(mine.program, mine.account, mine.channel, outcome.code or "dead", now, mine.contact)
         return self._record(which, mine, outcome, now)
+
+    def _doubtful(
+        self, outgoing: Outgoing, which: Handed, channel: Channel | None, code: str, now: int, wall: int
+    ) -> str:
+        """It was sent, or about to be, and nobody can say whether it was taken. ``outgoing`` has it as claimed."""
+        mine = outgoing.message
+        if self._doubt(outgoing, ended(mine, "doubtful", code), channel, now, wall):
+            return "doubtful"
+        standing = self._store.get(mine.program, mine.account, mine.name)
+        return "gone" if standing is None else self._leave(outgoing, which, standing, channel, now, wall)
 
     def _later(self, outgoing: Outgoing, which: Handed, outcome: Outcome, now: int, wall: int) -> str:
         after = put_off(outgoing.message, outcome.code)
@@ -204,24 +261,26 @@ class Notifications:
             return "later"
         if outgoing.message.until and now - outgoing.message.first <= TRIED_S:
             return self._record(which, outgoing.message, Outcome("refused", code="too_late"), now)
-        return self._bury(outgoing, which, outcome.code, now, wall)
+        return self._bury(outgoing, which, None, outcome.code, now, wall)
 
-    def _bury(self, outgoing: Outgoing, which: Handed, code: str, now: int, wall: int) -> str:
+    def _bury(self, outgoing: Outgoing, which: Handed, channel: Channel | None, code: str, now: int, wall: int) -> str:
         """It cannot be sent, and people may change that."""
         message = outgoing.message
         if self._store.bury(outgoing, ended(message, "failed", code)):
             self._ports.failed(message.program, message.channel, code)
             return "failed"
         standing = self._store.get(message.program, message.account, message.name)
-        return "gone" if standing is None else self._leave(which, standing, now, wall)
+        return "gone" if standing is None else self._leave(outgoing, which, standing, channel, now, wall)
 
-    def _refuse(self, outgoing: Outgoing, which: Handed, code: str, now: int, wall: int) -> str:
+    def _refuse(
+        self, outgoing: Outgoing, which: Handed, channel: Channel | None, code: str, now: int, wall: int
+    ) -> str:
         """It is not sent at all, unless somebody had begun to."""
         message = outgoing.message
         refused = ended(message, "refused", code)
         standing = self._store.write(message, refused)
         if standing is not None:
-            return self._leave(which, standing, now, wall)
+            return self._leave(outgoing, which, standing, channel, now, wall)
         self._settle(refused, now)
         self._store.done(which)
         return "refused"
@@ -233,14 +292,21 @@ class Notifications:
             if outcome.kind == "accepted":
                 known = replace(found, provider_id=outcome.provider_id, code=outcome.code)
                 return told_of(known, "sent", now)
-            return ended(found, "doubtful" if outcome.kind == "doubtful" else "refused", outcome.code or outcome.kind)
+            return ended(found, "refused", outcome.code or outcome.kind)
 
         before, after = self._store.change(mine, decide)
         if "sent" in after.facts and "sent" not in before.facts:
             self._gain(after, "sent")
         self._settle(after, now)
         self._store.done(which)
-        return {"accepted": "sent", "doubtful": "doubtful"}.get(outcome.kind, "refused")
+        return "sent" if outcome.kind == "accepted" else "refused"
+
+    def note_path(self, report: Report, wall: int) -> None:
+        """Remember that what was taken when this was is reported. A copy writes that once for each ten minutes."""
+        slot = (report.path, report.taken // SLOT_S)
+        if report.path and slot not in self._noted:
+            self._store.note_heard(report.path, report.taken, wall)
+            self._noted = {*sorted(self._noted, key=lambda one: one[1])[-_REMEMBERED:], slot}
 
     def hear(self, report: Report, now: int) -> str:
         """Take down what was heard of a message: ``known`` when that is nothing new, ``unknown`` when there is none."""
@@ -313,8 +379,8 @@ class Notifications:
         return found.links[number]
 
     def failed(self, program: str, limit: int, shard: int = 0, after: str = "") -> tuple[list[Outgoing], int, str]:
-        """Up to ``limit`` messages that could not be sent in a day, and the shard and key to go on with; the shard is
-        that behind the last when there are no more.
+        """Up to ``limit`` messages that could not be sent in a day, or are in doubt for good, and the shard and key to
+        go on with; the shard is that behind the last when there are no more.
         """
         found: list[Outgoing] = []
         while shard < keys.OUTGOING_SHARDS and len(found) < limit:
@@ -328,17 +394,27 @@ class Notifications:
         """The same of one message."""
         return self._store.dead_one(program, account, name)
 
-    def redrive(self, program: str, account: str, name: str, now: int) -> str:
+    def standing(self, dead: Outgoing) -> str:
+        """What a redrive would find one of those to be: ``failed``, ``doubtful``, or ``gone`` when that is over."""
+        one = dead.message
+        message = self._store.get(one.program, one.account, one.name)
+        over = message is None or message.phase not in _REDRIVEN or message.facts
+        return "gone" if over or message is None else message.phase
+
+    def redrive(self, program: str, account: str, name: str, now: int, *, doubtful: bool = False) -> str:
         """Have one of those tried anew: ``waiting``; ``refused`` when it is too late for it; ``gone`` when there is no
-        such message any more.
+        such message any more. One in doubt only where ``doubtful`` says so, for the member may get it twice; else it
+        is left: ``doubtful``.
         """
         dead = self._store.dead_one(program, account, name)
         if dead is None:
             return "gone"
         message = self._store.get(program, account, name)
-        if message is None or message.phase != "failed" or message.facts:
+        if message is None or message.phase not in _REDRIVEN or message.facts:
             self._store.forget_dead(program, account, name)
             return "gone"
+        if message.phase == "doubtful" and not doubtful:
+            return "doubtful"
         if too_late(message, now):
             self._store.change(message, lambda found: ended(found, "refused", "too_late"))
             self._store.forget_dead(program, account, name)

@@ -5,6 +5,7 @@ dies on the way leaves something behind that is found again.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -23,6 +24,14 @@ WAITS_S: Final = 60 * 86_400
 """So long after it was due the table forgets one that nobody sent."""
 AGAIN_S: Final = 900
 """What was handed on so long ago, and is still there, is handed on again."""
+SLOT_S: Final = 600
+"""Reports are noted by when the provider took what they tell of, in slots of so many seconds."""
+NEAR: Final = 6
+"""So many slots before and behind a moment, at most, something must have been taken and reported."""
+STRAGGLE_S: Final = 1_800
+"""So long after the first report of a slot, what was held up on the way with it has come, too."""
+HEARD_S: Final = 30 * 86_400
+"""So long the table remembers that reports came."""
 _ATTEMPTS: Final = 12
 
 
@@ -108,7 +117,7 @@ class MessageStore:
         return self._together([Put(message_item(before, after), _still(before)), Put(_outgoing_item(waiting)), gone])
 
     def bury(self, outgoing: Outgoing, after: Message) -> bool:
-        """Set aside one that could not be sent, whole, for people to have it tried again."""
+        """Set aside one that could not be sent, or is in doubt, whole, for people to have it tried again."""
         before = outgoing.message
         kept = Outgoing(replace(after, revision=before.revision + 1), outgoing.content, outgoing.due)
         pk, sk = keys.undelivered(after.program, after.account, after.name)
@@ -165,6 +174,23 @@ class MessageStore:
         pk, sk = keys.handed_on(program, shard)
         body = msgspec.json.encode(handing).decode()
         self._table.put({keys.PK: pk, keys.SK: sk, keys.TYPE: keys.type_outgoing, "body": body})
+
+    def note_heard(self, path: str, taken: int, wall: int) -> None:
+        """A report came by ``path`` of something that was taken at ``taken``; both are the world's seconds."""
+        pk, sk = keys.heard(path, taken // SLOT_S)
+        new: Item = {keys.PK: pk, keys.SK: sk, keys.TYPE: keys.type_contact, "at": wall, keys.TTL: wall + HEARD_S}
+        with suppress(ConditionFailed):  # the first of a slot counts
+            self._table.put(new, ABSENT)
+
+    def reports_came(self, path: str, about: int, wall: int) -> bool:
+        """Whether whatever was taken by way of ``path`` at ``about`` has been reported by now: others' were, of the
+        same ten minutes, or of some shortly before and some shortly behind; and not just now.
+        """
+        slot = about // SLOT_S
+        first = keys.heard(path, slot - NEAR - 1)[1]
+        items, _ = self._table.page(keys.heard_partition(path), limit=2 * NEAR + 1, after=first)
+        noted = {int(item[keys.SK]) for item in items if wall - int(item["at"]) >= STRAGGLE_S}
+        return any(slot - NEAR <= one <= slot for one in noted) and any(slot <= one <= slot + NEAR for one in noted)
 
     def returns(self, program: str) -> dict[str, dict[str, int]]:
         """What each channel brought so far, counted."""

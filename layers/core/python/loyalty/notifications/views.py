@@ -58,8 +58,8 @@ class InboxView(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class RedrivenMessage(Struct, frozen=True):
-    """What became of one that had failed: ``failed`` when it was only looked at, ``waiting``, ``refused`` when it is
-    too late for it, ``gone``.
+    """What became of one that had failed, or was in doubt: ``failed`` or ``doubtful`` when it was only looked at,
+    ``waiting``, ``refused`` when it is too late for it, ``gone``.
     """
 
     id: str

@@ -24,6 +24,8 @@ class Config(NamedTuple):
     public_url: str
     mail_configuration_set: str
     partners_queue: str
+    reports_queue: str
+    reports_dead_letters: str
 
 
 @cache
@@ -47,4 +49,6 @@ def config() -> Config:
         public_url=environment.get("PUBLIC_URL", ""),
         mail_configuration_set=environment.get("MAIL_CONFIGURATION_SET", ""),
         partners_queue=environment.get("PARTNERS_QUEUE_URL", ""),
+        reports_queue=environment.get("DELIVERY_QUEUE_URL", ""),
+        reports_dead_letters=environment.get("DELIVERY_DEAD_LETTER_URL", ""),
     )

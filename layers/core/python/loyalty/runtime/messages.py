@@ -14,7 +14,7 @@ from loyalty.notifications.message import Handed, Message, Notice
 from loyalty.notifications.service import Ports, Reach
 from loyalty.runtime import observability, secrets
 from loyalty.runtime.config import config
-from loyalty.runtime.outbound import send_batch
+from loyalty.runtime.outbound import holds_nothing, send_batch
 
 if TYPE_CHECKING:
     from loyalty.contacts.service import Contacts
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 ACTOR = "messages"
 STATE_SECONDS: Final = 30
 """How long a running copy goes by what it has read of a campaign's state."""
+IDLE_SECONDS: Final = 60
+"""How long a running copy goes by what it has seen of the queue of reports."""
 
 
 def handed_of(body: str) -> Handed:
@@ -39,7 +41,9 @@ def put_on_queue(batch: list[Handed]) -> list[Handed]:
 
 
 class Mail:
-    """What sending needs of others: ``policy`` gives the terms of a programme, ``state`` that of a campaign."""
+    """What sending needs of others: ``policy`` gives the terms of a programme, ``state`` that of a campaign, and
+    ``reported`` whether what was taken by a path at a time was reported (the path, then, now).
+    """
 
     def __init__(
         self,
@@ -47,12 +51,15 @@ class Mail:
         ledger: Ledger,
         policy: Callable[[str], "Program"],
         state: Callable[[str, str], str],
+        reported: Callable[[str, int, int], bool],
     ) -> None:
         self._contacts = contacts
         self._ledger = ledger
         self._policy = policy
         self._state = state
+        self._reported = reported
         self._states: dict[tuple[str, str], tuple[float, str]] = {}
+        self._idle = (0.0, False)
 
     def ports(self) -> Ports:
         from loyalty.runtime import senders
@@ -68,6 +75,8 @@ class Mail:
             confirm=self._confirm,
             addresses=self.addresses_of,
             failed=_failed,
+            doubted=_doubted,
+            all_heard=self._all_heard,
         )
 
     def _reach(self, program: str, account: str, channel: str, service: bool, now: int) -> Reach:
@@ -92,6 +101,19 @@ class Mail:
             state = self._state(program, campaign)
             self._states[program, campaign] = moment, state
         return state
+
+    def _all_heard(self, path: str, about: int, wall: int) -> bool:
+        """A report may be on its way still, or have been given up: while anything lies in the queue of reports, or
+        among its dead letters, nobody knows.
+        """
+        if not self._reported(path, about, wall):
+            return False
+        moment = time.monotonic()
+        looked, idle = self._idle
+        if not looked or moment - looked > IDLE_SECONDS:
+            idle = all(holds_nothing(queue) for queue in (config().reports_queue, config().reports_dead_letters))
+            self._idle = moment, idle
+        return idle
 
     def addresses_of(self, message: Message) -> tuple[tuple[str, ...], str]:
         """Addresses of a message's links, and the one that ends messages of its channel in one step."""
@@ -146,3 +168,7 @@ def note_returns(function: str, notifications: "Notifications", part: int) -> No
 
 def _failed(program: str, channel: str, code: str) -> None:
     observability.count("MessagesFailed", now_ms=int(time.time() * 1000), program=program, channel=channel, code=code)
+
+
+def _doubted(program: str, channel: str, code: str) -> None:
+    observability.count("MessagesDoubtful", now_ms=int(time.time() * 1000), program=program, channel=channel, code=code)

@@ -10,6 +10,11 @@ from loyalty.table.client import client_of
 
 SOURCE: Final = "loyalty"
 _PUT_EVENTS_MAX: Final = 10
+_HELD: Final = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
 
 
 class NotPublished(Exception):
@@ -55,6 +60,19 @@ def send_batch(queue: str, messages: list[dict[str, Any]]) -> list[int]:
     except (BotoCoreError, ClientError):
         return [*range(len(messages))]
     return sorted(int(entry["Id"]) for entry in answer.get("Failed", []))
+
+
+def holds_nothing(queue: str) -> bool:
+    """Whether a queue has nothing that waits, is being seen to, or is to come, by its own count, which is a minute old
+    at most. False when it does not answer.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        answer = _client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=[*_HELD])
+    except (BotoCoreError, ClientError):
+        return False
+    return all(int(answer["Attributes"][name]) == 0 for name in _HELD)
 
 
 def start_execution(machine: str, name: str, given: dict[str, Any]) -> None:

@@ -359,7 +359,7 @@ def notifications() -> "Notifications":
 def mail() -> "Mail":
     from loyalty.runtime.messages import Mail
 
-    return Mail(contacts(), ledger(), policy, campaign_state)
+    return Mail(contacts(), ledger(), policy, campaign_state, message_store().reports_came)
 
 
 def campaign_state(program: str, campaign: str) -> str:

@@ -47,11 +47,12 @@ except an order's source and number, which are free text and are percent-encoded
 | message to the member | the same | ``N#{message}`` |
 | where the member is reached | ``{program}#A#{account}`` | ``ADDRESSES`` |
 | message that waits for its time | ``{program}#U#{shard}`` | ``{due, 10 digits}#{account}#{message}`` |
-| message that could not be sent in a day | the same | ``DEAD#{account}#{message}`` |
+| message that could not be sent, or is in doubt for good | the same | ``DEAD#{account}#{message}`` |
 | how far the shard was handed on | the same | ``HANDED`` |
 | contact policy | ``{program}#E`` | ``CONTACT`` |
 | what channels brought, in parts that add up | the same | ``RETURN#{part, 2 digits}`` |
 | access token of a channel | ``{program}#V`` | ``{channel}`` |
+| reports of what a provider took, as heard | ``ALL#Q#{path}``, of all programmes | ``{slot, 10 digits}`` |
 | partner's endpoint | ``{program}#W`` | ``{endpoint}`` |
 | what is to be delivered to it | ``{program}#W#{endpoint}#{shard}`` | named by the webhooks' store |
 | rules of a backtest, and what its shards have found | ``{program}#S#{simulation}`` | ``RULES#{nn}``, ``SHARD#{nn}`` |
@@ -459,6 +460,15 @@ def contact_policy(program: str) -> Key:
 
 def channel_token(program: str, channel: str) -> Key:
     return f"{program}#V", channel
+
+
+def heard_partition(path: str) -> str:
+    """A path is the provider's name for the way its reports come by (a configuration set), and no programme's own."""
+    return f"ALL#Q#{path}"
+
+
+def heard(path: str, slot: int) -> Key:
+    return heard_partition(path), f"{slot:010d}"
 
 
 def endpoints_partition(program: str) -> str:
