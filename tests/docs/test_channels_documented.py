@@ -10,7 +10,7 @@ from loyalty.channels import mail, push, sms, tencent, wechat, wecom
 from loyalty.channels.channel import Reply
 from loyalty.channels.settings import settings_of
 from loyalty.channels.signing import secret_of
-from loyalty.channels.webhook import answered
+from loyalty.channels.webhook import answered_for_a_member
 from tests.docs.console import ROOT
 
 TEXT: Final = (ROOT / "docs" / "channels.md").read_text(encoding="utf-8")
@@ -43,7 +43,7 @@ def test_every_status_of_a_webhook_stands_there() -> None:
             for number in range(200, 600):
                 if str(number).startswith(status.rstrip("x")):
                     said[number] = kind
-    assert all(answered(Reply(number)).kind == said.get(number, "later") for number in range(200, 600))
+    assert all(answered_for_a_member(Reply(number)).kind == said.get(number, "later") for number in range(200, 600))
 
 
 def test_the_errors_of_aws_are_those_of_the_code() -> None:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Final
-from urllib.parse import quote
 
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
@@ -654,7 +653,7 @@ class _Steps:
             )
         elif variable.type == "link" and not address(step.fixed[name]):
             message = f"{name} is an address that begins with https://, without blanks, quotes and signs beyond ASCII"
-            spelt = quote(step.fixed[name], safe=":/?#[]@!$&()*+,;=%~")
+            spelt = "".join(one if address(f"https://a/{one}") else _percent(one) for one in step.fixed[name])
             reader.refuse(value, "RULE_VALUE_INVALID", message, spelt if address(spelt) else "")
 
     def _same(self, key: Text, step: Step) -> None:
@@ -715,6 +714,11 @@ def parsed(reader: Reader, node: Text, at: Layout, places: int) -> Node | None:
 def _without_sign(node: Text) -> Text:
     """A percentage as a number: its sign may stand behind it or not."""
     return replace(node, value=node.value.removesuffix("%").rstrip()) if node.kind == "text" else node
+
+
+def _percent(letter: str) -> str:
+    """As an address spells a letter that it cannot have (RFC 3986, 2.1)."""
+    return "".join(f"%{byte:02X}" for byte in letter.encode())
 
 
 def _alike(has: str, wants: str) -> bool:

@@ -60,10 +60,15 @@ class Webhook:
             )
         except (NotSent, NoAnswer) as error:
             return unanswered(error, known_again=True)
-        outcome = answered(reply)
-        if outcome.kind == "dead":  # the receiver is the programme's: gone for a while for all, and no member's address
-            return Outcome("later", code=outcome.code, retry_after_s=MENDED_S)
-        return outcome
+        return answered_for_a_member(reply)
+
+
+def answered_for_a_member(reply: Reply) -> Outcome:
+    """What an answer to a message means. The receiver is the programme's: where it is gone, it is so for a while for
+    all, and no member's address is dead.
+    """
+    outcome = answered(reply)
+    return Outcome("later", code=outcome.code, retry_after_s=MENDED_S) if outcome.kind == "dead" else outcome
 
 
 def answered(reply: Reply) -> Outcome:
