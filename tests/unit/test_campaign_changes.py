@@ -190,3 +190,18 @@ def test_a_file_that_is_as_it_was_can_be_handed_in_when_one_of_it_is_over(shop: 
     assert (shop.shown()["state"], shop.shown()["version"]) == ("cancelled", 1)
     source = SOURCE.format(**{**FIRST, "words": "Hello"})
     assert shop.ask("POST /v1/campaigns", {"source": source}).body["code"] == "CAMPAIGN_STATE_CONFLICT"
+
+
+def test_what_is_scheduled_can_be_held_back_and_begins_when_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = Shop(monkeypatch, calendar="calendar: {from: 2026-01-03}")
+    assert shop.act("pause", "hello").body["state"] == "paused"
+    shop.publish(words="Hello", calendar="calendar: {from: 2026-01-03}")
+    shop.now += 3 * DAY
+    shop.hour()
+    assert (shop.shown()["state"], shop.comes(1)) == ("paused", [])
+    assert shop.act("resume", "hello").body["state"] == "scheduled"
+    shop.hour()
+    assert (shop.shown()["state"], shop.comes(2)) == ("running", ["Hello 100"])
+    assert [kind for kind, _ in shop.told] == []
+    shop.stream("publish")
+    assert [kind for kind, _ in shop.told].count("campaign.started") == 1

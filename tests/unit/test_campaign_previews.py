@@ -48,6 +48,15 @@ def preview(world: World, **asked: Any) -> dict[str, dict[str, Any]]:
         asked["cursor"] = page.body["next"]
 
 
+def test_whose_day_is_not_known_is_told_apart(world: World) -> None:
+    world.enrol(20)
+    world.enrol(21, birthday="17.05.1990")
+    found = preview(world, day="2026-03-02")
+    outs = {name: one.get("out") for name, one in found.items()}
+    assert {outs[f"mem_{number:026d}"] for number in range(12)} == {"calendar"}
+    assert {outs[f"mem_{number:026d}"] for number in (20, 21)} == {"unknown_day"}
+
+
 def test_only_those_whose_day_it_is_come_in(world: World) -> None:
     found = preview(world, day="2026-02-28", limit=5)
     assert len(found) == 12

@@ -84,7 +84,7 @@ def test_a_date_that_no_text_can_say_leaves_the_message_out_and_nobody_aside(
 def test_a_webhook_is_told_whom_a_message_is_for_and_in_which_language(monkeypatch: pytest.MonkeyPatch) -> None:
     bodies: list[Any] = []
 
-    def post(url: str, body: bytes, *_: object) -> Reply:
+    def post(url: str, body: bytes, *_: Any, **__: Any) -> Reply:
         bodies.append((url, json.loads(body)["data"]))
         return Reply(204)
 

@@ -130,7 +130,7 @@ def test_a_closed_account_does_not_come_in() -> None:
 
 
 def test_every_reason_has_words() -> None:
-    assert set(NOT) == {"closed", "calendar", "segment", "condition", "again"}
+    assert set(NOT) == {"closed", "calendar", "unknown_day", "segment", "condition", "again"}
 
 
 def test_facts_stand_where_the_layout_says() -> None:

@@ -18,6 +18,7 @@ Group = Literal["holdout", "control", "treated"]
 NOT: Final[Mapping[str, str]] = {
     "closed": "the account is closed",
     "calendar": "the campaign is not on this day",
+    "unknown_day": "it is not known when the member was born, or came",
     "segment": "not in its segment",
     "condition": "its condition is not true of the member",
     "again": "took part not long ago",

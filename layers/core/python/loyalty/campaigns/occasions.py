@@ -78,11 +78,16 @@ def falls_on(kind: str, born: object, enrolled: int, day: int) -> bool:
     return fell_on(kind, born, enrolled, day, day) == day
 
 
+def next_day(kind: str, born: object, enrolled: int, after: int) -> int:
+    """A member's first birthday or anniversary after a day; 0 where it is not known, or no day of any year."""
+    return next_birthday(born, after) if kind == "birthday" else next_anniversary(enrolled, after)
+
+
 def fell_on(kind: str, born: object, enrolled: int, first: int, last: int) -> int:
     """The last birthday or anniversary from a day to another, both included; 0 where there was none."""
     found, at = 0, first - 1
     while at and at <= last:
-        at = next_birthday(born, at) if kind == "birthday" else next_anniversary(enrolled, at)
+        at = next_day(kind, born, enrolled, at)
         found = at if at <= last else found
     return found
 

@@ -176,11 +176,13 @@ def execution_name(status: Status, leg: int = 0) -> str:
 
 
 def handed_in(status: Status, campaign: Campaign, day: int, now: int) -> Status:
-    """With its next version, which a running campaign does not care for; a scheduled one begins with it."""
+    """With its next version, which a running campaign does not care for; one that was started and has not begun begins
+    with it.
+    """
     if status.state in ENDED:
         raise Conflict("CAMPAIGN_STATE_CONFLICT", f"The campaign is {status.state}: hand it in under another id")
     after = replace(status, version=status.version + 1, at=now)
-    if status.state == "scheduled":
+    if status.runs and not status.begun:
         _not_over(campaign, day)
         return replace(after, runs=after.version)
     return after if status.runs else replace(after, state="draft")
@@ -227,12 +229,16 @@ def begun(status: Status, now: int) -> Status:
 
 
 def paused(status: Status, day: int, now: int) -> Status:
-    _only(status, "running")
-    return replace(status, state="paused", paused=day, missed=status.missed or day, at=now)
+    _only(status, "running", "scheduled")
+    missed = status.missed or (day if status.running else 0)
+    return replace(status, state="paused", paused=day, missed=missed, at=now)
 
 
 def resumed(status: Status, day: int, now: int) -> Status:
+    """One that was paused before its first day waits for that day again, or begins within the hour."""
     _only(status, "paused")
+    if not status.begun:
+        return replace(status, state="scheduled", at=now)
     idle = status.idle + (day - status.paused if status.assigned else 0)
     return replace(status, state="running", attempt=status.attempt + 1, idle=idle, at=now)
 
@@ -312,7 +318,10 @@ def next_look(status: Status, campaign: Campaign, begun_day: int) -> int:
     first = status.assigned if campaign.audience.frozen else begun_day + campaign.window_days
     weeks = _weeks(campaign)
     longer = max(0, status.looks - OFTEN_LOOKS + 1) if weeks is None or weeks > MOST_LOOKS else 0
-    return (status.looked or first) + min(LOOK_DAYS * 3**longer // 2**longer, RARELY_DAYS)
+    rest = LOOK_DAYS
+    for _ in range(longer):
+        rest = min(rest * 3 // 2, RARELY_DAYS)
+    return (status.looked or first) + rest
 
 
 # Stored forms

@@ -88,7 +88,7 @@ class Campaigns:
             return self.show(campaign.program, campaign.id)
         new = replace(campaign, version=status.version)
         puts = [self._store.version_put(new, source, now)]
-        if status.state == "scheduled" and new.budget is not None:
+        if status.runs == new.version and new.budget is not None:
             puts.append(self._around.budget(new.program, new.id, new.budget.points))
         try:
             status = self._store.write(status, *puts)
@@ -129,7 +129,7 @@ class Campaigns:
         return self._changed(program, campaign, change, now, world)
 
     def pause(self, program: str, campaign: str, now: int, world: int) -> Shown:
-        """Nobody comes in and nobody is told anything, until it is resumed."""
+        """Nobody comes in and nobody is told anything, until it is resumed. One that is scheduled does not begin."""
         day = self._around.policy(program).day(now)
         return self._changed(program, campaign, lambda one: (run.paused(one, day, now), []), now, world)
 

@@ -482,7 +482,8 @@ class Touches:
         if enter in OCCASIONS:
             born = subject.member.attributes.get("birthday") if subject.member is not None else None
             if not occasions.falls_on(enter, born, subject.enrolled, day):
-                return Outlook(account, "", out="calendar")
+                known_day = occasions.next_day(enter, born, subject.enrolled, day)
+                return Outlook(account, "", out="calendar" if known_day else "unknown_day")
             told = occasions.years(subject.enrolled, day) if enter == "anniversary" else {}
         earlier, standing = [one.day for one in before], known.standing
         return before_start(campaign, account, subject, standing, contact, day, others=ways, told=told, earlier=earlier)

@@ -89,7 +89,7 @@ class Preferences(Struct, frozen=True):
     def addressed(self, reached: Iterable[str], changed: Iterable[str]) -> "Preferences":
         """With addresses for the channels ``reached``; those of ``changed`` have another, and are alive again."""
         others = set(changed)
-        since = self.since | dict.fromkeys(sorted(others), self.version + 1)
+        since = {**self.since, **dict.fromkeys(sorted(others), self.version + 1)}
         return replace(self.revived(others), reached=tuple(sorted(reached)), since=since)
 
     def revived(self, channels: Iterable[str]) -> "Preferences":
