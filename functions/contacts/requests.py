@@ -1,7 +1,6 @@
 """Bodies of the contacts function's requests."""
 
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import UNSET, Meta, UnsetType, field
 
@@ -11,6 +10,7 @@ from loyalty.contacts.service import Change
 from loyalty.errors import Invalid
 from loyalty.shapes import Body
 from loyalty.values import MAX_POINTS
+from loyalty.zones import zones
 
 ChannelName = Literal["inbox", "email", "sms", "push", "wechat", "wecom", "webhook"]
 Hour = Annotated[
@@ -115,7 +115,7 @@ class ContactRequest(Body):
 
     def change(self) -> Change:
         """The change that it asks for; Invalid names the time zone, or a channel that is there twice."""
-        if self.timezone is not UNSET and self.timezone and not _zone(self.timezone):
+        if self.timezone is not UNSET and self.timezone and self.timezone not in zones():
             raise Invalid("REQUEST_INVALID", "timezone: an IANA time zone, such as Europe/Berlin", field="timezone")
         if self.order is not UNSET and len(set(self.order)) != len(self.order):
             raise Invalid("REQUEST_INVALID", "order: each channel once", field="order")
@@ -132,11 +132,3 @@ class ContactRequest(Body):
             (quiet.quiet_from, quiet.quiet_until) if isinstance(quiet, QuietRequest) else quiet,
             self.per_week,
         )
-
-
-def _zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True

@@ -17,6 +17,7 @@ BASE = {
     "loyalty.table.keys",
     "loyalty.table.writes",
     "loyalty.values",
+    "loyalty.zones",
 }
 """What everything may stand on: the standard library and each other only."""
 SHAPES = "loyalty.shapes"

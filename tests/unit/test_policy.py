@@ -148,6 +148,8 @@ def test_fixed_dates_are_sorted_and_named_once() -> None:
         ({"currency": "EURO"}, "currency"),
         ({"currency": "EUR\n"}, "currency"),
         ({"timezone": "Mars/Olympus"}, "timezone"),
+        ({"timezone": "localtime"}, "timezone"),
+        ({"timezone": "Factory"}, "timezone"),
         ({"timezone": "../etc/passwd"}, "timezone"),
         ({"wallets": []}, "wallets"),
         ({"wallets": ["points", "points"]}, "wallets"),

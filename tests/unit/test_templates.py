@@ -68,6 +68,10 @@ def checked(text: str, currency: str = "CNY") -> tuple[dict[str, Template], tupl
     return found, reader.found()
 
 
+def codes(text: str) -> list[str]:
+    return [issue.code for issue in checked(text)[1]]
+
+
 def hello() -> Template:
     found, issues = checked(HELLO)
     assert [str(one) for one in issues] == []
@@ -379,3 +383,41 @@ def test_a_template_without_a_text_is_none() -> None:
 def test_a_name_of_the_language_is_no_variable() -> None:
     _, issues = checked("templates:\n  t: {variables: {unsubscribe: link, none: text}, wecom: {en: a, zh: b}}\n")
     assert [one.code for one in issues] == ["RULE_NAME_TAKEN", "RULE_NAME_TAKEN"]
+
+
+def test_a_link_counts_as_what_goes_out_and_the_shortest_that_may_be_named_goes_out() -> None:
+    words = "Twice the points all week, in every one of our shops. Where they are: {{ shop }}"
+    short = HELLO.replace("most: 60", "most: 20").replace("{{ gift }} points until {{ until }}", words)
+    assert codes(short) == ["TEMPLATE_TOO_LONG"]
+    template = checked(HELLO.replace("most: 60", "most: 20"))[0]["hello"]
+    sent = render(template, "email", "en", VALUES | {"shop": "https://link.invalid/10"})
+    assert "https://link.invalid/10" in sent.text
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("{{ who }}", False),
+        ("{{ who }} ", False),
+        ("{% if who %}{{ who }}{% else %}you{% endif %}", True),
+        ("{% if not who %}you{% else %}{{ who }}{% endif %}", True),
+        ('{% if who != "" %}{{ who }}{% else %}you{% endif %}', True),
+        ("{{ who if who else 'you' }}", True),
+        ("{% if gift > 5 %}{{ who }}{% else %}you{% endif %}", False),
+        ("{% if who %}{{ who }}{% endif %}", False),
+        ("{% if who or gift > 5 %}{{ who }}{% else %}you{% endif %}", False),
+        ('{% if gift > 5 and who %}{{ who }}{% elif who == "" %}you{% else %}{{ who }}{% endif %}', True),
+    ],
+)
+def test_a_field_of_wechats_is_never_empty(text: str, good: bool) -> None:
+    written = text.replace('"', '\\"') + '",\n         amount4'
+    found = codes(HELLO.replace('For {{ who }}",\n         amount4', written))
+    assert found == ([] if good else ["TEMPLATE_WECHAT_FIELD"])
+
+
+def test_a_name_may_be_another_where_it_is_not_known() -> None:
+    chinese = HELLO.replace('thing3: "For {{ who }}"', "name3: You").replace(
+        'thing3: "送给{{ who }}"', 'name3: "{% if who %}{{ who }}{% else %}会员{% endif %}"'
+    )
+    assert codes(chinese) == []
+    assert codes(chinese.replace("%}会员{%", "%}VIP 会员{%")) == ["TEMPLATE_WECHAT_FIELD"]

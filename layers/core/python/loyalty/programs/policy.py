@@ -6,12 +6,13 @@ import re
 from datetime import date
 from itertools import pairwise
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from loyalty.errors import Invalid
 from loyalty.values import MAX_AMOUNT, MAX_POINTS, Rate, exponent
+from loyalty.zones import zones
 
 WALLET = re.compile(r"[a-z][a-z0-9]{0,15}", re.ASCII)
 EARLIEST = date(1970, 1, 1)
@@ -306,7 +307,7 @@ class PolicyDocument(_Strict):
     @field_validator("timezone")
     @classmethod
     def _is_zone(cls, value: str) -> str:
-        if value not in available_timezones():
+        if value not in zones():
             raise ValueError("not a time zone of the IANA database, such as Europe/Berlin")
         ZoneInfo(value)
         return value

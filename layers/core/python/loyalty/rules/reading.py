@@ -4,13 +4,12 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from difflib import get_close_matches
-from functools import cache
 from itertools import islice
 from typing import Final, TypeVar
-from zoneinfo import available_timezones
 
 from loyalty.rules.ruleset import Names
 from loyalty.rules.yaml_text import Document, Issue, Node
+from loyalty.zones import zones
 
 MAX_ISSUES: Final = 100
 """So many are told at once."""
@@ -165,9 +164,9 @@ class Reader:
     def timezone(self, node: Node | None) -> str:
         """The IANA name of a time zone; "" when it is left out."""
         zone = self.text(node, "timezone")
-        if node is not None and zone and zone not in _timezones():
+        if node is not None and zone and zone not in zones():
             message = "timezone is one of the IANA database, such as Europe/Berlin"
-            self.refuse(node, "RULE_VALUE_INVALID", message, self.meant(zone, _timezones()))
+            self.refuse(node, "RULE_VALUE_INVALID", message, self.meant(zone, zones()))
             return ""
         return zone
 
@@ -197,11 +196,6 @@ class Reader:
             if language not in given:
                 self.refuse(node, "RULE_NAME_MISSING", f"{what} has no name in {called} ({language})")
         return Names(*(self.text(given.get(language), f"the name of {what}") for language in ("en", "zh")))
-
-
-@cache
-def _timezones() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 def _form(form: re.Pattern[str]) -> str:

@@ -25,7 +25,7 @@ from typing import Final
 
 from loyalty.rules.reading import NAME, Reader
 from loyalty.rules.yaml_text import Node
-from loyalty.templates.language import OWN_LINK, Choice, Named, Piece, always, bare, flat, length, parsed
+from loyalty.templates.language import OWN_LINK, Choice, Named, Piece, always, bare, can_be_empty, flat, length, parsed
 from loyalty.templates.markup import CHOICE, VALUE, flaws
 from loyalty.templates.measure import WECHAT, WECHAT_FIELD, Length
 from loyalty.templates.template import FIELDS, LANGUAGES, TYPES, UNSUBSCRIBE, Template, Type, Variable
@@ -241,14 +241,18 @@ class _Reading:
         kind = WECHAT_FIELD.fullmatch(name)
         assert kind is not None  # noqa: S101 - it was read as one
         form, told = WECHAT[kind[1]]
+        if can_be_empty(pieces, self._known()):
+            message = f"{name} can be empty, which the platform refuses: let it say something else then"
+            self._reader.refuse(node, "TEMPLATE_WECHAT_FIELD", message)
+            return
         if kind[1] == "thing":
             longest = length(pieces, self._known(), language)
             if longest.units > 20 or "\n" in node.value:
                 message = f"{name} can be {longest.units} characters long, and holds 20 in one line"
                 self._reader.refuse(node, "TEMPLATE_TOO_LONG", message)
             return
-        text = flat(pieces, self._known(), language, bare=bare(name))
-        if text is None or not form.fullmatch(text):
+        cases = flat(pieces, self._known(), language, bare=bare(name))
+        if cases is None or not all(form.fullmatch(text) for text in cases):
             self._reader.refuse(node, "TEMPLATE_WECHAT_FIELD", f"{name} is {told}, in every case")
 
     def _markup(self, node: Node, pieces: Sequence[Piece]) -> None:

@@ -19,6 +19,7 @@ from loyalty.templates.values import DEFAULT_MOST, longest
 MAX_DEPTH: Final = 10
 """Cases within cases, and conditions within conditions."""
 MAX_PIECES: Final = 300
+MAX_FLAT: Final = 32
 OWN_LINK: Final = Variable(UNSUBSCRIBE, "link", DEFAULT_MOST["link"])
 ALLOWED: Final = "a template has {{ variables }} and {% if … %} … {% else %} … {% endif %}, and nothing else"
 _BARE_KINDS: Final = frozenset({"number", "amount", "date", "time", "character_string", "letter", "phone_number"})
@@ -35,9 +36,10 @@ class Flaw(Struct, frozen=True):
 
 
 class Choice(Struct, frozen=True):
-    """What stands there in one case or another."""
+    """What stands there in one case or another; ``said`` are the variables that are not empty in each."""
 
     cases: "tuple[tuple[Piece, ...], ...]"
+    said: tuple[frozenset[str], ...]
 
 
 class Named(Struct, frozen=True):
@@ -97,15 +99,44 @@ def always(pieces: Sequence[Piece], name: str) -> bool:
     )
 
 
-def flat(pieces: Sequence[Piece], variables: Mapping[str, Variable], language: str, *, bare: bool) -> str | None:
-    """The longest that comes of pieces without cases; None where there are some."""
-    if any(isinstance(piece, Choice) for piece in pieces):
-        return None
-    return "".join(
-        piece if isinstance(piece, str) else longest(variables[piece.name], language, bare=bare)
-        for piece in pieces
-        if not isinstance(piece, Choice)
-    )
+def can_be_empty(
+    pieces: Sequence[Piece], variables: Mapping[str, Variable], said: frozenset[str] = frozenset()
+) -> bool:
+    """Whether nothing is left of them for a member of whom none of their texts is known, except those ``said``."""
+    for piece in pieces:
+        if isinstance(piece, str):
+            empty = not piece.strip()
+        elif isinstance(piece, Named):
+            empty = variables[piece.name].type == "text" and piece.name not in said
+        else:
+            known = zip(piece.cases, piece.said, strict=True)
+            empty = any(can_be_empty(case, variables, said | here) for case, here in known)
+        if not empty:
+            return False
+    return True
+
+
+def flat(
+    pieces: Sequence[Piece], variables: Mapping[str, Variable], language: str, *, bare: bool
+) -> tuple[str, ...] | None:
+    """The longest that comes of them, in each of their cases; None where those are more than ``MAX_FLAT``."""
+    found = ("",)
+    for piece in pieces:
+        more: tuple[str, ...] = ()
+        if isinstance(piece, str):
+            more = (piece,)
+        elif isinstance(piece, Named):
+            more = (longest(variables[piece.name], language, bare=bare),)
+        else:
+            for case in piece.cases:
+                inner = flat(case, variables, language, bare=bare)
+                if inner is None:
+                    return None
+                more += inner
+        if len(found) * len(more) > MAX_FLAT:
+            return None
+        found = tuple(before + behind for before in found for behind in more)
+    return found
 
 
 def bare(field: str) -> bool:
@@ -138,12 +169,14 @@ class _Walk:
                     pieces += self._output(child, depth)
             elif isinstance(node, nodes.If):
                 self._test(node.test, depth)
-                cases = [self.body(node.body, depth + 1)]
+                cases, said, left = [self.body(node.body, depth + 1)], [_said(node.test)], _said(node.test, not_so=True)
                 for other in node.elif_:
                     self._test(other.test, depth)
                     cases.append(self.body(other.body, depth + 1))
+                    said.append(left | _said(other.test))
+                    left |= _said(other.test, not_so=True)
                 cases.append(self.body(node.else_, depth + 1))
-                pieces.append(Choice(tuple(cases)))
+                pieces.append(Choice(tuple(cases), (*said, left)))
             else:
                 self._refuse(node, ALLOWED)
         return tuple(pieces)
@@ -161,7 +194,8 @@ class _Walk:
             yield node.value
         elif isinstance(node, nodes.CondExpr) and node.expr2 is not None:
             self._test(node.test, depth)
-            yield Choice((tuple(self._output(node.expr1, depth + 1)), tuple(self._output(node.expr2, depth + 1))))
+            cases = (tuple(self._output(node.expr1, depth + 1)), tuple(self._output(node.expr2, depth + 1)))
+            yield Choice(cases, (_said(node.test), _said(node.test, not_so=True)))
         else:
             self._refuse(node, ALLOWED)
 
@@ -216,6 +250,23 @@ class _Walk:
     def _refuse(self, node: nodes.Node | None, message: str) -> None:
         at = _start(self._text, node.lineno if node is not None else 1)
         self.flaws.append(Flaw(at, "TEMPLATE_NOT_ALLOWED", message))
+
+
+def _said(test: nodes.Node, *, not_so: bool = False) -> frozenset[str]:
+    """Variables that are not empty where a condition is true, or where it is ``not_so``; of a nested one none."""
+    if isinstance(test, nodes.Not):
+        return _said(test.node, not_so=not not_so) if isinstance(test.node, nodes.Name | nodes.Compare) else frozenset()
+    if isinstance(test, nodes.Name):
+        return frozenset() if not_so else frozenset({test.name})
+    if isinstance(test, nodes.And | nodes.Or):
+        sides = [one for one in (test.left, test.right) if isinstance(one, nodes.Name | nodes.Compare)]
+        both = isinstance(test, nodes.Or) == not_so
+        return frozenset().union(*(_said(one, not_so=not_so) for one in sides)) if both else frozenset()
+    if isinstance(test, nodes.Compare) and isinstance(test.expr, nodes.Name) and test.ops:
+        other = test.ops[0].expr
+        if isinstance(other, nodes.Const) and other.value == "":
+            return frozenset({test.expr.name}) if (test.ops[0].op == "ne") != not_so else frozenset()
+    return frozenset()
 
 
 def _start(text: str, line: int) -> int:

@@ -5,11 +5,14 @@ from functools import lru_cache
 from typing import Any, Final
 
 from jinja2 import TemplateError
+from msgspec.structs import replace
 
 from loyalty.templates.language import OWN_LINK, bare, environment, first_line
 from loyalty.templates.template import DEFAULT_LANGUAGE, Rendered, Template, Unfit, Value, Variable, spoken
 from loyalty.templates.values import fitting, shown
 
+PLACE: Final = 24
+"""Letters of the longest placeholder of a link."""
 _WIDE: Final = {"<": "\uff1c", ">": "\uff1e"}
 
 
@@ -20,7 +23,7 @@ def render(template: Template, channel: str, language: str, variables: Mapping[s
     texts = template.texts[channel]
     said = spoken(language) if spoken(language) in texts else DEFAULT_LANGUAGE
     declared = {one.name: one for one in (*template.variables, OWN_LINK)}
-    values = {name: fitting(one, variables[name]) for name, one in declared.items() if name in variables}
+    values = {name: fitting(_bound(one), variables[name]) for name, one in declared.items() if name in variables}
     missing = sorted(one.name for one in template.variables if one.name not in values)
     if missing:
         raise Unfit(missing[0])
@@ -37,6 +40,11 @@ def render(template: Template, channel: str, language: str, variables: Mapping[s
     filled = {name: _filled(text, declared, values, said, _sort(channel, name)) for name, text in parts.items()}
     subject = " ".join(filled.get("subject", filled.get("title", "")).split())
     return Rendered(subject, filled.get("text", ""), filled.get("html", ""), language=said)
+
+
+def _bound(variable: Variable) -> Variable:
+    """A link's bound is that of what it leads to, and until the message leaves a placeholder stands in its place."""
+    return replace(variable, most=max(variable.most, PLACE)) if variable.type == "link" else variable
 
 
 def _sort(channel: str, part: str) -> str:

@@ -120,11 +120,13 @@ def shown(variable: Variable, value: Value, language: str, *, bare: bool = False
 
 
 def longest(variable: Variable, language: str, *, bare: bool = False) -> str:
-    """What is as long as any value of it, in all ways in which channels count."""
+    """What is as long as any value of it, in all ways in which channels count. Of a link an address of ours goes out,
+    which is as long wherever it leads: ``most`` bounds what it leads to.
+    """
     if variable.type == "text":
         return "中" * variable.most
     if variable.type == "link":
-        return "https://" + "x" * (variable.most - 8)
+        return "https://" + "x" * (DEFAULT_MOST["link"] - 8)
     if variable.type == "date":
         return shown(variable, LONGEST_DAY, "en" if bare else language, bare=bare)
     return shown(variable, variable.most, language, bare=bare)
