@@ -78,6 +78,12 @@ def test_only_plain_https_addresses_are_taken(url: str) -> None:
         checked(url, local=False, resolver=lambda host, port: ["8.8.8.8"])
 
 
+@pytest.mark.parametrize("host", ["a..example", ".example", "a" * 64 + ".example"])
+def test_what_is_no_name_is_looked_up_nowhere(host: str) -> None:
+    with pytest.raises(Barred, match="bad_url"):
+        checked(f"https://{host}/hook", local=False)
+
+
 @pytest.mark.parametrize(
     "host", ["2130706433", "0x7f000001", "017700000001", "127.1", "localhost", "[::ffff:127.0.0.1]"]
 )

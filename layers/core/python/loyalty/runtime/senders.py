@@ -60,7 +60,7 @@ class Barred(NotSent):
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a name. OSError."""
+    """The addresses of a name. OSError; UnicodeError for what is no name."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [*dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found)]
 
@@ -81,6 +81,8 @@ def checked(url: str, *, local: bool, resolver: Resolve = resolve) -> tuple[Url,
         addresses = resolver(host, parts.port or (443 if secure else 80))
     except OSError:
         raise NotSent("no_address") from None
+    except UnicodeError:  # a part of the name is empty, or longer than parts of names are
+        raise Barred("bad_url") from None
     if not addresses or not all(allowed(address, local=local) for address in addresses):
         raise Barred("private_address")
     return parts, addresses[0]
