@@ -1,8 +1,8 @@
 """Take members into campaigns by what happened to them, and tell them at once what is due then.
 
 Trigger: the queue that the bus puts events on: new members, members at risk, tiers gained or about to be lost, points
-about to end, segments entered; and changed members, whose birthdays are noted. Output: how many were taken in. Failure:
-the message comes again, alone; nobody takes part twice on an occasion.
+about to end, segments entered, purchases and events that earned; and changed members, whose birthdays are noted.
+Output: how many were taken in. Failure: the message comes again, alone; nobody takes part twice on an occasion.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 from loyalty.campaigns import occasions
 from loyalty.campaigns.touches import Counts
 from loyalty.runtime.batch import serve_queue
-from loyalty.runtime.campaigns import plain, touches
+from loyalty.runtime.campaigns import order, plain, touches
 from loyalty.runtime.clock import moment
 from loyalty.runtime.wiring import policy
 
@@ -22,8 +22,16 @@ def enter(body: str, now: int) -> dict[str, int]:
     kind, detail = event["detail-type"], event["detail"]
     program, account = detail["program"], detail["member"]
     here, counts = moment(program, now), Counts()
-    told = occasions.told(kind, detail, policy(program).timezone)
-    touches().happened(program, account, kind, told, _at(detail, here), here, counts)
+    way = occasions.way(kind, detail)
+    if way in occasions.DONE:
+        if occasions.late(detail) or not touches().awaits(program, way, now):
+            return plain(counts)
+        if way == "purchase":
+            detail |= order(program, detail["source"], detail["order_id"])
+    elif not way:
+        return plain(counts)
+    told = occasions.told(way, detail, policy(program).timezone)
+    touches().happened(program, account, way, told, _at(detail, here), here, counts)
     touches().hand_on()
     return plain(counts)
 

@@ -1,11 +1,10 @@
 """Set points aside, spend from a hold, give it back; a till's signed allowance for when it has no network.
 
 Trigger: POST /v1/holds, POST /v1/members/{id}/holds, POST /v1/holds/{id}/capture, POST /v1/holds/{id}/release.
-Output: the entry,
-201. Failure: a problem; safe to send again.
+Output: the entry, 201. Failure: a problem; safe to send again.
 """
 
-from functions.hold.requests import AllowanceRequest, CaptureRequest, HoldRequest, ReleaseRequest
+from functions.hold.requests import SETTLE_MINUTES, AllowanceRequest, CaptureRequest, HoldRequest, ReleaseRequest
 from loyalty.earning.requests import who
 from loyalty.errors import Invalid
 from loyalty.ledger.chain import Chain
@@ -25,7 +24,6 @@ _PROBLEMS = (
 )
 _SETTLING = ("HOLD_NOT_FOUND", "HOLD_NOT_ACTIVE", "HOLD_ALLOWANCE_INVALID", "ACCOUNT_CLOSED", "ACCOUNT_BUSY")
 _CORRECTS = "adjustments:write"
-SETTLE_MINUTES = 1_440
 
 
 def hold(request: Request) -> Answer:
@@ -43,8 +41,7 @@ def allow(request: Request) -> Answer:
     program = request.caller.program
     chain = Chain(program, request.own(account_of(program, body.member, body.identity)), body.wallet)
     cause = request.cause(account=chain.account)
-    minutes = _minutes(program, body.minutes)
-    settle = _settle_minutes(policy(program), minutes, body.settle_minutes)
+    settle = _settle_minutes(policy(program), minutes := _minutes(program, body.minutes), body.settle_minutes)
     deadline = request.now + 60 * (minutes + settle)
     done = wallets().hold(chain, body.points, deadline, offline=True, cause=cause, now=request.now)
     return posted(done, allowance_of(done.entry, settle))
@@ -87,10 +84,10 @@ def _settle_minutes(terms: Program, minutes: int, asked: int | None) -> int:
     """How much longer than ``minutes`` the hold of an allowance lasts; at least one, or nobody could settle it."""
     left = terms.max_hold_minutes - minutes
     settle = min(SETTLE_MINUTES, left) if asked is None else asked
-    if settle > left or settle < 1:
-        at_most = f"A hold lasts at most {terms.max_hold_minutes} minutes, settling it included"
-        raise Invalid("REQUEST_INVALID", at_most, field="minutes" if asked is None else "settle_minutes")
-    return settle
+    if 1 <= settle <= left:
+        return settle
+    at_most = f"A hold lasts at most {terms.max_hold_minutes} minutes, settling it included"
+    raise Invalid("REQUEST_INVALID", at_most, field="minutes" if asked is None else "settle_minutes")
 
 
 OPERATIONS = {

@@ -19,6 +19,9 @@ class HoldRequest(Body):
     wallet: Wallet = "points"
 
 
+SETTLE_MINUTES = 1_440
+
+
 class AllowanceRequest(HoldRequest):
     """Set points aside for a till that may lose its network. Name the member or one of its identities.
 

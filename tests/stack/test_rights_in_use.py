@@ -496,6 +496,16 @@ campaigns:
     no_control: a trial
     budget: {points: 1000}
     steps: {hello: {day: 0, message: more, offer: {points: 5}}}
+  bought:
+    name: {en: Bought, zh: 购物}
+    goal: {en: A visit, zh: 来店}
+    metric: repurchase
+    window_days: 8
+    audience: {enter: purchase, when: entry.spent > 0}
+    channels: [sms]
+    control: 0
+    no_control: a trial
+    steps: {hello: {day: 0, message: more}}
   soon:
     name: {en: Soon, zh: 即将}
     goal: {en: A visit, zh: 来店}
@@ -604,7 +614,7 @@ def _campaign(day: Day, members: tuple[str, str], monkeypatch: pytest.MonkeyPatc
     for _ in range(2):
         day.ask("marketer", "POST /v1/campaigns", {"source": source}, status=200)
     day.ask("auditor", "GET /v1/campaigns", status=200)
-    names = ("all", "hired", "owed", "again", "soon")
+    names = ("all", "hired", "owed", "again", "bought", "soon")
     for name in names:
         act("preview", name, {})
     for number, member in enumerate(members):
@@ -627,6 +637,7 @@ def _campaign(day: Day, members: tuple[str, str], monkeypatch: pytest.MonkeyPatc
         happened("member.changed", member)
         happened("points.expiring", member, wallet="points", ending=ending, notice_required=True)
         happened("churn.risk_detected", member)
+        happened("points.earned", member, why="earned", source="pos", order_id="o1", occurred_at=runs.now.isoformat())
     act("preview", "all", {})
     day.ask("operator", "GET /v1/campaigns/{id}/aside", id="all", status=200)
     for days in (1, 3):

@@ -23,6 +23,7 @@ SHIPPED = {
     "tier-warning": "tier.downgrade_warned",
     "anniversary": "anniversary",
     "flash-day": "",
+    "store-visit": "event",
 }
 SAMPLES: dict[str, Value] = {
     "text": "Ann & <b>Bob</b>",

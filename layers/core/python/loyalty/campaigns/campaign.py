@@ -34,6 +34,8 @@ Enter = Literal[
     "tier.downgrade_warned",
     "points.expiring",
     "segment.entered",
+    "purchase",
+    "event",
     "birthday",
     "anniversary",
 ]
@@ -44,6 +46,8 @@ ENTERS: Final[tuple[Enter, ...]] = (
     "tier.downgrade_warned",
     "points.expiring",
     "segment.entered",
+    "purchase",
+    "event",
     "birthday",
     "anniversary",
 )
@@ -94,6 +98,10 @@ ENTRY: Final[tuple[Fact, ...]] = (
     Fact("entry.alive", _O, "number", "chance of coming back", "回购概率", low=0, high=1, scale=segments.SHARE),
     _whole("entry.years", "whole years as a member", "入会周年数", nullable=True, high=1_000),
     Fact("entry.segment", _O, "text", "segment entered", "进入的人群"),
+    Fact("entry.event", _O, "text", "type of the event", "行为类型"),
+    Fact("entry.store", _O, "text", "store", "门店"),
+    Fact("entry.channel", _O, "text", "channel", "渠道"),
+    Fact("entry.spent", _O, "number", "amount of the purchase", "购买金额", money=True, low=0, high=MAX_MONEY),
 )
 TOLD: Final[Mapping[Enter, frozenset[str]]] = {
     "": frozenset(),
@@ -103,6 +111,8 @@ TOLD: Final[Mapping[Enter, frozenset[str]]] = {
     "tier.downgrade_warned": frozenset({"entry.tier", "entry.was", "entry.date"}),
     "points.expiring": frozenset({"entry.points", "entry.worth", "entry.date"}),
     "segment.entered": frozenset({"entry.segment"}),
+    "purchase": frozenset({"entry.points", "entry.store", "entry.channel", "entry.spent"}),
+    "event": frozenset({"entry.points", "entry.event", "entry.store"}),
     "birthday": frozenset(),
     "anniversary": frozenset({"entry.years"}),
 }

@@ -9,10 +9,15 @@ from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from loyalty.campaigns.campaign import Campaign, Told
+from loyalty.campaigns.campaign import Campaign, Enter, Told
 from loyalty.segments.facts import SHARE
 
 _DAY: Final = 10
+DONE: Final = ("purchase", "event")
+"""Ways in that are what members do: bought something, checked in, wrote a review."""
+LATE_S: Final = 86_400
+"""What is reported later than this after it happened brings nobody in: who came by a week ago is not greeted now."""
+_EARNED: Final = ("points.earned", "points.pending")
 _SHRINKS: Final = "-decay"
 
 
@@ -92,8 +97,26 @@ def fell_on(kind: str, born: object, enrolled: int, first: int, last: int) -> in
     return found
 
 
+def way(event: str, detail: Mapping[str, Any]) -> Enter | str:
+    """The way in that an event of the bus is, "" for none. Points are earned by what members do; those that a campaign
+    gives are no way into another.
+    """
+    if event not in _EARNED:
+        return event
+    if detail["why"] != "earned" or "campaign" in detail:
+        return ""
+    return "event" if "event" in detail else "purchase" if "order_id" in detail else ""
+
+
+def late(detail: Mapping[str, Any]) -> bool:
+    """Whether what a member did was recorded too late to be answered."""
+    recorded, occurred = (datetime.fromisoformat(detail[name]).timestamp() for name in ("recorded_at", "occurred_at"))
+    return recorded - occurred > LATE_S
+
+
 def told(event: str, detail: Mapping[str, Any], timezone: str) -> dict[str, Told]:
-    """What an event tells, by the names of ``entry``; what it does not say is left out. Money is in minor units.
+    """What an event tells, by the names of ``entry``; what it does not say is left out. Money is in minor units. A
+    purchase tells ``store``, ``channel`` and ``spent`` as its order has them.
 
     ``upto`` of ``points.expiring`` is no fact: the last end that notice is given of, in seconds since 1970, where the
     programme has promised notice; nor is ``decays``, the day on which points shrink; ``wallet`` and the ``number`` of
@@ -126,6 +149,8 @@ def told(event: str, detail: Mapping[str, Any], timezone: str) -> dict[str, Told
         }
     elif event == "segment.entered":
         found = {"segment": detail.get("segment")}
+    elif event in DONE:
+        found = {name: detail.get(name) for name in ("points", "event", "store", "channel", "spent")}
     return {key: value for key, value in found.items() if value is not None}
 
 

@@ -49,6 +49,8 @@ from loyalty.timers.timer import Timer
 KIND: Final = "campaign"
 OCCASION: Final = "occasion"
 MAX_TRIES: Final = 8
+KNOWN_S: Final = 30
+"""How long a running copy goes by what it knows of ways in."""
 SOON_MINUTES: Final = 15
 """So long before the contact hour it counts as come: what is put now might be too late for the night that reads it."""
 _OPENED: Final = frozenset({"journey.opened", "journey.clicked"})
@@ -131,6 +133,7 @@ class Touches:
         self._store = store
         self._from = sources
         self._versions: dict[tuple[str, str, int], Campaign] = {}
+        self._awaited: dict[str, tuple[int, frozenset[str]]] = {}
         self._handed: list[Handed] = []
 
     # Campaigns
@@ -139,6 +142,16 @@ class Touches:
         """All campaigns that were ever started, as they are at this moment."""
         found = [status for status in self._store.all(program) if status.runs]
         return {status.id: Live(status, self._ranked(self.version(status))) for status in found}
+
+    def awaits(self, program: str, way: str, now: int) -> bool:
+        """Whether a campaign that runs has this way in, as was known at most ``KNOWN_S`` before ``now``: most
+        purchases bring nobody in, and cost no read.
+        """
+        read, ways = self._awaited.get(program, (0, frozenset[str]()))
+        if not 0 <= now - read < KNOWN_S:
+            ways = frozenset(one.campaign.audience.enter for one in self.live(program).values() if one.status.running)
+            self._awaited[program] = now, ways
+        return way in ways
 
     def _ranked(self, campaign: Campaign) -> Campaign:
         """With the channels that have brought most before the others, for whoever has no order of channels."""

@@ -87,7 +87,7 @@ class Activity:
         if known is None and of is not None:
             loaded, known = self._waited_for(chain, event, of)
         if loaded is None or known is None:
-            return self._ledger.post(chain, cause, now, _bonus(policy, event, occurred, now, fields, of))
+            return self._ledger.post(chain, cause, now, _bonus(policy, event, occurred, now, fields, of, store))
         from loyalty.earning.awards import fields_of
 
         typed = fields_of(known, fields)
@@ -122,7 +122,7 @@ class Activity:
         state, person = self._book.look(self._ledger, Chain(program, account, wallet), loaded if known else None)
         draft = Draft(state, now)
         if loaded is None or known is None:
-            _bonus(policy, event, occurred, now, fields, None)(draft)
+            _bonus(policy, event, occurred, now, fields, None, store)(draft)
             return Quote(draft.detail["points"], (Quoted(event, draft.detail["points"]),))
         happened = _what(account, event, occurred, store, fields_of(known, fields))
         if known.activates or known.cancels:  # it decides on points that were earned before, and earns none
@@ -249,7 +249,13 @@ class Activity:
 
 
 def _bonus(
-    policy: Program, event: str, occurred: int, now: int, fields: Mapping[str, Attribute], of: Located | None
+    policy: Program,
+    event: str,
+    occurred: int,
+    now: int,
+    fields: Mapping[str, Attribute],
+    of: Located | None,
+    store: str,
 ) -> Callable[[Draft], None]:
     """The bonus that the policy sets for an event that no rule set knows."""
     points = policy.events.get(event)
@@ -264,6 +270,8 @@ def _bonus(
     def decide(draft: Draft) -> None:
         commands.earn(draft, [commands.Grant(points, terms.expiry, terms.start)], policy.day(occurred), lasting)
         draft.detail |= {"event": event, "points": points}
+        if store:
+            draft.detail["store"] = store
 
     return decide
 

@@ -45,7 +45,8 @@ _OF_AWARDS: Final = frozenset({"points.earned", PENDING, "points.reversed"})
 
 class PointsEvent(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Points moved. ``points`` is how many, without sign; ``why`` the ledger's reason; ``awards`` each rule's part in
-    all that the entry earned or took back, where that is more than the base rule; ``campaign`` is whose offer it was.
+    all that the entry earned or took back, where that is more than the base rule; ``campaign`` is whose offer it was;
+    ``event`` what the member did, and ``store`` where.
     """
 
     version: int = VERSION
@@ -63,6 +64,7 @@ class PointsEvent(Struct, frozen=True, omit_defaults=True, kw_only=True):
     source: str | UnsetType = UNSET
     order_id: str | UnsetType = UNSET
     event: str | UnsetType = UNSET
+    store: str | UnsetType = UNSET
     campaign: str | UnsetType = UNSET
     awards: list[AwardView] | UnsetType = UNSET
 
@@ -120,6 +122,7 @@ def _detail(entry: Entry, event: str, why: str, points: int) -> PointsEvent:
         source=entry.detail.get("source", UNSET),
         order_id=entry.detail.get("order", UNSET),
         event=entry.detail.get("event", UNSET),
+        store=entry.detail.get("store", UNSET),
         campaign=entry.detail.get("campaign", UNSET),
         awards=awards(entry) if event in _OF_AWARDS else UNSET,
     )

@@ -11,7 +11,8 @@ from loyalty.campaigns.service import Around, Campaigns
 from loyalty.campaigns.store import CampaignStore
 from loyalty.campaigns.touches import Known, Sources, Touches
 from loyalty.earning.offers import budget_name
-from loyalty.errors import Refused, Unavailable
+from loyalty.earning.store import OrderStore
+from loyalty.errors import Corrupt, Refused, Unavailable
 from loyalty.ledger.chain import Chain, Entry
 from loyalty.ledger.store import entry_of_item
 from loyalty.notifications.store import MessageStore, puts
@@ -192,6 +193,14 @@ def _tell(program: str, step: str, why: str) -> None:
 def _point_cost(program: str) -> int:
     """What a point costs, in thousandths of the minor unit; 0 where nobody says."""
     return wiring.worth(program, _THOUSAND) or 0
+
+
+def order(program: str, source: str, order_id: str) -> dict[str, Any]:
+    """What a purchase tells a campaign beside its points: store, channel, and what was spent, in minor units."""
+    found = OrderStore(wiring.table()).get(program, source, order_id)
+    if found is None:
+        raise Corrupt("a purchase has no order")
+    return {"store": found.store or None, "channel": found.channel or None, "spent": found.amount}
 
 
 def plain(counts: object) -> dict[str, Any]:
