@@ -149,6 +149,8 @@ class Function:
     table: tuple[Access, ...] = ()
     signs: bool = False
     """Reads the secret that signs tokens and allowances."""
+    signs_links: bool = False
+    """Reads the secret that signs links in messages: those to follow, and those to unsubscribe."""
     finds_members: bool = False
     """Reads the secret under which identities are hashed, to find a member by phone, card or address."""
     seals_rules: bool = False
@@ -317,7 +319,7 @@ CATALOGUE: tuple[Function, ...] = (
             Access((GET,), (MEMBERS, POLICIES)),
             Access((GET, PUT), (JOURNEYS, ADDRESSES, CONTACT_POLICIES)),
         ),
-        signs=True,
+        signs_links=True,
     ),
     Function(
         "clients",
@@ -432,7 +434,7 @@ CATALOGUE: tuple[Function, ...] = (
             Access((GET, PUT), (CHANNEL_TOKENS,)),
             Access((QUERY,), (HEARD,)),
         ),
-        signs=True,
+        signs_links=True,
         sends_messages=True,
         knows_its_address=True,
     ),
@@ -467,7 +469,7 @@ CATALOGUE: tuple[Function, ...] = (
             Access((QUERY, GET, PUT, DELETE), (OUTGOING,)),
             Access((GET,), (MEMBERS,)),
         ),
-        signs=True,
+        signs_links=True,
         sends_to="notify",
         knows_its_address=True,
     ),

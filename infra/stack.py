@@ -30,7 +30,7 @@ from infra.constructs.mail import Mail
 from infra.constructs.night import Night
 from infra.constructs.queues import dead_letter_queue, work_queue
 from infra.constructs.schedules import call_at_times
-from infra.constructs.secrets import artifact_secret, channels_secret, identity_secret, signing_secret
+from infra.constructs.secrets import artifact_secret, channels_secret, identity_secret, link_secret, signing_secret
 from infra.constructs.sources import drain, fill, follow
 from infra.constructs.table import ledger_table
 from infra.settings import Stage
@@ -62,6 +62,7 @@ class LoyaltyStack(Stack):
         parts = Parts(
             table=ledger_table(self, stage, known_key),
             signing_secret=signing_secret(self, stage, known_key),
+            link_secret=link_secret(self, stage, known_key),
             identity_secret=identity_secret(self, stage, known_key),
             artifact_secret=artifact_secret(self, stage, known_key),
             channels_secret=channels_secret(self, stage, known_key),
@@ -160,6 +161,7 @@ class LoyaltyStack(Stack):
             "CampaignsArn": campaigns.machine.attr_arn,
             "EventBusName": parts.bus.event_bus_name,
             "SigningSecretId": parts.signing_secret.secret_arn,
+            "LinkSecretId": parts.link_secret.secret_arn,
             "ArtifactSecretId": parts.artifact_secret.secret_arn,
             "ChannelsSecretId": parts.channels_secret.secret_arn,
         }.items():

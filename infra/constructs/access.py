@@ -23,6 +23,7 @@ class Parts:
 
     table: dynamodb.Table
     signing_secret: secretsmanager.ISecret
+    link_secret: secretsmanager.ISecret
     identity_secret: secretsmanager.ISecret
     artifact_secret: secretsmanager.ISecret
     channels_secret: secretsmanager.ISecret
@@ -46,6 +47,8 @@ def environment(function: Function, parts: Parts) -> dict[str, str]:
         found["TABLE_NAME"] = parts.table.table_name
     if function.signs:
         found["SIGNING_SECRET_ID"] = parts.signing_secret.secret_arn
+    if function.signs_links:
+        found["LINK_SECRET_ID"] = parts.link_secret.secret_arn
     if function.finds_members:
         found["IDENTITY_SECRET_ID"] = parts.identity_secret.secret_arn
     if function.seals_rules:
@@ -73,6 +76,8 @@ def statements(function: Function, parts: Parts) -> list[iam.PolicyStatement]:
     allowed = [_on_items(access, parts.table) for access in function.table]
     if function.signs:
         allowed.append(_allow(["secretsmanager:GetSecretValue"], parts.signing_secret.secret_arn))
+    if function.signs_links:
+        allowed.append(_allow(["secretsmanager:GetSecretValue"], parts.link_secret.secret_arn))
     if function.finds_members:
         allowed.append(_allow(["secretsmanager:GetSecretValue"], parts.identity_secret.secret_arn))
     if function.seals_rules:

@@ -1,5 +1,5 @@
-"""The secrets: one signs tokens, one seals rule sets, both can be changed; under the third identities are hashed for
-good. The fourth is filled by people: how providers of messages are reached.
+"""The secrets: one signs tokens, one signs links, one seals rule sets, all of which can be changed; under another one
+identities are hashed for good. The last is filled by people: how providers of messages are reached.
 """
 
 import json
@@ -28,6 +28,26 @@ def signing_secret(scope: Construct, stage: Stage, key: kms.IKey) -> secretsmana
         ),
         why_not_rotated="Changed by an operator, who moves `current` to `previous`: an offline allowance lives as long "
         "as its till may be offline, which a timer would not know.",
+    )
+
+
+def link_secret(scope: Construct, stage: Stage, key: kms.IKey) -> secretsmanager.Secret:
+    """JSON ``{"current", "previous"}``, where ``previous`` is a list: a link to unsubscribe works for as long as the
+    mail lies in a mailbox, whatever happens to the keys of tokens.
+    """
+    return _secret(
+        scope,
+        "LinkSecret",
+        stage,
+        key,
+        description="Signs links in messages: those to follow, and those to unsubscribe",
+        generated=secretsmanager.SecretStringGenerator(
+            secret_string_template=json.dumps({"previous": []}),
+            generate_string_key="current",
+            password_length=64,
+            exclude_punctuation=True,
+        ),
+        why_not_rotated="Links have no end: each key that signed one is kept, so a timer would add keys and end none.",
     )
 
 

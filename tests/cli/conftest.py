@@ -72,12 +72,14 @@ def product(table_on: "TableOn", monkeypatch: pytest.MonkeyPatch) -> Iterator[Pr
     client: Any = typed
     manager = boto3.client("secretsmanager")
     manager.create_secret(Name="signing", SecretString='{"current": "' + "s" * 64 + '"}')
+    manager.create_secret(Name="links", SecretString='{"current": "' + "l" * 64 + '", "previous": []}')
     manager.create_secret(Name="identity", SecretString="i" * 64)
     manager.create_secret(Name="artifact", SecretString='{"current": "' + "a" * 64 + '", "previous": []}')
     manager.close()
     monkeypatch.setattr(observability, "write", lambda line: None)  # standard output is the command's
     monkeypatch.setenv("TABLE_NAME", name)
     monkeypatch.setenv("SIGNING_SECRET_ID", "signing")
+    monkeypatch.setenv("LINK_SECRET_ID", "links")
     monkeypatch.setenv("IDENTITY_SECRET_ID", "identity")
     monkeypatch.setenv("ARTIFACT_SECRET_ID", "artifact")
     kept = (config, wiring, secrets, callers)

@@ -132,15 +132,17 @@ def test_each_secret_is_read_by_those_who_need_it_and_by_nobody_else(prod: Synth
             if statement["Action"] == "secretsmanager:GetSecretValue":
                 for secret in listed(statement["Resource"]):
                     readers.setdefault(secret["Ref"], set()).add(name)
-    words = ("Signing", "Identity", "Artifact", "Channels")
+    words = ("Signing", "Link", "Identity", "Artifact", "Channels")
     by_name = {next(word for word in words if word in secret): who for secret, who in readers.items()}
     assert {"Channels": set(), **by_name} == {
         "Signing": {one.name for one in CATALOGUE if one.signs},
+        "Link": {one.name for one in CATALOGUE if one.signs_links},
         "Identity": {one.name for one in CATALOGUE if one.finds_members},
         "Artifact": {one.name for one in CATALOGUE if one.seals_rules},
         "Channels": {one.name for one in CATALOGUE if one.sends_messages},
     }
     assert not by_name["Signing"] & by_name["Artifact"], "who signs tokens seals no code, and the reverse"
+    assert not by_name["Signing"] & by_name["Link"], "who writes to members signs no tokens"
 
 
 def test_the_secret_that_seals_rule_sets_begins_with_a_key_and_none_before_it(prod: Synthesised) -> None:

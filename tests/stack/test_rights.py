@@ -171,6 +171,7 @@ def test_a_function_is_told_of_nothing_that_it_has_no_use_for(function: Function
     expected = {"STAGE", "LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"}
     expected |= {"TABLE_NAME"} if function.third_party else set()
     expected |= {"SIGNING_SECRET_ID"} if function.signs else set()
+    expected |= {"LINK_SECRET_ID"} if function.signs_links else set()
     expected |= {"IDENTITY_SECRET_ID"} if function.finds_members else set()
     expected |= {"ARTIFACT_SECRET_ID"} if function.seals_rules else set()
     sends = {"CHANNELS_SECRET_ID", "MAIL_CONFIGURATION_SET", "DELIVERY_QUEUE_URL", "DELIVERY_DEAD_LETTER_URL"}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = "grocer"
 SIGNING: Final = TokenSecrets("s" * 64)
+LINKS: Final = ("l" * 64,)
 IDENTITY: Final = b"i" * 64
 SEALING: Final = b"a" * 64
 POLICY: Final[dict[str, Any]] = {
@@ -73,6 +74,8 @@ class Running:
         monkeypatch.setenv("TABLE_NAME", TABLE)
         monkeypatch.setattr(secrets, "signing_secrets", lambda: SIGNING)
         monkeypatch.setattr(secrets, "newer_signing_secrets", lambda: SIGNING)
+        monkeypatch.setattr(secrets, "link_keys", lambda: LINKS)
+        monkeypatch.setattr(secrets, "newer_link_keys", lambda: LINKS)
         monkeypatch.setattr(secrets, "identity_secret", lambda: IDENTITY)
         monkeypatch.setattr(secrets, "artifact_keys", lambda: (SEALING,))
         return self

@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from msgspec.structs import replace
 
+from functions.contacts import handler as contacts
 from functions.delivery import handler as delivery
 from functions.dispatch import handler as dispatch
 from functions.notify import handler as notify
@@ -22,14 +23,15 @@ from loyalty.ids import ulid
 from loyalty.ledger import commands
 from loyalty.ledger.account import Draft
 from loyalty.ledger.chain import Cause, Chain
+from loyalty.members.tokens import TokenSecrets
 from loyalty.notifications.message import LOOK_S, SILENT_S, Content, Message, Notice, link_placeholder
 from loyalty.notifications.store import MessageStore
-from loyalty.runtime import messages, outbound, senders, wiring
+from loyalty.runtime import messages, outbound, secrets, senders, wiring
 from loyalty.runtime.config import config
 from loyalty.timers.ends import decay_due
 from loyalty.values import Rate
 from tests.unit.mailing import Provider, message
-from tests.unit.running import PROGRAM, Running
+from tests.unit.running import LINKS, PROGRAM, Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,6 +176,28 @@ def test_a_link_is_followed_to_what_the_message_said_and_a_forged_one_to_nothing
     assert post.state(one) == "clicked"
     for forged in (token[:-1] + ("A" if token[-1] != "A" else "B"), token.replace(".0.", ".1."), "x", ""):
         assert post.running.call(post.operator, "GET /v1/l/{token}", params={"token": forged}).status == 404
+
+
+def test_links_in_old_mails_work_whatever_was_rotated_since(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    post.write()
+    post.deliver()
+    (mail,) = post.provider.got
+    token, end = mail.rendered.text.split("/v1/l/")[1].split(" ")[0], mail.unsubscribe.rpartition("/")[2]
+
+    def answers() -> tuple[int, int]:
+        opened = post.running.call(post.operator, "GET /v1/l/{token}", params={"token": token}).status
+        event = {"routeKey": "GET /v1/unsubscribe/{token}", "pathParameters": {"token": end}, "requestContext": {}}
+        return opened, contacts.lambda_handler(event, None)["statusCode"]
+
+    keys = ("n" * 64, "m" * 64, "k" * 64, *LINKS)
+    monkeypatch.setattr(secrets, "signing_secrets", lambda: TokenSecrets("z" * 64))
+    monkeypatch.setattr(secrets, "link_keys", lambda: keys)
+    monkeypatch.setattr(secrets, "newer_link_keys", lambda: keys)
+    assert answers() == (302, 200)
+    monkeypatch.setattr(secrets, "link_keys", lambda: keys[:1])
+    assert answers() == (302, 200), "a copy that does not know the key yet looks again"
+    monkeypatch.setattr(secrets, "newer_link_keys", lambda: keys[:1])
+    assert answers() == (404, 404)
 
 
 def test_a_hard_bounce_ends_the_channel_and_a_soft_one_does_not(post: Post) -> None:

@@ -17,6 +17,7 @@ class Config(NamedTuple):
     signing_secret: str
     identity_secret: str
     artifact_secret: str
+    link_secret: str
     night_functions: str
     campaign_machine: str
     channels_secret: str
@@ -42,6 +43,7 @@ def config() -> Config:
         signing_secret=environment.get("SIGNING_SECRET_ID", ""),
         identity_secret=environment.get("IDENTITY_SECRET_ID", ""),
         artifact_secret=environment.get("ARTIFACT_SECRET_ID", ""),
+        link_secret=environment.get("LINK_SECRET_ID", ""),
         night_functions=environment.get("NIGHT_FUNCTIONS", ""),
         campaign_machine=environment.get("CAMPAIGN_MACHINE_ARN", ""),
         channels_secret=environment.get("CHANNELS_SECRET_ID", ""),

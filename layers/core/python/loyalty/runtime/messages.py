@@ -119,7 +119,7 @@ class Mail:
         """Addresses of a message's links, and the one that ends messages of its channel in one step."""
         base = config().public_url
         program, account = message.program, message.account
-        secret = secrets.signing_secrets().current if message.links else ""
+        secret = secrets.link_keys()[0] if message.links else ""
         links = tuple(
             f"{base}/v1/l/{token(Link(program, account, message.name, number), secret)}"
             for number, _ in enumerate(message.links)
@@ -152,8 +152,7 @@ class Mail:
 
 def link_of(text: str) -> Link | None:
     """What a link that was followed says; None for one that is not ours."""
-    known = secrets.signing_secrets()
-    return read(text, (known.current, known.previous))
+    return read(text, secrets.link_keys()) or read(text, secrets.newer_link_keys())
 
 
 def note_returns(function: str, notifications: "Notifications", part: int) -> None:

@@ -95,9 +95,10 @@ def identity_secret() -> bytes:
     return secret
 
 
-def seal_keys(text: str) -> tuple[bytes, ...]:
+def seal_keys(text: str, of: str = "artifact") -> tuple[bytes, ...]:
     """Of JSON ``{"current", "previous"?}``, where ``previous`` is a text or a list of them: the key that seals, then
-    those whose seals still count. ValueError when one is too short, or the current one missing.
+    those whose seals still count. ValueError, which says ``of`` which secret, when one is too short, or the current
+    one missing.
     """
     try:
         data = json.loads(text)
@@ -105,9 +106,9 @@ def seal_keys(text: str) -> tuple[bytes, ...]:
         keys = (data["current"], *([previous] if isinstance(previous, str) else previous))
         encoded = tuple(key.encode() for key in keys)
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError('the artifact secret is not JSON {"current": …, "previous": …}') from None
+        raise ValueError(f'the {of} secret is not JSON {{"current": …, "previous": …}}') from None
     if any(len(key) < MIN_KEY for key in encoded):
-        raise ValueError(f"a key of the artifact secret has fewer than {MIN_KEY} bytes")
+        raise ValueError(f"a key of the {of} secret has fewer than {MIN_KEY} bytes")
     return encoded
 
 
@@ -116,6 +117,18 @@ def artifact_keys() -> tuple[bytes, ...]:
     force or loaded, and a new key may have come with it. Unavailable, ValueError.
     """
     return seal_keys(_secret(config().artifact_secret).text(AGAIN_SECONDS))
+
+
+def link_keys(at_most: float = REFRESH_SECONDS) -> tuple[str, ...]:
+    """What signs links in messages, and what signed them before: they lie in mailboxes for years. Unavailable,
+    ValueError.
+    """
+    return tuple(key.decode() for key in seal_keys(_secret(config().link_secret).text(at_most), "link"))
+
+
+def newer_link_keys() -> tuple[str, ...]:
+    """The same, looked up again unless that was done just now."""
+    return link_keys(AGAIN_SECONDS)
 
 
 def channels_secret() -> str:

@@ -291,8 +291,8 @@ def contacts() -> "Contacts":
         ContactStore(table()),
         known,
         contact_policy,
-        lambda: secrets.signing_secrets(),
-        lambda: secrets.newer_signing_secrets(),
+        lambda: secrets.link_keys(),
+        lambda: secrets.newer_link_keys(),
     )
 
 
