@@ -1,17 +1,21 @@
-"""``loyalty clock``: what time it is in a programme, and moving a sandbox's ahead, night by night."""
+"""``loyalty clock``: what time it is in a programme, and moving a sandbox's ahead, night by night and, where campaigns
+run, hour by hour.
+"""
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from datetime import time as clocktime
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
 from cli.api import Api
-from cli.night import execute
-from cli.target import Aws, CommandError
+from cli.hours import Hours
+from cli.night import Cloud, execute
+from cli.target import CommandError
 
 PAUSE: Final = 1.0
 """Seconds between a day and the next: what follows the table puts the timers that a night's entries bring."""
@@ -28,55 +32,80 @@ def show(api: Api, out: Console) -> None:
     out.print(f"{clock['program']}: {_moment(clock['now']).astimezone(zone):%Y-%m-%d %H:%M:%S} {zone.key}, {said}")
 
 
-def move(api: Api, to: str, aws: Aws | None, out: Console, pause: float = PAUSE) -> None:
+def move(api: Api, to: str, aws: Cloud | None, out: Console, pause: float = PAUSE) -> None:
     """Have the clock show ``to``: ``+40d``, ``+12h``, ``+6w``, a day or a moment with its offset.
 
     Day by day: the clock goes to the beginning of each day on the way, and that day's night is run to its end before
-    the next begins. A move that was broken off goes on with the moment that it says. Without ``aws`` no night is run;
-    the next one does the days that were passed, in their order.
+    the next begins. What the scheduler calls by the hour is called there, too, and while there are campaigns at every
+    hour of the day from the one on at which members may be told something: a second night then does what that hour
+    brings. A move that was broken off goes on with the moment that it says. Without ``aws`` none of it is run; the next
+    night does the days that were passed, in their order.
     """
     clock = api.get("/v1/clock")
     zone = ZoneInfo(api.get("/v1/program")["timezone"])
     now = _moment(clock["now"])
     target = target_of(to, now, zone)
+    if aws is not None and target > now and clock["sandbox"]:
+        first = int(api.get("/v1/contact-policy")["contact_hour"])
+        hours = Hours(aws, clock["program"])
 
-    def run(day: date) -> None:
-        if aws is None:
-            return
-        done = execute(aws, clock["program"])
-        if done["status"] != "SUCCEEDED":
-            raise CommandError(f"The night of {day} ended as {done['status']}; go on with {target:%Y-%m-%dT%H:%M:%SZ}")
-        out.print(f"{day} is done")
+        def night(moment: datetime) -> None:
+            done = execute(aws, clock["program"])
+            if done["status"] != "SUCCEEDED":
+                raise CommandError(f"The night of {moment:%Y-%m-%d} ended as {done['status']}")
 
-    if target > now and clock["sandbox"]:
-        run(now.astimezone(zone).date())
-    walk(days(now, target, zone) if aws else iter(()), lambda moment: _to(api, moment), run, lambda: time.sleep(pause))
+        try:
+            walk(now, target, zone, first, Stops(lambda moment: _to(api, moment), night, hours.strike, pause, out))
+        except CommandError as error:
+            raise CommandError(f"{error}; go on with {target:%Y-%m-%dT%H:%M:%SZ}") from None
+        finally:
+            hours.close()
     _to(api, target)
     show(api, out)
 
 
-def walk(
-    mornings: Iterator[datetime],
-    go: Callable[[datetime], None],
-    night: Callable[[date], None],
-    rest: Callable[[], None],
-) -> None:
-    """Go to every morning, have its night, and rest before the next."""
-    for morning in mornings:
-        rest()
-        go(morning)
-        night(morning.date())
+class Stops(NamedTuple):
+    """What is done at a stop: ``go`` there, run a ``night`` there, have the hour ``strike``, which says whether other
+    hours of the day matter; before the next day ``pause`` seconds pass.
+    """
+
+    go: Callable[[datetime], None]
+    night: Callable[[datetime], None]
+    strike: Callable[[], bool]
+    pause: float
+    out: Console
 
 
-def days(now: datetime, target: datetime, zone: ZoneInfo) -> Iterator[datetime]:
-    """The beginnings of the local days after ``now``, up to ``target``."""
-    day = now.astimezone(zone).date()
+def walk(now: datetime, target: datetime, zone: ZoneInfo, first: int, stops: Stops) -> None:
+    """From ``now`` to ``target``, stopping wherever anything may be due; ``first`` is the hour of a day from which
+    members may be told something.
+    """
+    here = now.astimezone(zone)
+    stops.night(here)
+    live = stops.strike()
+    stops.out.print(f"{here:%Y-%m-%d} is done")
+    day = here.date()
     while True:
+        for hour in range(first, 24):
+            moment = _at(day, hour, zone)
+            if live and now < moment.astimezone(UTC) <= target:
+                stops.go(moment)
+                if hour == first:
+                    stops.night(moment)
+                live = stops.strike()
         day += timedelta(days=1)
-        morning = datetime(day.year, day.month, day.day, tzinfo=zone)
+        morning = _at(day, 0, zone)
         if morning.astimezone(UTC) > target:
             return
-        yield morning
+        time.sleep(stops.pause)
+        stops.go(morning)
+        stops.night(morning)
+        live = stops.strike()
+        stops.out.print(f"{day} is done")
+
+
+def _at(day: date, hour: int, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, clocktime(hour), zone)
 
 
 def target_of(text: str, now: datetime, zone: ZoneInfo) -> datetime:

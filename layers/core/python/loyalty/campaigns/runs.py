@@ -334,6 +334,18 @@ class Runs:
                 done += self.drive(one, now, world)
         return done
 
+    def alive(self, program: str, now: int) -> tuple[int, int]:
+        """How many campaigns of a programme run or are to begin, and how many of them are at work at this moment: their
+        execution does not wait, or not for a time that is still to come.
+        """
+        live = busy = 0
+        for status in self._store.all(program):
+            live += status.running or status.state == "scheduled"
+            if status.running:
+                waiting = any(one.attempt == status.attempt for one in self._store.waiting(program, status.id))
+                busy += not (waiting and self._waits(program, status.id, status.attempt, now))
+        return live, busy
+
     def drive(self, status: Status, now: int, world: int) -> int:
         """Have an execution run for a campaign that runs, and call back the one that waits when its time has come."""
         waiting = self._store.waiting(status.program, status.id)
