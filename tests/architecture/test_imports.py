@@ -12,6 +12,7 @@ BASE = {
     "loyalty",
     "loyalty.errors",
     "loyalty.ids",
+    "loyalty.phones",
     "loyalty.routes",
     "loyalty.table",
     "loyalty.table.keys",

@@ -112,6 +112,12 @@ def test_addresses_are_answered_masked_and_lie_in_their_own_partition_alone(shop
     assert "someone.private" not in json.dumps(elsewhere)
 
 
+def test_the_zero_that_nobody_abroad_may_dial_is_no_part_of_a_number(shop: Shop) -> None:
+    for written in ("+49 (0) 30 123456", "0049 (0)30/123456", "+49 30 123456"):
+        shop.change(addresses={"phone": written})
+        assert ContactStore(shop.running.table).addresses(PROGRAM, shop.member).phone == "+4930123456"
+
+
 def test_nothing_personal_is_logged(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

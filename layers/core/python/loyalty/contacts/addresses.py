@@ -5,12 +5,12 @@ from typing import Final
 
 from loyalty.contacts.preferences import Addresses
 from loyalty.errors import Invalid
+from loyalty.phones import international
 
 KINDS: Final = ("email", "phone", "openid", "external_userid", "push_endpoint")
 _FORMS: Final = {
     "email": re.compile(r"(?=.{3,254}$)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
                         r"@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}", re.ASCII),
-    "phone": re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII),
     "openid": re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII),
     "external_userid": re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII),
     "push_endpoint": re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:endpoint/[A-Za-z0-9_./-]{1,200}", re.ASCII),
@@ -22,17 +22,13 @@ _EXPECTED: Final = {
     "external_userid": "the external_userid that WeCom gives",
     "push_endpoint": "the ARN of an SNS platform endpoint",
 }
-_BETWEEN: Final = re.compile(r"[ ()./\[\]-]", re.ASCII)
 _DOT: Final = "•"
 
 
 def normal(kind: str, text: str) -> str:
     """An address in its one form; Invalid names the field, and never quotes the address."""
-    value = text.strip()
-    if kind == "phone":
-        value = _BETWEEN.sub("", value)
-        value = f"+{value[2:]}" if value.startswith("00") else value
-    if not _FORMS[kind].fullmatch(value):
+    value = international(text.strip()) if kind == "phone" else text.strip()
+    if not (value if kind == "phone" else _FORMS[kind].fullmatch(value)):
         field = f"addresses.{kind}"
         raise Invalid("REQUEST_INVALID", f"{field} must be {_EXPECTED[kind]}", field=field)
     return value

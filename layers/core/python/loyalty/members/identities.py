@@ -11,14 +11,11 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from loyalty.errors import Invalid
+from loyalty.phones import international
 
 KINDS: Final = ("phone", "card", "openid", "unionid", "email")
 MAX_VALUE: Final = 128
 
-_PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
-_TRUNK: Final = re.compile(r"((?:\+|00)[1-9][0-9 ]{0,4})\(0\)", re.ASCII)
-"""The zero of calls within the country, which many write behind its code though nobody abroad may dial it."""
-_PUNCTUATION: Final = re.compile(r"[ ()./\[\]-]", re.ASCII)
 _EMAIL: Final = re.compile(r"[!-?A-~]{1,64}@[!-?A-~]+\.[!-?A-~]+", re.ASCII)
 _PLAIN: Final = re.compile(r"[!-~]+", re.ASCII)
 
@@ -38,10 +35,8 @@ def parse(text: str, field: str = "identity") -> Identity:
     if not value or len(value) > MAX_VALUE:
         raise _wrong(field, f"{kind}: and 1 to {MAX_VALUE} characters")
     if kind == "phone":
-        number = _PUNCTUATION.sub("", _TRUNK.sub(r"\1", value))
-        if number.startswith("00"):
-            number = f"+{number[2:]}"
-        if not _PHONE.fullmatch(number):
+        number = international(value)
+        if not number:
             raise _wrong(field, "phone: and a number in international form, such as phone:+4915112345678")
         return Identity(kind, number)
     if kind == "email":
