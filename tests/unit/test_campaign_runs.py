@@ -142,6 +142,16 @@ def test_a_preview_says_beforehand_what_then_happens_and_writes_nothing(monkeypa
     }
 
 
+def test_a_preview_says_no_time_that_is_past_and_no_step_is_too_far_ahead_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = world_of(monkeypatch, OPEN.replace("day: 3,", "day: 730,"), 1)
+    (one,) = world.ask("POST /v1/campaigns/{id}/preview", {}, id="spring").body["members"]
+    first, last = one["foreseen"]
+    assert first["send_at"] >= "2026-01-01T11:00:00Z"  # it is noon in Berlin, and the contact hour was nine
+    assert last["day"] == "2028-01-01"
+
+
 def test_a_paused_campaign_does_nothing_and_a_resumed_one_loses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     world = world_of(monkeypatch)
     world.act("start", "spring")

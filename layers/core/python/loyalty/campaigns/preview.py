@@ -25,15 +25,17 @@ from loyalty.contacts.preferences import Preferences
 from loyalty.contacts.record import Record
 from loyalty.segments.facts import Subject
 
-MAX_DAYS: Final = 400
+MAX_DAYS: Final = 1_100
+"""No further ahead is looked: the last step of a campaign, and days on which it may not speak."""
 
 
 class Contact(Struct, frozen=True):
-    """What the contact policy goes by for one member."""
+    """What the contact policy goes by for one member; nothing goes before ``now``, in seconds since 1970."""
 
     record: Record
     preferences: Preferences
     policy: ContactPolicy
+    now: int = 0
 
 
 class Foreseen(Struct, frozen=True):
@@ -143,7 +145,7 @@ def foresee(
     moment: Callable[[int], int] | None = None,
 ) -> tuple[tuple[Foreseen, ...], tuple[Missed, ...]]:
     """What a member's ways come to from one day until another. ``moment`` says when a day is seen to, in seconds since
-    1970; if it is not said, at the hour of the contact policy.
+    1970; if it is not said, at the hour of the contact policy, or now where that has passed.
     """
     running = {way.occasion: way for way in ways}
     record = contact.record
@@ -153,7 +155,7 @@ def foresee(
     while day and day <= last and running:
         plan = touch.plan(running.values(), subject, day)
         zone = next(iter(running.values())).campaign.timezone
-        now = moment(day) if moment else at_hour(day, contact.policy.contact_hour, zone)
+        now = moment(day) if moment else max(at_hour(day, contact.policy.contact_hour, zone), contact.now)
         verdicts, record = decide(plan.candidates, record, contact.preferences, contact.policy, zone, now)
         for action in touch.actions(plan, verdicts):
             points = action.offer.numbers.get("points", 0) if action.offer is not None else 0

@@ -479,7 +479,7 @@ class Touches:
         if known is None:
             return None
         side = self._store.side(program, account)
-        contact = Contact(side.record, side.preferences, self._from.contact_policy(program))
+        contact = Contact(side.record, side.preferences, self._from.contact_policy(program), now)
         running = [one for one in side.journeys if one.running]
         ways = self._ways(program, account, running, live)
         ways += self._coming(campaign, account, known, contact, day, live)
