@@ -48,8 +48,10 @@ def queues() -> Iterator[Queues]:
     with mock_aws():
         client = boto3.client("sqs")
         # What was taken is not given again before all are counted, however slowly that goes.
-        hidden = {"VisibilityTimeout": "43200"}
-        urls = [client.create_queue(QueueName=name, Attributes=hidden)["QueueUrl"] for name in ("ingest", "dead")]
+        urls = [
+            client.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "43200"})["QueueUrl"]
+            for name in ("ingest", "dead")
+        ]
         yield Queues(client, *urls)
         client.close()
 

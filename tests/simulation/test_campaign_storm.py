@@ -135,7 +135,7 @@ def test_everybody_eligible_is_told_at_most_once_and_given_exactly_once(monkeypa
 def weather(monkeypatch: pytest.MonkeyPatch, members: int) -> dict[str, int]:
     """The whole course of it; the counts, which a line of the test run shows."""
     storm = Storm(SEED, members)
-    weather = {"outcome": storm.outcome, "deliveries": storm.deliveries, "kill": storm.kill}
+    weather: dict[str, Any] = {"outcome": storm.outcome, "deliveries": storm.deliveries, "kill": storm.kill}
     world = World(monkeypatch, channel="email", currency="EUR", **weather)
     world.provider.reported, world.reports, storm.clock = "messages", storm.reported, lambda: world.now
     monkeypatch.setattr(messages, "holds_nothing", lambda _: True)

@@ -120,7 +120,7 @@ def flat(
     pieces: Sequence[Piece], variables: Mapping[str, Variable], language: str, *, bare: bool
 ) -> tuple[str, ...] | None:
     """The longest that comes of them, in each of their cases; None where those are more than ``MAX_FLAT``."""
-    found = ("",)
+    found: tuple[str, ...] = ("",)
     for piece in pieces:
         more: tuple[str, ...] = ()
         if isinstance(piece, str):
