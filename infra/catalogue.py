@@ -6,6 +6,7 @@ reads and writes only the partitions named here: the conditions on its role are 
 
 from dataclasses import dataclass
 
+from loyalty.runtime.relay import CHANGED, NEW, TAKES
 from loyalty.table import keys
 
 # Partition keys with any programme and any rest, as patterns for `dynamodb:LeadingKeys`. Values never contain "#"
@@ -84,20 +85,22 @@ class Authorizer:
 
 @dataclass(frozen=True)
 class FromQueue:
-    """Drains the queue of that name; answers with the messages that failed. With ``events`` the bus puts every event of
-    these types on the queue.
+    """Drains the queue of that name, each message ``delay_s`` after it came; answers with those that failed. With
+    ``events`` the bus puts every event of these types on the queue.
     """
 
     queue: str
     batch_size: int
     max_concurrency: int
+    delay_s: int = 0
     events: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class FromStream:
     """Follows the items added to the table whose type is one of ``types``, and those changed whose type is one of
-    ``changed``; a batch that fails comes again.
+    ``changed``; a batch that fails comes again. There are two of it, for a shard of the stream serves no more: whoever
+    needs to know takes it from the relay.
     """
 
     types: tuple[str, ...]
@@ -157,8 +160,8 @@ class Function:
     """Reads the secret under which published rule sets are sealed: to seal them, or to know that they are ours."""
     sends_messages: bool = False
     """Reads how providers are reached, and sends mail, text messages and push messages; looks whether reports wait."""
-    sends_to: str = ""
-    """Puts messages on the queue of that name."""
+    sends_to: tuple[str, ...] = ()
+    """Puts messages on the queues of these names."""
     knows_its_address: bool = False
     """Writes links that lead to the API."""
     gives_up_to_dead_letters: bool = False
@@ -358,7 +361,7 @@ CATALOGUE: tuple[Function, ...] = (
             _RULES,
             Access((GET,), (POLICIES,)),
         ),
-        sends_to="replay",
+        sends_to=("replay",),
     ),
     Function(
         "replay",
@@ -374,7 +377,7 @@ CATALOGUE: tuple[Function, ...] = (
             Access((BATCH_GET,), (ORDERS, MEMBERS)),
             Access((GET,), (POLICIES,)),
         ),
-        sends_to="replay",
+        sends_to=("replay",),
     ),
     Function(
         "segments",
@@ -391,13 +394,8 @@ CATALOGUE: tuple[Function, ...] = (
     Function(
         "segment_members",
         "Who is in which segment, after whatever happened",
-        FromStream(
-            (keys.type_entry, keys.type_order, keys.type_member, keys.type_sweep),
-            batch_size=50,
-            window_s=1,
-            retries=20,
-            changed=(keys.type_order, keys.type_member, keys.type_sweep),
-        ),
+        # No more at once: members who enter the same segment are counted in one of sixteen items.
+        FromQueue("segment_members", batch_size=10, max_concurrency=10),
         memory_mb=1024,
         timeout_s=60,
         table=(
@@ -449,7 +447,7 @@ CATALOGUE: tuple[Function, ...] = (
             Access((QUERY,), (NIGHT_PROGRAMS,)),
             Access((GET,), (POLICIES,)),
         ),
-        sends_to="notify",
+        sends_to=("notify",),
     ),
     Function(
         "delivery",
@@ -470,7 +468,7 @@ CATALOGUE: tuple[Function, ...] = (
             Access((GET,), (MEMBERS,)),
         ),
         signs_links=True,
-        sends_to="notify",
+        sends_to=("notify",),
         knows_its_address=True,
     ),
     Function(
@@ -481,7 +479,7 @@ CATALOGUE: tuple[Function, ...] = (
             Access((QUERY, GET, PUT, DELETE), (WEBHOOKS,)),
             Access((QUERY, GET, PUT), (WEBHOOK_LINES,)),
         ),
-        sends_to="partners",
+        sends_to=("partners",),
     ),
     Function(
         "webhook_fan",
@@ -489,7 +487,7 @@ CATALOGUE: tuple[Function, ...] = (
         FromQueue("webhook", batch_size=10, max_concurrency=20, events=EVERY),
         timeout_s=30,
         table=(Access((QUERY,), (WEBHOOKS,)), Access((PUT,), (WEBHOOK_LINES,))),
-        sends_to="partners",
+        sends_to=("partners",),
     ),
     Function(
         "webhook_deliver",
@@ -498,9 +496,9 @@ CATALOGUE: tuple[Function, ...] = (
         FromQueue("partners", batch_size=1, max_concurrency=20),
         timeout_s=60,
         table=(Access((GET, PUT), (WEBHOOKS,)), Access((QUERY, GET, PUT, DELETE), (WEBHOOK_LINES,))),
-        sends_to="partners",
+        sends_to=("partners",),
     ),
-    Function("submit", "Batches of tills that were offline, onto the ingest queue", Http(), sends_to="ingest"),
+    Function("submit", "Batches of tills that were offline, onto the ingest queue", Http(), sends_to=("ingest",)),
     Function(
         "docs",
         "The page that shows this API",
@@ -532,8 +530,8 @@ CATALOGUE: tuple[Function, ...] = (
     Function(
         "recover",
         "Purchases whose entry is missing, returns that waited for their purchase",
-        # Late by the window, on purpose: by then the entry of almost every order is there, and one look is enough.
-        FromStream((keys.type_order, keys.type_wait), batch_size=100, window_s=5, retries=20),
+        # Late on purpose: by then the entry of almost every order is there, and one look is enough.
+        FromQueue("recover", batch_size=10, max_concurrency=20, delay_s=5),
         memory_mb=512,
         timeout_s=60,
         table=(_LEDGER, _ACCOUNT, _ALERT, _RULES, Access((QUERY, GET, PUT, DELETE), (ORDERS,))),
@@ -565,10 +563,19 @@ CATALOGUE: tuple[Function, ...] = (
     Function(
         "arm",
         "Timers that new entries name",
-        FromStream((keys.type_entry,), batch_size=100, window_s=1, retries=20),
+        FromQueue("arm", batch_size=10, max_concurrency=20),
         memory_mb=512,
         timeout_s=60,
         table=(Access((PUT,), (TIMERS, NIGHT_PROGRAMS)), Access((GET,), (POLICIES,))),
+    ),
+    Function(
+        "relay",
+        "What happened in the table, onto the queues of who needs it",
+        # A second together: the order and the entry of a purchase are one message to who looks at the member.
+        FromStream(NEW, batch_size=100, window_s=1, retries=20, changed=CHANGED),
+        memory_mb=512,
+        timeout_s=60,
+        sends_to=tuple(TAKES),
     ),
     Function(
         "plan_night",
@@ -681,7 +688,7 @@ CATALOGUE: tuple[Function, ...] = (
             Access((QUERY,), (TIMERS,)),
             Access((PUT,), (NIGHTS, CAMPAIGN_PARTS)),
         ),
-        sends_to="notify",
+        sends_to=("notify",),
     ),
     Function(
         "campaign_enter",
@@ -705,7 +712,7 @@ CATALOGUE: tuple[Function, ...] = (
         memory_mb=1024,
         timeout_s=60,
         table=(*_TELLS, Access((GET,), (ORDERS,))),
-        sends_to="notify",
+        sends_to=("notify",),
     ),
     Function(
         "campaign_due",

@@ -69,7 +69,9 @@ class LoyaltyStack(Stack):
             configuration_set=mail.configuration_set,
             bus=event_bus(self, prefix, stage),
             queues={
-                one.trigger.queue: work_queue(self, prefix, one.trigger.queue, function_timeout_s=one.timeout_s)
+                one.trigger.queue: work_queue(
+                    self, prefix, one.trigger.queue, function_timeout_s=one.timeout_s, delay_s=one.trigger.delay_s
+                )
                 for one in CATALOGUE
                 if isinstance(one.trigger, FromQueue)
             },

@@ -62,8 +62,8 @@ def environment(function: Function, parts: Parts) -> dict[str, str]:
         found["CAMPAIGN_MACHINE_ARN"] = parts.campaigns
     if function.publishes:
         found["EVENT_BUS_NAME"] = parts.bus.event_bus_name
-    if function.sends_to:
-        found[f"{function.sends_to.upper()}_QUEUE_URL"] = parts.queues[function.sends_to].queue.queue_url
+    for name in function.sends_to:
+        found[f"{name.upper()}_QUEUE_URL"] = parts.queues[name].queue.queue_url
     if isinstance(function.trigger, FromNight) and not function.trigger.kinds:
         found["NIGHT_FUNCTIONS"] = json.dumps(parts.drains, separators=(",", ":"))
     if function.gives_up_to_dead_letters:
@@ -93,8 +93,7 @@ def statements(function: Function, parts: Parts) -> list[iam.PolicyStatement]:
         allowed.append(_allow(["states:StartExecution", "states:SendTaskSuccess"], parts.campaigns))
     if function.publishes:
         allowed.append(_allow(["events:PutEvents"], parts.bus.event_bus_arn))
-    if function.sends_to:
-        allowed.append(_allow(["sqs:SendMessage"], parts.queues[function.sends_to].queue.queue_arn))
+    allowed.extend(_allow(["sqs:SendMessage"], parts.queues[name].queue.queue_arn) for name in function.sends_to)
     if function.gives_up_to_dead_letters:
         allowed.append(_allow(["sqs:SendMessage"], parts.queues["ingest"].dead_letters.queue_arn))
     if isinstance(function.trigger, FromQueue):

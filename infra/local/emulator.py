@@ -97,8 +97,8 @@ def stop(place: Place) -> bool:
 
 
 def settle(place: Place, patience: float) -> bool:
-    """Wait until the functions that follow the table have taken every record; whether they have. False when, for
-    ``patience`` seconds, none was taken.
+    """Wait until the functions that follow the table or drain queues have taken everything; whether they have. False
+    when, for ``patience`` seconds, they took nothing.
     """
     least, deadline = None, time.monotonic() + patience
     while True:

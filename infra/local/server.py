@@ -6,7 +6,8 @@ so that the functions it starts inherit no import path of ours.
 - A meter: every DynamoDB call is asked what it consumed, and the sum can be read.
 - Streams after a restart: MiniStack keeps how far each function had read a table's stream, but not the stream, and
   would deliver nothing until as many records had been written again. The positions are forgotten with the stream,
-  and ``backlog`` says how many records are still to be delivered, so that nobody stops it before.
+  and ``backlog`` says how many records are still to be delivered, so that nobody stops it before; and how many messages
+  functions have yet to take from their queues, but for those that are to come later.
 
 ``GET /_local`` on the emulator's port: ``{"pid", "folder", "backlog", "capacity": {"reads", "writes", "calls"}}``.
 """
@@ -16,6 +17,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,31 @@ def stream_backlog() -> int:
             done = max(start, positions.get((account, region, mapping), start))
             backlog += max(0, dynamodb.stream_end_position(table, **where) - done)
     return backlog
+
+
+def queue_backlog() -> int:
+    """How many messages the functions that drain queues have yet to take or are at. What is delayed, and was not taken
+    before, is not waited for.
+    """
+    from ministack.services import lambda_svc, sqs
+
+    now = time.time()
+    drained = {source["EventSourceArn"] for source in list(lambda_svc._esms._data.values())}  # noqa: SLF001 - as above
+    return sum(
+        message.get("visible_at", 0) <= now or message.get("receive_count", 0) > 0
+        for queue in list(sqs._queues._data.values())  # noqa: SLF001 - as above
+        if queue["attributes"]["QueueArn"] in drained
+        for message in list(queue["messages"])
+    )
+
+
+def backlog() -> int:
+    """Records and messages together. Functions go on meanwhile: a message that becomes a record, or a record a message,
+    is one or the other when the messages are counted before and after.
+    """
+    before = queue_backlog()
+    records = stream_backlog()
+    return records + max(before, queue_backlog())
 
 
 class Meter:
@@ -117,7 +144,7 @@ class Front:
 
     async def _about(self, send: Send) -> None:
         capacity = {"reads": self.meter.reads, "writes": self.meter.writes, "calls": self.meter.calls}
-        about = {"pid": os.getpid(), "folder": str(self.folder), "backlog": stream_backlog(), "capacity": capacity}
+        about = {"pid": os.getpid(), "folder": str(self.folder), "backlog": backlog(), "capacity": capacity}
         await _answer(send, 200, about)
 
     async def _metered(self, operation: bytes, scope: Message, receive: Receive, send: Send) -> None:

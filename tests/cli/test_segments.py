@@ -89,7 +89,8 @@ def test_members_of_a_segment_are_listed_page_by_page(product: Product, file: Pa
     capsys.readouterr()
     for page in range(40):  # the stream brings the pages of the sweep
         items = [item for item in _sweeps(product) if int(str(item["sk"]).split("#")[-1]) == page]
-        follow(items, 2_000_000_000)
+        for item in items:
+            follow(json.dumps({"item": item}), 2_000_000_000)
     assert product.run("segments", "members", "rich") == 0
     lines = capsys.readouterr().out.splitlines()
     assert {line.split()[0] for line in lines} == rich

@@ -24,7 +24,7 @@ import os
 def handler(event, context):
     with open(os.environ["TOLD"], "a") as told:
         for record in event["Records"]:
-            told.write(record["dynamodb"]["Keys"]["pk"]["S"] + "\\n")
+            told.write((record["body"] if "body" in record else record["dynamodb"]["Keys"]["pk"]["S"]) + "\\n")
 """
 
 
@@ -35,20 +35,12 @@ def place(tmp_path: Path, unused_port: int) -> Iterator[Place]:
     emulator.stop(made)
 
 
-def follow(place: Place, told: Path) -> None:
-    """A table whose stream a function follows, writing what it is told into a file."""
+def follower(place: Place, told: Path) -> str:
+    """A function that writes what it is told into a file; its name."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("follower.py", FOLLOWER)
-    table = client(place, "dynamodb").create_table(
-        TableName="told",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
-    )["TableDescription"]
-    functions = client(place, "lambda")
-    functions.create_function(
+    made = client(place, "lambda").create_function(
         FunctionName="follower",
         Runtime="python3.13",
         Handler="follower.handler",
@@ -56,9 +48,32 @@ def follow(place: Place, told: Path) -> None:
         Code={"ZipFile": packed.getvalue()},
         Environment={"Variables": {"TOLD": str(told)}},
     )
-    functions.create_event_source_mapping(
-        FunctionName="follower", EventSourceArn=table["LatestStreamArn"], StartingPosition="TRIM_HORIZON"
+    return str(made["FunctionName"])
+
+
+def follow(place: Place, told: Path) -> None:
+    """A table whose stream a function follows."""
+    table = client(place, "dynamodb").create_table(
+        TableName="told",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )["TableDescription"]
+    client(place, "lambda").create_event_source_mapping(
+        FunctionName=follower(place, told),
+        EventSourceArn=table["LatestStreamArn"],
+        StartingPosition="TRIM_HORIZON",
     )
+
+
+def drained(place: Place, told: Path) -> str:
+    """A queue that a function drains; its URL."""
+    sqs = client(place, "sqs")
+    queue = str(sqs.create_queue(QueueName="drained")["QueueUrl"])
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    client(place, "lambda").create_event_source_mapping(FunctionName=follower(place, told), EventSourceArn=arn)
+    return queue
 
 
 def put(place: Place, *names: str) -> None:
@@ -90,6 +105,19 @@ def test_data_survive_a_restart_and_streams_go_on(place: Place, tmp_path: Path) 
     put(place, "d")
     assert emulator.settle(place, AWAITED_S)
     assert told.read_text().split() == ["a", "b", "c", "d"]
+
+
+def test_messages_that_functions_are_to_take_are_waited_for_and_no_others(place: Place, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    emulator.start(place)
+    queue, sqs = drained(place, told), client(place, "sqs")
+    nobodys = sqs.create_queue(QueueName="nobodys")["QueueUrl"]
+    sqs.send_message(QueueUrl=nobodys, MessageBody="unread")
+    sqs.send_message(QueueUrl=queue, MessageBody="later", DelaySeconds=900)
+    for number in range(25):
+        sqs.send_message(QueueUrl=queue, MessageBody=str(number))
+    assert emulator.settle(place, 300)
+    assert sorted(map(int, told.read_text().split())) == [*range(25)]
 
 
 def test_functions_see_the_emulator_and_nothing_of_our_environment(

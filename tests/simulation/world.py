@@ -18,7 +18,7 @@ from loyalty.earning.offers import budget_name, reference
 from loyalty.earning.purchase import Line, Purchase, Return
 from loyalty.earning.rulebook import Rulebook
 from loyalty.earning.service import Earning
-from loyalty.earning.store import OrderStore, order_of_item, waiting_of_item
+from loyalty.earning.store import OrderStore
 from loyalty.errors import Problem, Refused, Unavailable
 from loyalty.ledger.chain import Cause, Chain, fingerprint
 from loyalty.ledger.service import Ledger, Posted
@@ -27,6 +27,8 @@ from loyalty.ledger.wallet import Wallets
 from loyalty.programs.terms import Program
 from loyalty.rules.budgets import Budget
 from loyalty.rules.leases import BudgetStore, Leases, item_of
+from loyalty.runtime.relay import TAKES
+from loyalty.table import keys
 from loyalty.table.client import Table, Together
 from loyalty.values import Rate
 from tests.simulation import invariants
@@ -325,13 +327,10 @@ def _late(key: str, item: dict[str, Any], account: str) -> Request:
 
 
 def recover(services: Services, record: StreamRecord, now: int, refused: Refusal) -> None:
-    """What `functions/recover` does with one new item: finish what belongs to an order."""
+    """What `functions/recover` does with what the relay hands on of one new item: finish what belongs to an order."""
     item = _plain(record)
-    program = str(item["pk"]).split("#", 1)[0]
-    if item["t"] == "order":
-        services.intake.settle(program, order_of_item(item), now, refused)
-    elif item["t"] == "wait":
-        services.intake.settle_waiting(program, *waiting_of_item(item), now, refused)
+    if TAKES["recover"].takes(str(record["eventName"]), str(item["t"])):
+        services.intake.settle(*keys.parse_order(str(item["pk"])), now, refused)
 
 
 def publish(services: Services, record: StreamRecord) -> None:
@@ -416,18 +415,20 @@ class World:
         for _ in range(self.scenario.polls):
             records = _new([record for part in self.simulation.engine.stream().values() for record in part])
             self.simulation.observe(tuple(record["eventID"] for record in records))
-            for record in records:
+            for record in reversed(records):  # a queue keeps no order
                 with suppress(Problem):  # delivered again, later or to another copy of the function
-                    self._take(services, record, self.simulation.now())
+                    self._recover(services, record, self.simulation.now())
+            for record in records:
+                with suppress(Problem):
+                    publish(services, record)
 
-    def _take(self, services: Services, record: StreamRecord, now: int) -> None:
+    def _recover(self, services: Services, record: StreamRecord, now: int) -> None:
         try:
             recover(services, record, now, lambda item, problem: self.set_aside.append(problem.code))
         except Problem as problem:
             if retriable(problem):
                 raise
             self.set_aside.append(problem.code)
-        publish(services, record)
 
     def _drain(self, services: Services, now: int) -> None:
         """The stream from its beginning, each partition in order, again and again until nothing new comes of it."""
@@ -435,7 +436,8 @@ class World:
         while drained != (drained := self.simulation.engine.fingerprint()):
             for records in self.simulation.engine.stream().values():
                 for record in _new(records):
-                    self._take(services, record, now)
+                    self._recover(services, record, now)
+                    publish(services, record)
 
     def check(self) -> None:
         """Let the stream finish what was left half done, then check everything."""

@@ -89,7 +89,8 @@ def test_every_function_alarms_when_it_fails_or_is_throttled_and_those_that_peop
         "rule-failures",
         "budget-exhausted",
     } <= names
-    assert {"publish-behind", "recover-behind", "ingest-waiting"} <= names
+    assert {name for name in names if name.endswith("-behind")} == {"publish-behind", "relay-behind"}
+    assert {"ingest-waiting", "recover-waiting", "recover-dead-letters"} <= names
     named = {
         alarm["Dimensions"][0]["Value"]
         for alarm in alarms

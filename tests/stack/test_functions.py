@@ -4,6 +4,7 @@ from pathlib import Path
 
 from infra.catalogue import CATALOGUE, Authorizer, FromQueue, FromStream, Http
 from loyalty.routes import ROUTES
+from loyalty.runtime import relay
 from tests.stack.conftest import ROOT, Synthesised
 
 NAMES = {one.name for one in CATALOGUE}
@@ -20,6 +21,21 @@ def test_every_function_that_routes_name_is_started_by_http_and_the_reverse() ->
 
 def test_there_is_one_authoriser() -> None:
     assert [one.name for one in CATALOGUE if isinstance(one.trigger, Authorizer)] == ["authorize"]
+
+
+def test_whoever_takes_something_from_the_relay_drains_the_queue_of_its_name() -> None:
+    (found,) = (one for one in CATALOGUE if one.name == "relay")
+    assert set(found.sends_to) == set(relay.TAKES)
+    assert {one.name for one in CATALOGUE if one.trigger in _drains()} == set(relay.TAKES)
+    assert isinstance(found.trigger, FromStream)
+    for event in ("INSERT", "MODIFY", "REMOVE"):
+        for kind in {*relay.NEW, *relay.CHANGED, "head"}:
+            wanted = any(one.takes(event, kind) for one in relay.TAKES.values())
+            assert found.trigger.takes(event, kind) is wanted
+
+
+def _drains() -> list[FromQueue]:
+    return [one.trigger for one in CATALOGUE if isinstance(one.trigger, FromQueue) and one.trigger.queue in relay.TAKES]
 
 
 def test_every_function_of_the_catalogue_is_deployed(stage: Synthesised) -> None:
@@ -99,16 +115,28 @@ def test_a_queue_hides_a_batch_six_times_as_long_as_it_may_take(stage: Synthesis
     queues = {queue["QueueName"]: queue for queue in stage.properties("AWS::SQS::Queue").values()}
     drained = [(one.trigger.queue, one.timeout_s) for one in CATALOGUE if isinstance(one.trigger, FromQueue)]
     assert {name for name, _ in drained} == {
+        "arm",
         "campaign_entry",
         "delivery",
         "ingest",
         "notify",
         "partners",
+        "recover",
         "replay",
+        "segment_members",
         "webhook",
     }
     for name, timeout in drained:
         assert queues[f"loyalty-{stage.stage.name}-{name}"]["VisibilityTimeout"] == 6 * timeout
+
+
+def test_only_what_is_late_on_purpose_waits_on_its_queue(stage: Synthesised) -> None:
+    waits = {
+        queue["QueueName"]: queue["DelaySeconds"]
+        for queue in stage.properties("AWS::SQS::Queue").values()
+        if "DelaySeconds" in queue
+    }
+    assert waits == {f"loyalty-{stage.stage.name}-recover": 5}
 
 
 def test_every_source_reports_failures_one_by_one(stage: Synthesised) -> None:
@@ -117,7 +145,8 @@ def test_every_source_reports_failures_one_by_one(stage: Synthesised) -> None:
 
 
 def test_streams_are_followed_from_the_oldest_record_filtered_and_never_stuck(stage: Synthesised) -> None:
-    followers = [one for one in CATALOGUE if isinstance(one.trigger, FromStream)]
+    followers = [one.name for one in CATALOGUE if isinstance(one.trigger, FromStream)]
+    assert set(followers) == {"publish", "relay"}, "a shard of the stream serves two readers and no more"
     sources = stage.properties("AWS::Lambda::EventSourceMapping").values()
     mappings = [source for source in sources if "StartingPosition" in source]
     assert len(mappings) == len(followers)

@@ -16,7 +16,7 @@ SOURCES = sorted(
         *(ROOT / "infra" / f"{name}.py" for name in ("app", "catalogue", "settings", "stack")),
     ]
 )
-PRODUCT = {"loyalty.routes", "loyalty.table", "loyalty.notifications.feedback"}
+PRODUCT = {"loyalty.routes", "loyalty.table", "loyalty.notifications.feedback", "loyalty.runtime.relay"}
 
 
 def _imported(path: Path) -> Iterator[str]:

@@ -178,7 +178,7 @@ def test_a_function_is_told_of_nothing_that_it_has_no_use_for(function: Function
     expected |= sends if function.sends_messages else set()
     expected |= {"PUBLIC_URL"} if function.knows_its_address else set()
     expected |= {"EVENT_BUS_NAME"} if function.publishes else set()
-    expected |= {f"{function.sends_to.upper()}_QUEUE_URL"} if function.sends_to else set()
+    expected |= {f"{name.upper()}_QUEUE_URL" for name in function.sends_to}
     expected |= {"CAMPAIGN_MACHINE_ARN"} if function.runs_campaigns else set()
     expected |= {"NIGHT_FUNCTIONS"} if function.trigger == FromNight() else set()
     expected |= {"INGEST_DEAD_LETTER_URL"} if function.gives_up_to_dead_letters else set()

@@ -15,7 +15,6 @@ import pytest
 
 from functions.churn_fit import handler as churn_fit
 from functions.ingest import handler as ingest
-from functions.recover import handler as recover
 from functions.replay import handler as replay
 from infra.catalogue import (
     CATALOGUE,
@@ -28,7 +27,6 @@ from infra.catalogue import (
     PUT,
     TIMERS,
     FromNight,
-    FromStream,
 )
 from infra.constructs.campaign import DEFINITION
 from loyalty.campaigns import touch
@@ -46,6 +44,7 @@ from loyalty.runtime.config import config
 from tests.machines import Execution, Machine
 from tests.stack.confined import Confined, Denied
 from tests.unit.mailing import Provider, message
+from tests.unit.relaying import Behind, run
 from tests.unit.running import PROGRAM, Response, forget
 
 NOW = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -56,8 +55,8 @@ PHONE = "phone:+14155550100"
 def confined(monkeypatch: pytest.MonkeyPatch) -> Iterator[Confined]:
     running = Confined().deploy(monkeypatch)
     running.establish()
-    for handler in (ingest, recover):
-        monkeypatch.setattr(handler, "set_aside", _nothing)
+    monkeypatch.setattr(ingest, "set_aside", _nothing)
+    monkeypatch.setattr("functions.recover.handler.set_aside", _nothing)
     monkeypatch.setattr("functions.publish.handler.publish", _nothing)
     monkeypatch.setattr("functions.submit.handler.send", _nothing)
     yield running
@@ -74,8 +73,9 @@ def _nothing(*_: Any) -> None:
 class Day:
     """Calls of an operator and a till; ``seen`` are the routes that answered as they should."""
 
-    def __init__(self, confined: Confined) -> None:
+    def __init__(self, confined: Confined, monkeypatch: pytest.MonkeyPatch) -> None:
         self.confined = confined
+        self.behind = Behind(monkeypatch, self._run)
         self.keys = {role: confined.key(role) for role in ("operator", "till", "auditor", "shop", "marketer")}
         self.seen: set[str] = set()
         self._calls: list[tuple[partial[Response], Response]] = []
@@ -137,16 +137,12 @@ class Day:
     def stream(self) -> None:
         """The table's stream delivers what is new, filtered as deployed, until nothing follows from it."""
         while fresh := self._fresh():
-            for one in CATALOGUE:
-                if isinstance(one.trigger, FromStream):
-                    records = [
-                        record
-                        for record in fresh
-                        if one.trigger.takes(record["eventName"], record["dynamodb"]["NewImage"]["t"]["S"])
-                    ]
-                    self.new_copy()
-                    with self.confined.guard.turn(one.name):
-                        import_module(f"functions.{one.name}.handler").lambda_handler({"Records": records}, None)
+            self.behind.follow(fresh)
+
+    def _run(self, function: str, event: dict[str, Any]) -> Any:
+        self.new_copy()
+        with self.confined.guard.turn(function):
+            return run(function, event)
 
     def night(self) -> list[tuple[dict[str, Any], dict[str, int]]]:
         """The state machine's part: plans, and their batches with what became of them."""
@@ -904,7 +900,7 @@ RARE = {
 def test_every_function_can_do_its_work_within_its_role_and_needs_all_of_it(
     confined: Confined, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    day = Day(confined)
+    day = Day(confined, monkeypatch)
     _live(day, monkeypatch)
     assert day.seen == {route.key for route in ROUTES if route.scope is not None}
     granted = {

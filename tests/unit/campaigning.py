@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-from infra.catalogue import CATALOGUE, FromCampaign, FromStream
+from infra.catalogue import CATALOGUE, FromCampaign
 from infra.constructs.campaign import DEFINITION
 from infra.constructs.night import DEFINITION as NIGHTLY
 from loyalty.channels.channel import Outcome, Sending
@@ -28,6 +28,7 @@ from loyalty.table.client import Table
 from loyalty.timers.store import TimerStore
 from tests.machines import Execution, Failed, Killed, Machine
 from tests.simulation.dynamodb import TABLE, Client, Gate
+from tests.unit.relaying import Behind
 from tests.unit.running import PROGRAM, Response, Running, forget, in_turn
 
 DAY: Final = 86_400
@@ -110,6 +111,7 @@ class World:
         monkeypatch.setenv("NOTIFY_QUEUE_URL", "notify")
         monkeypatch.setenv("CAMPAIGN_MACHINE_ARN", "campaigns")
         monkeypatch.setenv("PUBLIC_URL", "https://api.example")
+        self.behind = Behind(monkeypatch)
         forget()
         monkeypatch.setattr("time.time", lambda: self.now)
         monkeypatch.setattr("functions.publish.handler.publish", self._publish)
@@ -259,15 +261,8 @@ class World:
 
     def stream(self, *functions: str) -> None:
         """What is new in the table, to the functions that follow it, filtered as deployed."""
-        for one in CATALOGUE:
-            if isinstance(one.trigger, FromStream) and one.name in (functions or ("publish", "arm")):
-                records = [
-                    record
-                    for record in self._fresh(one.name)
-                    if one.trigger.takes(record["eventName"], record["dynamodb"]["NewImage"]["t"]["S"])
-                ]
-                if records:
-                    import_module(f"functions.{one.name}.handler").lambda_handler({"Records": records}, None)
+        for name in functions or ("publish", "arm"):
+            self.behind.follow(self._fresh(name), name)
 
     def _fresh(self, name: str) -> list[dict[str, Any]]:
         found = []

@@ -11,6 +11,7 @@ from functions.recover import handler as recover
 from loyalty.errors import Problem, Unavailable
 from loyalty.runtime import wiring
 from loyalty.table import keys
+from tests.unit.relaying import Behind, order_message
 from tests.unit.running import PROGRAM, Running
 
 ENVELOPE = {"program": PROGRAM, "client": "cli_1", "store": ""}
@@ -37,6 +38,11 @@ def aside(monkeypatch: pytest.MonkeyPatch) -> Aside:
     monkeypatch.setattr(ingest, "set_aside", note)
     monkeypatch.setattr(recover, "set_aside", note)
     return messages
+
+
+@pytest.fixture
+def behind(monkeypatch: pytest.MonkeyPatch) -> Behind:
+    return Behind(monkeypatch)
 
 
 @pytest.fixture
@@ -73,10 +79,10 @@ def batch(*items: dict[str, Any], **further: Any) -> dict[str, Any]:
     return {**ENVELOPE, "items": list(items), **further}
 
 
-def follow(running: Running, function: Any, *types: str) -> None:
-    """Give a stream function every item of these types, as new."""
+def follow(running: Running, behind: Behind, function: str, *types: str) -> None:
+    """Have the stream bring every item of these types, as new, to a function."""
     images = [item for item in running.engine.items() if item[keys.TYPE]["S"] in types]
-    function.lambda_handler({"Records": [{"dynamodb": {"NewImage": image}} for image in images]}, None)
+    behind.follow([{"eventName": "INSERT", "dynamodb": {"NewImage": image}} for image in images], function)
 
 
 def available(running: Running, member: str) -> int:
@@ -147,34 +153,34 @@ def test_a_passing_fault_brings_the_message_again_and_only_that_message(
 
 
 def test_a_return_before_its_purchase_waits_and_is_applied_when_the_purchase_comes(
-    running: Running, anna: str, aside: Aside
+    running: Running, behind: Behind, anna: str, aside: Aside
 ) -> None:
     assert deliver(batch(RETURN)) == []
-    follow(running, recover, keys.type_wait)
+    follow(running, behind, "recover", keys.type_wait)
     assert deliver(batch({**PURCHASE, "member": anna})) == []
     assert available(running, anna) == 15
-    follow(running, recover, keys.type_order)
+    follow(running, behind, "recover", keys.type_order)
     assert available(running, anna) == 12
-    follow(running, recover, keys.type_order, keys.type_wait)
+    follow(running, behind, "recover", keys.type_order, keys.type_wait)
     assert (available(running, anna), aside) == (12, [])
     assert not [item for item in running.engine.items() if item[keys.TYPE]["S"] == keys.type_wait]
 
 
 def test_a_return_that_began_to_wait_just_after_its_purchase_came_is_found_from_its_own_side(
-    running: Running, anna: str, aside: Aside
+    running: Running, behind: Behind, anna: str, aside: Aside
 ) -> None:
     deliver(batch(RETURN))
     deliver(batch({**PURCHASE, "member": anna}))
-    follow(running, recover, keys.type_wait)
+    follow(running, behind, "recover", keys.type_wait)
     assert (available(running, anna), aside) == (12, [])
 
 
 def test_a_waiting_return_of_more_than_was_bought_goes_aside_and_waits_no_longer(
-    running: Running, anna: str, aside: Aside
+    running: Running, behind: Behind, anna: str, aside: Aside
 ) -> None:
     deliver(batch({**RETURN, "lines": None, "amount": "15.01"}))
     deliver(batch({**PURCHASE, "member": anna}))
-    follow(running, recover, keys.type_order)
+    follow(running, behind, "recover", keys.type_order)
     assert [code for _, code in aside] == ["RETURN_EXCEEDS_PURCHASE"]
     assert available(running, anna) == 15
     assert not [item for item in running.engine.items() if item[keys.TYPE]["S"] == keys.type_wait]
@@ -221,14 +227,16 @@ def test_an_order_whose_entry_a_crash_left_out_gets_it_once(running: Running, an
     running.table.delete((keys.chain(PROGRAM, anna, "points"), keys.entry(2)))
     assert available(running, anna) == 0
     for _ in range(2):
-        recover.lambda_handler({"Records": [{"dynamodb": {"NewImage": order}}]}, None)
+        recover.lambda_handler(order_message(order[keys.PK]["S"]), None)
         assert available(running, anna) == 15
     assert aside == []
 
 
-def test_every_entry_is_told_and_the_head_of_its_chain_noted(running: Running, anna: str, told: Told) -> None:
+def test_every_entry_is_told_and_the_head_of_its_chain_noted(
+    running: Running, behind: Behind, anna: str, told: Told
+) -> None:
     deliver(batch({**PURCHASE, "member": anna}, RETURN))
-    follow(running, publish, keys.type_entry, keys.type_member)
+    follow(running, behind, "publish", keys.type_entry, keys.type_member)
     kinds = [kind for kind, _ in told]
     assert sorted(kinds) == ["member.enrolled", "points.earned", "points.reversed"]
     assert {event["member"] for _, event in told} == {anna}
@@ -237,12 +245,12 @@ def test_every_entry_is_told_and_the_head_of_its_chain_noted(running: Running, a
     assert head is not None
     assert (head["number"], head["available"]) == (3, 12)
     before = running.everything()
-    follow(running, publish, keys.type_entry)
+    follow(running, behind, "publish", keys.type_entry)
     assert running.everything() == before
 
 
 def test_events_that_the_bus_refuses_leave_the_head_where_it_was(
-    running: Running, anna: str, monkeypatch: pytest.MonkeyPatch
+    running: Running, behind: Behind, anna: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(events: list[tuple[str, str]]) -> None:
         raise ConnectionError(str(len(events)))
@@ -250,5 +258,5 @@ def test_events_that_the_bus_refuses_leave_the_head_where_it_was(
     monkeypatch.setattr(publish, "publish", refuse)
     deliver(batch({**PURCHASE, "member": anna}))
     with pytest.raises(ConnectionError):
-        follow(running, publish, keys.type_entry)
+        follow(running, behind, "publish", keys.type_entry)
     assert running.table.get(keys.head(PROGRAM, anna, "points")) is None

@@ -19,6 +19,7 @@ from loyalty.rules.ruleset import RuleSet
 from loyalty.runtime import wiring
 from loyalty.table.writes import Contended
 from tests.unit.published import Shelf, checked, give_budget, leased, rule
+from tests.unit.relaying import Behind
 from tests.unit.running import PROGRAM, Response, Running
 
 BUY, EVENT, QUOTE = "POST /v1/purchases", "POST /v1/events", "POST /v1/quotes"
@@ -334,11 +335,9 @@ def test_late_batches_earn_by_the_same_rules(shelf: Shelf, shop: Shop) -> None:
 
 def _recover(running: Running) -> None:
     """The stream delivers every new item to the function that finishes orders."""
-    from functions.recover import handler as recover
-
-    records = [record for part in running.engine.stream().values() for record in part]
-    orders = [record for record in records if record["dynamodb"]["NewImage"]["t"]["S"] == "order"]
-    recover.lambda_handler({"Records": [one for one in orders if one["eventName"] == "INSERT"]}, None)
+    with pytest.MonkeyPatch.context() as patched:
+        behind = Behind(patched)
+        behind.follow([record for part in running.engine.stream().values() for record in part], "recover")
 
 
 def _dies_after_the_document(shop: Shop, monkeypatch: pytest.MonkeyPatch, *arguments: Any, **named: Any) -> None:

@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from infra.catalogue import CATALOGUE, FromStream
 from loyalty.errors import Unavailable
 from loyalty.ledger import commands
 from loyalty.ledger.chain import Cause, Chain
 from loyalty.runtime import wiring
 from loyalty.segments import service
+from loyalty.segments.service import Audiences
 from loyalty.segments.store import SegmentStore
 from loyalty.table import keys
 from loyalty.table.writes import Contended
 from loyalty.timers.store import TimerStore
+from tests.unit.relaying import Behind
 from tests.unit.running import PROGRAM, Response, Running
 from tests.unit.test_members_function import enrol, refused
 
@@ -48,6 +49,7 @@ class Streamed:
         self.operator = running.key("operator")
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.late = 0
+        self.behind = Behind(monkeypatch)
         self._delivered: dict[str, int] = {}
         self.records: list[dict[str, Any]] = []
         monkeypatch.setattr("functions.publish.handler.publish", self._publish)
@@ -60,22 +62,12 @@ class Streamed:
 
     def stream(self) -> None:
         """Deliver what is new, filtered as deployed, until nothing follows from it."""
-        while fresh := self._fresh():
+        while fresh := self.fresh():
             self.records += fresh
             for function in ("segment_members", "publish"):
-                self.deliver(function, fresh)
+                self.behind.follow(fresh, function)
 
-    def deliver(self, function: str, records: list[dict[str, Any]]) -> dict[str, Any]:
-        trigger = next(one.trigger for one in CATALOGUE if one.name == function)
-        assert isinstance(trigger, FromStream)
-        there = [one for one in records if one["eventName"] != "REMOVE"]
-        wanted = [one for one in there if trigger.takes(one["eventName"], one["dynamodb"]["NewImage"]["t"]["S"])]
-        answer: dict[str, Any] = import_module(f"functions.{function}.handler").lambda_handler(
-            {"Records": wanted}, None
-        )
-        return answer
-
-    def _fresh(self) -> list[dict[str, Any]]:
+    def fresh(self) -> list[dict[str, Any]]:
         found = []
         for partition, records in self.running.engine.stream().items():
             found += records[self._delivered.get(partition, 0) :]
@@ -248,9 +240,9 @@ def test_whatever_is_delivered_twice_or_late_changes_nothing(shop: Streamed) -> 
     shop.stream()
     before, told = shop.running.everything(), len(shop.moves(ada))
     records = [*shop.records]
-    assert shop.deliver("segment_members", records) == {"batchItemFailures": []}
+    shop.behind.follow([*reversed(records)], "segment_members")
     assert shop.running.everything() == before
-    shop.deliver("publish", records)
+    shop.behind.follow(records, "publish")
     assert len(shop.moves(ada)) == 2 * told
     shop.sound()  # the ids are the same
 
@@ -353,6 +345,62 @@ def test_the_top_tenth_by_points_is_counted_before_anybody_is_in_it(shop: Stream
     shop.stream()
     assert there[0] in shop.listed("top")
     assert sum(SegmentStore(shop.running.table).spread(PROGRAM).values()) == 20
+    shop.sound()
+
+
+@pytest.mark.parametrize("newest", [True, False])
+def test_nobody_is_in_the_top_tenth_before_all_are_counted_in_whatever_order_pages_come(
+    shop: Streamed, monkeypatch: pytest.MonkeyPatch, *, newest: bool
+) -> None:
+    monkeypatch.setattr(service, "SECONDS", 30)
+    monkeypatch.setattr(service, "PAGE", 2)
+    there = [joined(shop, str(number)) for number in range(30)]
+    for number, member in enumerate(there):
+        shop.give(member, 6 * 5**number // 4**number)  # each a place of its own
+    shop.stream()
+    wiring.audiences()._of_spread(PROGRAM, int(time.time()))  # noqa: SLF001 - this copy has read it before
+    shop.hand_in(RANKED)
+    waiting: list[str] = []
+    while (fresh := shop.fresh()) or waiting:
+        import_module("functions.relay.handler").lambda_handler({"Records": fresh}, None)
+        waiting += shop.behind.queues["segment_members"]
+        shop.behind.queues["segment_members"] = [waiting.pop(-1 if newest else 0)] if waiting else []
+        shop.behind.drain("segment_members")
+    assert {member for member in there if "top" in shop.standing(member)} == {*there[-3:]}
+    moves = [item for item in shop.running.engine.items() if item["t"]["S"] == keys.type_audience]
+    assert len(moves) == 3, "nobody was in it on the way"
+
+
+def test_a_copy_that_knew_other_segments_goes_by_those_in_force(
+    shop: Streamed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "SECONDS", 30)
+    joined(shop, "1", city="Bonn")
+    shop.stream()  # whoever was called knows that there are none
+    copies = [wiring.audiences(), Audiences(wiring.audiences()._store, wiring.audiences()._from)]  # noqa: SLF001 - another
+    copies[1].look(PROGRAM, "mem_0", int(time.time()))
+    shop.hand_in()
+    shop.stream()
+    monkeypatch.setattr("functions.segment_members.handler.audiences", lambda: copies[1])
+    ben = joined(shop, "2", city="Bonn")
+    shop.stream()
+    assert shop.standing(ben) == {"bonn", "new"}, "it was asked anew"
+
+
+def test_a_look_that_began_by_older_segments_does_not_undo_what_newer_ones_did(
+    shop: Streamed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "SECONDS", 30)
+    ada, now = joined(shop, "1", city="Bonn"), int(time.time())
+    shop.hand_in()
+    shop.stream()
+    late = Audiences(wiring.audiences()._store, wiring.audiences()._from)  # noqa: SLF001 - another copy
+    late.look(PROGRAM, ada, now)
+    shop.hand_in(SOURCE.replace("= 'Bonn'", "= 'Berlin'"), '"1"')
+    shop.stream()
+    assert shop.standing(ada) == {"new"}
+    assert late.look(PROGRAM, ada, now) is False
+    assert shop.standing(ada) == {"new"}
     shop.sound()
 
 

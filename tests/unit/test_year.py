@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from infra.catalogue import CATALOGUE, FromNight, FromStream
+from infra.catalogue import CATALOGUE, FromNight
 from loyalty.churn.store import ChurnStore
 from loyalty.runtime.config import config
 from tests import year
 from tests.stack.confined import Confined
+from tests.unit.relaying import Behind
 from tests.unit.running import Running, forget
 
 DAYS = 365
@@ -30,7 +31,7 @@ class Killed(BaseException):
 class Living:
     """One deployment whose machines die at a call of the table, before or after it was carried out, one in so many."""
 
-    def __init__(self, running: Running, seed: int, one_in: int) -> None:
+    def __init__(self, running: Running, seed: int, one_in: int, monkeypatch: pytest.MonkeyPatch) -> None:
         assert isinstance(running, Confined)
         self.running: Confined = running
         self.chance = random.Random(seed)
@@ -40,6 +41,7 @@ class Living:
         self.drained: list[dict[str, Any]] = []
         self._delivered: dict[str, int] = {}
         self._numbers = count()
+        self.behind = Behind(monkeypatch, self._until_run, self._mix)
         self.token = running.key("operator", year.PROGRAM)
         self.heard: dict[str, dict[str, tuple[date, str]]] = {}
         perform = running.engine.perform
@@ -99,11 +101,12 @@ class Living:
     def stream(self) -> None:
         """The table's stream delivers what is new to whoever follows it, batch by batch, until it is taken."""
         while fresh := self._fresh():
-            for one in CATALOGUE:
-                if isinstance(one.trigger, FromStream):
-                    records = [record for record in fresh if _follows(one.trigger, record)]
-                    if records:
-                        self.until_done(lambda: self._run(one.name, {"Records": records}))  # noqa: B023 - done at once
+            self.behind.follow(fresh)
+
+    def _mix(self, waiting: list[str]) -> None:
+        """A queue keeps no order, and may deliver twice."""
+        waiting += [one for one in waiting if self.chance.randrange(10) == 0]
+        self.chance.shuffle(waiting)
 
     def _fresh(self) -> list[dict[str, Any]]:
         fresh = []
@@ -111,6 +114,9 @@ class Living:
             fresh.extend(records)
             self._delivered[partition] = self._delivered.get(partition, 0) + len(records)
         return [record for record in fresh if record["eventName"] != "REMOVE"]
+
+    def _until_run(self, function: str, event: dict[str, Any]) -> Any:
+        return self.until_done(lambda: self._run(function, event))
 
     def _run(self, function: str, event: dict[str, Any]) -> Any:
         with self.running.guard.turn(function):
@@ -130,11 +136,6 @@ class Living:
         return list(page["entries"])
 
 
-def _follows(trigger: FromStream, record: dict[str, Any]) -> bool:
-    kind = record["dynamodb"]["NewImage"]["t"]["S"]
-    return trigger.takes(record["eventName"], kind)
-
-
 @pytest.fixture
 def living(running: Running, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Living]:
     kinds = {kind: one.name for one in CATALOGUE if isinstance(one.trigger, FromNight) for kind in one.trigger.kinds}
@@ -142,7 +143,7 @@ def living(running: Running, monkeypatch: pytest.MonkeyPatch, request: pytest.Fi
     config.cache_clear()
     running.establish(**year.POLICY)
     ChurnStore(running.table).publish(year.PROGRAM, year.PARAMETERS)
-    living = Living(running, request.param, one_in=150)
+    living = Living(running, request.param, one_in=150, monkeypatch=monkeypatch)
     monkeypatch.setattr("functions.publish.handler.publish", living.hear)
     yield living
     config.cache_clear()

@@ -1,8 +1,8 @@
 """Use cases of what arrives late: purchases and returns from tills that were offline, in any order, more than once.
 
 A purchase counts once by its source and order id, a return by its return id. A return that comes before its purchase
-is kept beside the order's key; whichever of the two is written last finds the other through the table's stream
-(``recover``), so neither waits for a clock.
+is kept beside the order's key; each of the two has the order looked at through the table's stream (``recover``), so
+neither waits for a clock.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from loyalty.earning.purchase import Order
 from loyalty.earning.requests import BatchItem, BatchPurchase, BatchReturn, purchase_of, return_of, who
 from loyalty.earning.service import Earning, content_of, order_ref, recorded_otherwise, return_ref
 from loyalty.earning.store import OrderStore
@@ -60,13 +59,18 @@ class Intake:
         self._orders.wait(sender.program, parsed.source, parsed.order_id, parsed.return_id, message)
         return "waiting"
 
-    def settle(self, program: str, order: Order, now: int, refused: Callable[[dict[str, Any], Problem], None]) -> None:
-        """Finish what belongs to a recorded order: its entry, and the returns that wait for it.
+    def settle(
+        self, program: str, source: str, order_id: str, now: int, refused: Callable[[dict[str, Any], Problem], None]
+    ) -> None:
+        """Finish what belongs to an order, if it is there: its entry, and the returns that wait for it.
 
         ``refused`` is told of a return that can never be carried out; it stops waiting then.
         """
+        order = self._orders.get(program, source, order_id)
+        if order is None:
+            return
         self._earning.complete(program, order, now)
-        for key, message in self._orders.waiting(program, order.source, order.order_id):
+        for key, message in self._orders.waiting(program, source, order_id):
             sender = Sender(message["program"], message["client"], message["store"])
             parsed = item_of(message["item"])
             try:
@@ -77,14 +81,6 @@ class Intake:
                     raise
                 refused(message, problem)
             self._orders.stop_waiting(key)
-
-    def settle_waiting(
-        self, program: str, source: str, order_id: str, now: int, refused: Callable[[dict[str, Any], Problem], None]
-    ) -> None:
-        """The same from a waiting return's side: nothing to do while the order is not there."""
-        order = self._orders.get(program, source, order_id)
-        if order is not None:
-            self.settle(program, order, now, refused)
 
     def _purchase(self, sender: Sender, item: BatchPurchase, now: int) -> str:
         who(item.member, item.identity)

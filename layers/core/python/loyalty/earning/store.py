@@ -72,9 +72,3 @@ def _item(program: str, order: Order) -> Item:
 def order_of_item(item: Item) -> Order:
     """An order from its stored item."""
     return decode(json.loads(str(item["body"])), int(item["version"]))
-
-
-def waiting_of_item(item: Item) -> tuple[str, str]:
-    """(source, order id) that a waiting return is for."""
-    waiting = json.loads(str(item["body"]))["item"]
-    return waiting["source"], waiting["order_id"]

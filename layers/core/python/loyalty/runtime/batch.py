@@ -7,6 +7,8 @@ from typing import Any
 from loyalty.runtime import observability
 
 LambdaHandler = Callable[[dict[str, Any], object], Any]
+Record = tuple[str, dict[str, Any]]
+"""What happened to an item, ``INSERT`` or ``MODIFY``, and the item as it is now, in plain form."""
 _KINDS = {"N": int, "S": str}
 
 
@@ -44,33 +46,39 @@ def serve_queue(function: str, handle: Callable[[str, int], dict[str, int]]) -> 
 
 
 def serve_stream(function: str, handle: Callable[[list[dict[str, Any]], int], dict[str, int]]) -> LambdaHandler:
+    """A handler of table-stream records, of which ``handle`` gets the new items, as `serve_records` has it."""
+    return serve_records(function, lambda records, now: handle([item for _, item in records], now))
+
+
+def serve_records(function: str, handle: Callable[[list[Record], int], dict[str, int]]) -> LambdaHandler:
     """A handler of table-stream records that succeed or are delivered again together.
 
-    ``handle`` gets the new items of a batch, in order and in plain form, and must not mind seeing them twice. A batch
-    that raises comes back, halved, until what is in its way stands alone (the event source's ``bisect``) and is set
-    aside by its failure destination.
+    ``handle`` gets the new items of a batch and what happened to them, in order and in plain form, and must not mind
+    seeing them twice. A batch that raises comes back, halved, until what is in its way stands alone (the event source's
+    ``bisect``) and is set aside by its failure destination.
     """
 
     def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         del context
         started = time.time()
-        items = list(_new_items(event["Records"]))
+        records = list(_records(event["Records"]))
         try:
-            counts = handle(items, int(started))
+            counts = handle(records, int(started))
         except Exception as error:
-            observability.failure(function, error, records=len(items))
+            observability.failure(function, error, records=len(records))
             raise
-        _line(function, started, "done", records=len(items), **counts)
+        _line(function, started, "done", records=len(records), **counts)
         return {"batchItemFailures": []}
 
     return handler
 
 
-def _new_items(records: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+def _records(records: Iterable[dict[str, Any]]) -> Iterable[Record]:
     for record in records:
         image = record["dynamodb"].get("NewImage")
         if image is not None:
-            yield {name: _KINDS[kind](value) for name, attribute in image.items() for kind, value in attribute.items()}
+            item = {name: _KINDS[kind](value) for name, attribute in image.items() for kind, value in attribute.items()}
+            yield record.get("eventName", "INSERT"), item
 
 
 def _line(function: str, started: float, outcome: str, **counts: int) -> None:

@@ -25,6 +25,9 @@ class Config(NamedTuple):
     public_url: str
     mail_configuration_set: str
     partners_queue: str
+    recover_queue: str
+    arm_queue: str
+    segment_members_queue: str
     reports_queue: str
     reports_dead_letters: str
 
@@ -51,6 +54,9 @@ def config() -> Config:
         public_url=environment.get("PUBLIC_URL", ""),
         mail_configuration_set=environment.get("MAIL_CONFIGURATION_SET", ""),
         partners_queue=environment.get("PARTNERS_QUEUE_URL", ""),
+        recover_queue=environment.get("RECOVER_QUEUE_URL", ""),
+        arm_queue=environment.get("ARM_QUEUE_URL", ""),
+        segment_members_queue=environment.get("SEGMENT_MEMBERS_QUEUE_URL", ""),
         reports_queue=environment.get("DELIVERY_QUEUE_URL", ""),
         reports_dead_letters=environment.get("DELIVERY_DEAD_LETTER_URL", ""),
     )

@@ -1,6 +1,7 @@
 """What functions send out besides the table: messages to queues, events to the bus."""
 
 import json
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -10,6 +11,8 @@ from loyalty.table.client import client_of
 
 SOURCE: Final = "loyalty"
 _PUT_EVENTS_MAX: Final = 10
+_SEND_MAX: Final = 10
+_SEND_BYTES: Final = 262_144
 _HELD: Final = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -43,6 +46,35 @@ def send(queue: str, message: dict[str, Any], attributes: dict[str, str] | None 
         )
     except (BotoCoreError, ClientError) as error:
         raise Unavailable("STORAGE_UNAVAILABLE", "Send the same request again", retry_after=1) from error
+
+
+def send_all(queue: str, bodies: Sequence[str]) -> int:
+    """Put messages on a queue, in as few requests as it takes; how many of them it did not take."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    refused = 0
+    for batch in _batches(bodies):
+        entries = [{"Id": str(position), "MessageBody": body} for position, body in enumerate(batch)]
+        try:
+            refused += len(_client("sqs").send_message_batch(QueueUrl=queue, Entries=entries).get("Failed", []))
+        except (BotoCoreError, ClientError):
+            refused += len(batch)
+    return refused
+
+
+def _batches(bodies: Sequence[str]) -> Iterator[list[str]]:
+    """Ten at a time, or as many as have room in a request."""
+    batch: list[str] = []
+    size = 0
+    for body in bodies:
+        length = len(body.encode())
+        if batch and (len(batch) == _SEND_MAX or size + length > _SEND_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(body)
+        size += length
+    if batch:
+        yield batch
 
 
 def send_batch(queue: str, messages: list[dict[str, Any]]) -> list[int]:

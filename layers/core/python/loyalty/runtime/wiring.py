@@ -5,6 +5,7 @@ for, so a function that has no use for them does not pay for them at its start.
 """
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -21,7 +22,7 @@ from loyalty.ledger.store import HeadStore, LedgerStore
 from loyalty.ledger.wallet import Wallets
 from loyalty.programs.store import ProgramStore
 from loyalty.programs.terms import Program
-from loyalty.runtime import observability
+from loyalty.runtime import observability, outbound
 from loyalty.runtime.clock import moment as moment
 from loyalty.runtime.config import config
 from loyalty.runtime.table import table as table
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from loyalty.rules.ruleset import RuleSet
     from loyalty.rules.service import RuleSets
     from loyalty.runtime.messages import Mail
+    from loyalty.runtime.relay import Relay
     from loyalty.runtime.rules import Loader
     from loyalty.segments.service import Audiences
     from loyalty.tiers.service import Tiers
@@ -197,6 +199,22 @@ def intake() -> "Intake":
     from loyalty.earning.intake import Intake
 
     return Intake(earning(), OrderStore(table()), account_of)
+
+
+@cache
+def relay() -> "Relay":
+    from loyalty.runtime.relay import Relay
+
+    queues = {
+        "recover": config().recover_queue,
+        "arm": config().arm_queue,
+        "segment_members": config().segment_members_queue,
+    }
+
+    def put(name: str, bodies: Sequence[str]) -> int:
+        return outbound.send_all(queues[name], bodies)
+
+    return Relay(put)
 
 
 @cache

@@ -21,7 +21,8 @@ _OTHER: Final = ""
 class Profile(Struct, frozen=True):
     """One member's. ``version`` counts its writes; ``standing`` says since when, in seconds since 1970, the member is
     in each segment. ``spent`` is by category, in minor units. ``look`` is the day of the timer that is armed, 0 for
-    none; ``place`` the member's place in the spread of points, -1 where it is not counted.
+    none; ``place`` the member's place in the spread of points, -1 where it is not counted; ``by`` the version of the
+    segments that it was last written by.
     """
 
     version: int = 0
@@ -30,6 +31,7 @@ class Profile(Struct, frozen=True):
     orders: tuple[str, ...] = ()
     look: int = 0
     place: int = -1
+    by: int = 0
 
     @property
     def shares(self) -> dict[str, int]:
@@ -79,6 +81,7 @@ def encode(profile: Profile) -> dict[str, Any]:
         "s": dict(profile.spent),
         "o": list(profile.orders),
         "k": profile.look,
+        "v": profile.by,
     }
     found: dict[str, Any] = {name: value for name, value in data.items() if value}
     return found if profile.place < 0 else {**found, "b": profile.place}
@@ -93,4 +96,5 @@ def decode(data: Mapping[str, Any], version: int) -> Profile:
         tuple(data.get("o", ())),
         data.get("k", 0),
         data.get("b", -1),
+        data.get("v", 0),
     )

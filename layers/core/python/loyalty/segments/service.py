@@ -152,6 +152,12 @@ class Audiences:
         audience = self._audience(program, now)
         return audience is not None and audience.tastes
 
+    def renew(self) -> None:
+        """Ask anew which segments are in force. Whoever takes up what happened does so first: a member to whom it
+        happened after everybody was looked at for new segments is looked at for these.
+        """
+        self._known.clear()
+
     def look(self, program: str, account: str, now: int, bought: Sequence[Bought] = ()) -> bool:
         """Bring a member's standing up to date; whether anything was written. Unavailable when others are always
         first.
@@ -195,6 +201,12 @@ class Audiences:
         done = Looked()
         if audience is None or audience.segments.version != sweep.version:
             return done
+        if sweep.phase == "counted":
+            if self._store.counted(sweep.program, sweep.version) == keys.MEMBER_SHARDS:
+                for shard in range(keys.MEMBER_SHARDS):
+                    self._store.begin(Sweep(sweep.program, sweep.version, "look", shard), now)
+            return done
+        self._spread.pop(sweep.program, None)  # it was counted meanwhile
         found, after = self._from.members(sweep.program, sweep.shard, PAGE, sweep.after or None)
         for member in found:
             done.looked += 1
@@ -205,7 +217,7 @@ class Audiences:
         if after is not None:
             self._store.go_on(replace(sweep, step=sweep.step + 1, after=after), now)
         elif sweep.phase == "count":
-            self._store.go_on(Sweep(sweep.program, sweep.version, "look", sweep.shard), now)
+            self._store.go_on(Sweep(sweep.program, sweep.version, "counted", sweep.shard), now)
         return done
 
     def _look_once(
@@ -214,6 +226,8 @@ class Audiences:
         """(number of the entry that was looked at, whether it was written: None when another was first)."""
         policy = self._from.policy(program)
         before = self._store.profile(program, account)
+        if before.by > audience.segments.version:  # another copy knows newer ones
+            audience = self._audience(program, now, at_least=before.by) or audience
         head = self._from.head(Chain(program, account, policy.wallets[0]))
         member = self._from.member(program, account)
         if member is None:
@@ -228,7 +242,8 @@ class Audiences:
         after = replace(after, look=armed)
         if after == before:
             return number, False
-        return number, self._write(program, account, before, replace(after, version=before.version + 1), now)
+        after = replace(after, version=before.version + 1, by=audience.segments.version)
+        return number, self._write(program, account, before, after, now)
 
     def _looked(
         self,

@@ -6,6 +6,7 @@ of their own that the table's stream tells from. So nobody enters or leaves unto
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -19,7 +20,7 @@ from loyalty.segments.segment import encode as encode_segments
 from loyalty.segments.spread import moved
 from loyalty.table import keys
 from loyalty.table.client import Table
-from loyalty.table.writes import ABSENT, Condition, Delete, Item, Put
+from loyalty.table.writes import ABSENT, Condition, ConditionFailed, Delete, Item, Put
 
 KEPT_SECONDS: Final = 60 * 86_400
 """So long after it was made the table forgets what only the stream needed."""
@@ -27,7 +28,8 @@ KEPT_SECONDS: Final = 60 * 86_400
 
 class Sweep(Struct, frozen=True):
     """A page of all members, to be looked at by a version of the segments: those of a shard behind ``after``. ``count``
-    comes before ``look``, and only counts points.
+    comes before ``look``, and only counts points; ``counted`` says that a shard's are, and no shard is looked at
+    before all are.
     """
 
     program: str
@@ -68,6 +70,16 @@ class SegmentStore:
     def go_on(self, sweep: Sweep, now: int) -> None:
         """The next page of a sweep. Put twice, it is one."""
         self._table.put(_sweep_item(sweep, now))
+
+    def begin(self, sweep: Sweep, now: int) -> None:
+        """The first page of a sweep, unless it was begun."""
+        with suppress(ConditionFailed):
+            self._table.put(_sweep_item(sweep, now), ABSENT)
+
+    def counted(self, program: str, version: int) -> int:
+        """Of how many shards the points are counted."""
+        prefix = keys.segments_sweeps(version, "counted")
+        return sum(1 for _ in self._table.walk(keys.segments_partition(program), prefix=prefix))
 
     def profile(self, program: str, account: str) -> Profile:
         item = self._table.get(keys.profile(program, account))

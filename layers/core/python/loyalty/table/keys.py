@@ -58,7 +58,7 @@ except an order's source and number, which are free text and are percent-encoded
 | rules of a backtest, and what its shards have found | ``{program}#S#{simulation}`` | ``RULES#{nn}``, ``SHARD#{nn}`` |
 """
 
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 PK = "pk"
 SK = "sk"
@@ -148,6 +148,14 @@ def identity(program: str, kind: str, digest: str) -> Key:
 
 def order(program: str, source: str, order_id: str) -> Key:
     return f"{program}#O#{quote(source, safe='')}#{quote(order_id, safe='')}", "ORDER"
+
+
+def parse_order(pk: str) -> tuple[str, str, str]:
+    """(program, source, order id) of an order's partition key; ValueError for any other key."""
+    parts = pk.split("#")
+    if len(parts) != 4 or parts[1] != "O":
+        raise ValueError(f"not an order: {pk}")
+    return parts[0], unquote(parts[2]), unquote(parts[3])
 
 
 WAIT_PREFIX = "WAIT#"
@@ -346,7 +354,12 @@ def points_spread(program: str, account: str) -> Key:
 
 
 def segments_sweep(program: str, version: int, phase: str, shard: int, step: int) -> Key:
-    return segments_partition(program), f"SWEEP#{version:09d}#{phase}#{shard:02d}#{step:09d}"
+    return segments_partition(program), f"{segments_sweeps(version, phase)}{shard:02d}#{step:09d}"
+
+
+def segments_sweeps(version: int, phase: str) -> str:
+    """What the sort keys of a phase of a sweep begin with."""
+    return f"SWEEP#{version:09d}#{phase}#"
 
 
 def profile(program: str, account: str) -> Key:
