@@ -17,7 +17,7 @@ from rich.table import Table
 
 from cli import reports
 from cli.api import Api, Refusal
-from cli.rules import home_of
+from cli.rules import UNREAD, home_of
 from cli.target import CommandError
 
 if TYPE_CHECKING:
@@ -161,8 +161,12 @@ def checked(session: "Session", file: Path, policy: Path | None, segments: Path 
     from loyalty.campaigns.document import check as read
 
     text = _text(file)
-    home = home_of(session, policy) if policy or not _CURRENCY.search(text) else None
     known = Known(_segments(segments)) if segments is not None else Known()
+    if policy is None and _CURRENCY.search(text) is None:
+        alone = read(text, str(file), None, known)
+        if alone.issues and all(one.code.startswith(UNREAD) for one in alone.issues):
+            return alone  # nobody needs to be asked what a file is wrong about that cannot be read
+    home = home_of(session, policy) if policy or not _CURRENCY.search(text) else None
     return read(text, str(file), home, known)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _VERSION: Final = re.compile(r"v?([1-9][0-9]{0,8})", re.ASCII)
 _CURRENCY: Final = re.compile(r"""^\ufeff?(["']?)currency\1\s*:""", re.MULTILINE)
-_UNREAD: Final = ("RULE_YAML_INVALID", "RULE_FILE_TOO_LARGE")
+UNREAD: Final = ("RULE_YAML_INVALID", "RULE_FILE_TOO_LARGE")
 _RULE_SET: Final = re.compile(r"rls_[0-9A-Z]{26}", re.ASCII)
 
 
@@ -130,7 +130,7 @@ def _checked(session: "Session", text: str, name: str, policy: Path | None) -> "
 
     if policy is None and _CURRENCY.search(text) is None:
         alone = document.check(text, name)
-        if alone.rules is None and all(one.code.startswith(_UNREAD) for one in alone.issues):
+        if alone.rules is None and all(one.code.startswith(UNREAD) for one in alone.issues):
             return alone  # nobody needs to be asked what a file is wrong about that cannot be read
         return document.check(text, name, home_of(session, None))
     return document.check(text, name, home_of(session, policy) if policy else None)

@@ -129,6 +129,14 @@ def test_the_programme_is_asked_where_the_file_names_no_currency(file: Written, 
     assert [call[:2] for call in stack.calls] == [("GET", "/v1/program")]
 
 
+def test_a_file_that_cannot_be_read_is_told_with_its_line_and_nobody_is_asked(file: Written, capsys: Capture) -> None:
+    for text, said in (("", ":1:1: the file is empty"), ("program: a\ncampaigns: [\n", ":3:1: not YAML")):
+        stack = Stack({"program": "beta", "currency": "USD", "timezone": "UTC"})
+        assert stack("check", file(text)) == 1
+        assert said in capsys.readouterr().out
+        assert stack.calls == []
+
+
 def test_a_file_is_handed_in(file: Written, capsys: Capture) -> None:
     stack = Stack({"campaigns": [{"id": "one", "version": 2, "state": "draft"}]})
     assert stack("publish", file()) == 0
