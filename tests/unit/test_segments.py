@@ -138,6 +138,8 @@ def test_the_chance_to_be_alive_is_worked_out_only_where_somebody_asks() -> None
         (written("member.pionts > 1"), "RULE_FIELD_UNKNOWN", "member.pionts"),
         (written("amount > 1"), "RULE_FIELD_UNKNOWN", "amount"),
         (written("member.points + 1"), "RULE_TYPE", "true or false"),
+        (written("member.age_days < 30 AND member.age_days > 40"), "RULE_NEVER_TRUE", "nobody"),
+        (written("member.points < 0"), "RULE_NEVER_TRUE", "nobody"),
         (written("member.points >"), "RULE_SYNTAX", ""),
         ("program: grocer", "RULE_KEY_MISSING", "segments"),
         ("program: other\nsegments: {}", "RULE_PROGRAM_OTHER", "grocer"),

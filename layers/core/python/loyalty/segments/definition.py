@@ -11,6 +11,7 @@ from loyalty.rules import language
 from loyalty.rules.document import TYPES, Home, Written
 from loyalty.rules.interpret import holds
 from loyalty.rules.reading import NAME, Reader
+from loyalty.rules.satisfiable import verdict
 from loyalty.rules.schema import Layout, field
 from loyalty.rules.tree import Type
 from loyalty.rules.yaml_text import Document, Issue, Unreadable
@@ -123,6 +124,8 @@ def _segment(reader: Reader, key: Text, value: Text, at: Layout, places: int) ->
         for issue in error.issues:
             reader.refuse(node, issue.code, issue.message, issue.suggestion, issue.offset)
         return None
+    if verdict(tree, at, "order") == "never":
+        reader.refuse(node, "RULE_NEVER_TRUE", "this can never be true: nobody would ever be in it")
     return Segment(key.value, names, tree, node.value)
 
 
