@@ -317,6 +317,19 @@ def test_what_was_reported_around_its_time_says_that_a_mail_in_doubt_would_have_
     assert office.run() == ["sent"]
 
 
+def test_a_mail_that_was_in_doubt_has_a_day_of_tries_again() -> None:
+    office, provider = reporting(LOST)
+    one = message(channel="email")
+    office.put(one)
+    office.run()
+    heard_of(office, NOW)
+    office.now += DAY
+    provider.answers = [LATER, LATER]
+    assert office.run() == ["later"]
+    office.until_quiet()
+    assert (office.message(one).state, office.told) == ("sent", [])
+
+
 def test_reports_that_come_in_one_heap_are_waited_for_till_the_last() -> None:
     office, provider = reporting(Outcome("doubtful", code="timeout"))
     one = message(channel="email")

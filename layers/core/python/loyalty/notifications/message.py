@@ -226,8 +226,11 @@ def told_of(message: Message, fact: Fact, at: int) -> Message:
 
 
 def claimed(message: Message, now: int, wall: int, contact: int = 0) -> Message:
-    """As it stands while one copy sends it, to the address that the member's contact has in this version."""
-    return replace(message, phase="sending", claimed=wall, first=message.first or now, contact=contact)
+    """As it stands while one copy sends it, to the address that the member's contact has in this version. One that was
+    in doubt has its day of tries again: it waited for reports.
+    """
+    first = 0 if message.phase == "doubtful" else message.first
+    return replace(message, phase="sending", claimed=wall, first=first or now, contact=contact)
 
 
 def abandoned(message: Message, wall: int) -> bool:
