@@ -7,8 +7,10 @@ the API says it.
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -19,6 +21,7 @@ from cli import reports
 from cli.api import Api, Refusal
 from cli.rules import UNREAD, home_of
 from cli.target import CommandError
+from loyalty.table.keys import MEMBER_SHARDS
 
 if TYPE_CHECKING:
     from cli.command import Session
@@ -33,7 +36,11 @@ MOVES: Final = {
     "redrive": "take up whoever was set aside",
 }
 REFUSED: Final = ("CAMPAIGNS_INVALID", "CAMPAIGNS_EXPECTATION_FAILED")
-PAGE: Final = 100
+PREVIEWED: Final = 200
+"""Members of a page of a preview."""
+AT_ONCE: Final = 8
+"""Pages of a preview asked for at the same time."""
+FIGURES: Final = ("groups", "out", "messages", "steps", "missed", "offers", "given")
 _CURRENCY: Final = re.compile(r"^currency:", re.MULTILINE)
 
 
@@ -243,46 +250,145 @@ def aside(api: Api, campaign: str, out: Console, said: Console) -> int:
 def preview(
     api: Api, campaign: str, day: str, shown: int, most: int, as_json: bool, out: Console, said: Console
 ) -> int:
-    """Who would get what, page by page, and the sum of it."""
-    total: dict[str, Any] = {"members": 0, "points": 0}
-    counted: dict[str, Counter[str]] = {name: Counter() for name in ("groups", "out", "messages", "steps", "missed")}
-    cursor, named = "", False
-    while True:
-        body: dict[str, Any] = {"limit": min(PAGE, most - total["members"]) if most else PAGE}
-        body |= {name: value for name, value in (("day", day), ("cursor", cursor)) if value}
-        page = api.call("POST", f"{_path(campaign)}/preview", body=body).json()
-        for one in page["members"]:
-            named = True
-            if as_json:
-                out.print(json.dumps(one, ensure_ascii=False), markup=False)
-            elif shown > 0:
-                shown -= 1
-                _member(one, campaign, out)
-        for name in total:
-            total[name] += page["summary"][name]
-        for name, found in counted.items():
-            found.update(page["summary"][name])
-        cursor = page.get("next", "")
-        if not cursor or (most and total["members"] >= most):
-            break
+    """Who would get what, all parts of the members at the same time, and the sum of it. Where the budget does not reach
+    for all, everybody is looked at once more, by what there is of it for each part.
+    """
+    kept = None if as_json else shown
+    asked = {"day": day} if day else {}
+    with said.status("looking at members") as status:
+
+        def told(number: int) -> None:
+            status.update(f"{number:,} members looked at")
+
+        if most:
+            parts = [_looked(api, campaign, asked, kept, told, most)]
+        else:
+            parts = _all_parts(api, campaign, [asked | {"part": part} for part in range(MEMBER_SHARDS)], kept, told)
+            reaches = _reach(parts)
+            if reaches is not None:
+                until, points = reaches
+                again = [
+                    asked | {"part": part, "budget": {"until": until, "points": points[part]}}
+                    for part in range(MEMBER_SHARDS)
+                ]
+                parts = _all_parts(api, campaign, again, kept, told)
+    members = [one for part in parts for one in part.members][:kept]
+    for one in members:
+        if as_json:
+            out.print(json.dumps(one, ensure_ascii=False), markup=False)
+        else:
+            _member(one, campaign, out)
+    total = _Seen()
+    for part in parts:
+        total.add(part)
     if as_json:
-        out.print(json.dumps({**total, **{name: dict(found) for name, found in counted.items()}}), markup=False)
+        figures = {name: dict(sorted(found.items())) for name, found in total.counted.items()}
+        budget = {} if total.left is None else {"left": total.left}
+        told_of = {"members": total.looked, "points": total.points, **figures, **budget}
+        out.print(json.dumps(told_of), markup=False)
     else:
-        _summary(total, counted, out)
-    if cursor:
+        _summary(total, out)
+    if total.more:
         said.print("there are more members than were looked at")
-    if shown > 0 and total["members"] and not named:
+    if shown > 0 and total.looked and not members:
         said.print("who they are is told to those who may list members: --as operator")
     return 0
 
 
-def _summary(total: Mapping[str, int], counted: Mapping[str, Mapping[str, int]], out: Console) -> None:
+class _Seen:
+    """Pages of a preview, added up."""
+
+    def __init__(self) -> None:
+        self.members: list[Any] = []
+        self.looked = 0
+        self.points = 0
+        self.counted: dict[str, Counter[str]] = {name: Counter() for name in FIGURES}
+        self.left: int | None = None
+        self.more = False
+
+    def page(self, page: Mapping[str, Any], kept: int | None) -> None:
+        summary = page["summary"]
+        self.looked += summary["members"]
+        self.points += summary["points"]
+        for name, found in self.counted.items():
+            found.update(summary[name])
+        self.left = page.get("left")
+        self.members += page["members"][: None if kept is None else max(kept - len(self.members), 0)]
+
+    def add(self, other: "_Seen") -> None:
+        self.looked += other.looked
+        self.points += other.points
+        for name, found in self.counted.items():
+            found.update(other.counted[name])
+        self.left = other.left
+        self.more = self.more or other.more
+
+
+def _all_parts(
+    api: Api, campaign: str, asked: Sequence[Mapping[str, Any]], kept: int | None, told: Callable[[int], None]
+) -> list[_Seen]:
+    """Each part of the members, several at the same time."""
+    counted, lock = Counter[int](), Lock()
+
+    def look(part: int) -> _Seen:
+        def done(number: int) -> None:
+            with lock:
+                counted[part] = number
+                told(counted.total())
+
+        return _looked(api, campaign, asked[part], kept, done)
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return [*threads.map(look, range(len(asked)))]
+
+
+def _looked(
+    api: Api, campaign: str, asked: Mapping[str, Any], kept: int | None, told: Callable[[int], None], most: int = 0
+) -> _Seen:
+    """Page by page, ``most`` members (0: all); of the members themselves so many are ``kept``, None for all."""
+    found = _Seen()
+    body: dict[str, Any] = {**asked}
+    while True:
+        body["limit"] = min(PREVIEWED, most - found.looked) if most else PREVIEWED
+        page = api.call("POST", f"{_path(campaign)}/preview", body=body).json()
+        found.page(page, kept)
+        told(found.looked)
+        body |= {name: page[name] for name in ("budget",) if name in page}
+        body["cursor"] = page.get("next", "")
+        if not body["cursor"] or (most and found.looked >= most):
+            found.more = bool(body["cursor"])
+            return found
+
+
+def _reach(parts: Sequence[_Seen]) -> tuple[str, list[int]] | None:
+    """The first day for which the budget has too little, and the points that each part may have on it: the first parts
+    theirs, as far as there are any. None where there is enough.
+    """
+    given = Counter[str]()
+    for part in parts:
+        given.update(part.counted["given"])
+    left = parts[0].left
+    if left is None:
+        return None
+    for day, needed in sorted(given.items()):
+        if needed <= left:
+            left -= needed
+            continue
+        points = []
+        for part in parts:
+            points.append(min(part.counted["given"][day], left))
+            left -= points[-1]
+        return day, points
+    return None
+
+
+def _summary(total: _Seen, out: Console) -> None:
     from loyalty.campaigns.assignment import NOT
     from loyalty.campaigns.touch import WHY
     from loyalty.contacts.decide import REASONS
 
-    words = {**REASONS, **WHY, **NOT}
-    out.print(f"{_number(total['members'], 'member')} looked at")
+    words, counted = {**REASONS, **WHY, **NOT}, total.counted
+    out.print(f"{_number(total.looked, 'member')} looked at")
     said = {
         "groups": "would take part",
         "out": "would not come in",
@@ -296,8 +402,13 @@ def _summary(total: Mapping[str, int], counted: Mapping[str, Mapping[str, int]],
         for what, number in sorted(counted[name].items(), key=lambda one: (-one[1], one[0])):
             told = f"  {words[what]}" if name in ("out", "missed") and what in words else ""
             out.print(f"  {number:>9,}  {what}{told}", markup=False)
-    if total["points"]:
-        out.print(f"{total['points']:,} points would be given")
+    if total.points:
+        of = "" if total.left is None else f" of {total.left:,} that are left of the budget"
+        out.print(f"{total.points:,} points would be given{of}")
+    if counted["missed"]["budget"]:
+        last = max(counted["offers"], default="")
+        offers = _number(counted["offers"].total(), "offer") + (f", the last on {last}" if last else "")
+        out.print(f"the budget reaches for {offers}; raise it, or tell fewer")
 
 
 def _member(one: Mapping[str, Any], campaign: str, out: Console) -> None:

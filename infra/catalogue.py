@@ -640,11 +640,13 @@ CATALOGUE: tuple[Function, ...] = (
         memory_mb=1769,  # as rules: campaigns and their texts are checked as rules are
         timeout_s=28,
         table=(
-            *_KNOWN,
+            Access((BATCH_GET,), (CHAINS, HEADS, MEMBERS, PROFILES, JOURNEYS)),
+            Access((QUERY,), (CHAINS, SEGMENTS)),
+            Access((GET,), (POLICIES, CONTACT_POLICIES, CHURN)),
             Access((QUERY, GET, PUT), (CAMPAIGNS, CAMPAIGN_PARTS)),
             Access((DELETE,), (CAMPAIGN_PARTS,)),
             Access((GET, PUT), (BUDGETS,)),
-            Access((QUERY, GET), (JOURNEYS,)),
+            Access((QUERY,), (JOURNEYS,)),
             Access((QUERY,), (MEMBERS, PARTICIPANTS, SEGMENT_MEMBERS, CONTACT_POLICIES)),
             Access((GET,), (SEGMENTS,)),
         ),

@@ -9,7 +9,9 @@ from collections.abc import Callable
 
 from functions.campaigns import requests
 from functions.campaigns.answers import reports_view
+from loyalty.campaigns.preview import Purse
 from loyalty.campaigns.preview_views import PreviewView, preview_view
+from loyalty.campaigns.service import Asked
 from loyalty.campaigns.views import AsidesView, CampaignsView, CampaignView, asides_view, campaign_view
 from loyalty.clients.roles import LIST_MEMBERS
 from loyalty.errors import NotFound
@@ -56,11 +58,12 @@ def aside(request: Request) -> Answer:
 
 def preview(request: Request) -> Answer:
     body, program = request.body(requests.PreviewRequest), request.caller.program
-    found, following = campaigns().preview(
-        program, request.params["id"], requests.ordinal(body.day), body.limit, body.cursor, request.now
-    )
+    purse = None if body.budget is None else Purse(requests.ordinal(body.budget.until), body.budget.points)
+    asked = Asked(program, request.params["id"], requests.ordinal(body.day), body.limit, body.cursor, body.part, purse)
+    seen = campaigns().preview(asked, request.now)
     named = LIST_MEMBERS in request.caller.scopes  # as with segments: who tries campaigns need not know who is who
-    return Answer(200, preview_view(found, request.params["id"], following, named=named))
+    view = preview_view(seen.outlooks, asked.campaign, seen.following, seen.left, seen.purse, named=named)
+    return Answer(200, view)
 
 
 def report(request: Request) -> Answer:

@@ -5,8 +5,10 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
+from loyalty.campaigns.preview_views import PurseView
 from loyalty.errors import Invalid
 from loyalty.shapes import Body
+from loyalty.table.keys import MEMBER_SHARDS
 
 MAX_SOURCE: Final = 200_000
 MAX_BODY: Final = 800_000
@@ -14,6 +16,12 @@ MAX_BODY: Final = 800_000
 Limit = Annotated[int, Meta(ge=1, le=100, description="How many at most; 50 when left out")]
 Cursor = Annotated[str, Meta(max_length=200, description="The answer's next, to go on")]
 Why = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+Part = Annotated[
+    int,
+    Meta(ge=0, lt=MEMBER_SHARDS, description="One of 16 parts of the members, to ask for all at once; left out: all"),
+]
 
 
 class CampaignsRequest(Body):
@@ -26,8 +34,12 @@ class PreviewRequest(Body):
     """A page of what would be said and given, to whom: to whoever came in on ``day``."""
 
     day: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="Today when left out")] | None = None
-    limit: Annotated[int, Meta(ge=1, le=100)] = 25
+    limit: Annotated[int, Meta(ge=1, le=200)] = 25
     cursor: Annotated[str, Meta(max_length=64, description="The answer's next, to go on")] = ""
+    part: Part | None = None
+    budget: (
+        Annotated[PurseView, Meta(description="How far the budget reaches, when it does not reach for all")] | None
+    ) = None
 
 
 class CancelRequest(Body):

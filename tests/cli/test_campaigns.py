@@ -1,14 +1,17 @@
 """``loyalty campaigns``: files alone, and a stack that answers as the API's document says."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
 import pytest
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from cli.command import main
-from loyalty.campaigns.preview import Foreseen, Missed, Outlook
+from loyalty.campaigns.preview import Foreseen, Missed, Outlook, Purse
 from loyalty.campaigns.preview_views import preview_view
 
 Capture = pytest.CaptureFixture[str]
@@ -208,44 +211,82 @@ AHEAD = [
     Outlook("mem_b", "control"),
     Outlook("mem_c", "", out="segment"),
 ]
+AHEAD.append(replace(AHEAD[0], account="mem_d"))
+MISSED = Missed(DAY, "one", "1", "hello", "budget")
 
 
-def pages() -> list[Any]:
-    from msgspec import to_builtins
-
-    return [to_builtins(preview_view(AHEAD[:2], "one", "next")), to_builtins(preview_view(AHEAD[2:], "one"))]
+def page(outlooks: Sequence[Outlook], following: str = "", left: int | None = None, purse: Purse | None = None) -> Any:
+    return to_builtins(preview_view(outlooks, "one", following, left, purse))
 
 
-def test_a_preview_adds_up_all_pages(capsys: Capture) -> None:
-    stack = Stack(*pages())
+class Parts(Stack):
+    """Answers previews: part 0 has one page and then another, part 7 one, all others nothing."""
+
+    def __init__(self, left: int | None = None) -> None:
+        super().__init__()
+        self._left = left
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.read())
+        self.calls.append((request.method, request.url.raw_path.decode(), body))
+        place = body.get("part", 0), body.get("cursor", "")
+        found = {(0, ""): AHEAD[:2], (0, "next"): AHEAD[2:3], (7, ""): AHEAD[3:]}.get(place, [])
+        until = body.get("budget", {}).get("points", 200)
+        if until < 200:  # what is asked for again, with a budget that has nothing left for this part
+            found = [replace(one, foreseen=(), missed=(MISSED,)) if one.foreseen else one for one in found]
+        following = "next" if place == (0, "") and "limit" in body else ""
+        return httpx.Response(200, json=page(found, following, self._left))
+
+
+def test_a_preview_asks_for_all_parts_of_the_members_and_adds_them_up(capsys: Capture) -> None:
+    stack = Parts()
     assert stack("preview", "one", "--day", "2026-12-01", "--members", "1") == 0
-    assert [call[2] for call in stack.calls] == [
-        {"limit": 100, "day": "2026-12-01"},
-        {"limit": 100, "day": "2026-12-01", "cursor": "next"},
-    ]
-    assert capsys.readouterr().out == (
+    bodies = sorted((call[2] for call in stack.calls), key=lambda body: (body["part"], body.get("cursor", "")))
+    asked = {"limit": 200, "day": "2026-12-01"}
+    assert [one for one in bodies if one.get("cursor")] == [asked | {"part": 0, "cursor": "next"}]
+    assert [one["part"] for one in bodies] == [0, *range(16)]
+    out, said = capsys.readouterr()
+    assert out == (
         "mem_a  short\n"
         "    2026-12-01  hello by sms at 10:30 UTC with 200 points\n"
         "    2026-12-02  birthday: wish by email at 10:30 UTC\n"
         "    2026-12-04  no more (condition)\n"
-        "3 members looked at\n"
+        "4 members looked at\n"
         "would take part:\n"
+        "          2  short\n"
         "          1  control\n"
-        "          1  short\n"
         "would not come in:\n"
         "          1  segment  not in its segment\n"
         "messages, by channel:\n"
-        "          1  sms\n"
+        "          2  sms\n"
         "steps:\n"
-        "          1  hello\n"
+        "          2  hello\n"
         "left out:\n"
-        "          1  condition  its condition is not true of the member\n"
-        "200 points would be given\n"
+        "          2  condition  its condition is not true of the member\n"
+        "400 points would be given\n"
     )
+    assert said == ""
+
+
+def test_a_budget_that_does_not_reach_is_shared_out_and_looked_at_again(capsys: Capture) -> None:
+    stack = Parts(left=300)
+    assert stack("preview", "one") == 0
+    again = [call[2] for call in stack.calls if "budget" in call[2]]
+    shares = {one["part"]: one["budget"] for one in again}
+    assert len(shares) == 16
+    assert shares[0] == {"until": "2026-12-01", "points": 200}
+    assert shares[7] == {"until": "2026-12-01", "points": 100}
+    out = capsys.readouterr().out
+    assert "          1  budget  the budget is spent\n" in out
+    assert "200 points would be given of 300 that are left of the budget\n" in out
+    assert out.endswith("the budget reaches for 1 offer, the last on 2026-12-01; raise it, or tell fewer\n")
+    enough = Parts(left=400)
+    assert enough("preview", "one") == 0
+    assert not [call for call in enough.calls if "budget" in call[2]]
 
 
 def test_a_preview_of_some_members_says_that_there_are_more(capsys: Capture) -> None:
-    stack = Stack(*pages())
+    stack = Stack(page(AHEAD[:2], "next"), page(AHEAD[2:], "next"))
     assert stack("preview", "one", "--most", "2", "--json") == 0
     assert stack.calls == [("POST", "/v1/campaigns/one/preview", {"limit": 2})]
     out, said = capsys.readouterr()

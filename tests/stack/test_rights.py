@@ -8,7 +8,7 @@ from infra.catalogue import ADDRESSES, CATALOGUE, CHAINS, CLIENTS, POLICIES, RUL
 from loyalty.table import keys
 from tests.stack.conftest import Synthesised, listed
 
-READS = {"dynamodb:GetItem", "dynamodb:Query"}
+READS = {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchGetItem"}
 BY_NAME = {one.name: one for one in CATALOGUE}
 
 

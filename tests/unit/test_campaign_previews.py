@@ -1,5 +1,6 @@
 """The preview of a campaign through its route: whose day it is, who was drawn already, and what is refused."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from loyalty.errors import NotFound
 from tests.unit.campaigning import DAY, World
 from tests.unit.running import Running
+from tests.unit.test_campaign_costs import Meter
 
 HOUR = 3_600
 SOURCE = """\
@@ -84,7 +86,11 @@ def test_who_was_drawn_already_is_not_drawn_anew(world: World) -> None:
         ({"day": "2025-12-31"}, "day"),
         ({"day": "2028-12-31"}, "day"),
         ({"cursor": "99.x"}, "cursor"),
+        ({"cursor": "3.x", "part": 4}, "cursor"),
+        ({"part": 16}, "part"),
         ({"limit": 0}, "limit"),
+        ({"limit": 201}, "limit"),
+        ({"budget": {"until": "2026-02-30", "points": 1}}, "day"),
     ],
 )
 def test_what_cannot_be_looked_at_is_refused(world: World, asked: dict[str, Any], field: str) -> None:
@@ -188,3 +194,122 @@ def test_two_campaigns_and_a_birthday_on_one_day_come_as_the_preview_said(monkey
                 happened[member].append((f"2026-01-{day:02d}", what))
         world.now += 18 * HOUR
     assert happened == foreseen
+
+
+SPRING = """\
+program: grocer
+templates:
+  hello: {sms: {en: Hello, zh: 您好}}
+  later: {sms: {en: Later, zh: 再见}}
+campaigns:
+  spring:
+    name: {en: Spring, zh: 春}
+    goal: {en: One more purchase, zh: 再买一次}
+    metric: repurchase
+    window_days: 10
+    audience: {when: member.points < 10000}
+    calendar: {from: 2026-01-01}
+    channels: [sms]
+    control: 20
+    budget: {points: 500}
+    steps:
+      hello: {day: 0, message: hello, offer: {points: 50}}
+      later: {day: 3, message: later, offer: {points: 20}}
+"""
+
+
+def ahead(world: World, campaign: str = "spring", **asked: Any) -> list[dict[str, Any]]:
+    """The pages of a preview."""
+    found: list[dict[str, Any]] = []
+    while not found or "next" in found[-1]:
+        more = {"cursor": found[-1]["next"]} if found else {}
+        page = world.ask("POST /v1/campaigns/{id}/preview", asked | more, id=campaign)
+        assert page.status == 200, page.body
+        found.append(page.body)
+    return found
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_a_preview_reads_a_few_pages_for_a_hundred_members_and_nothing_for_each_alone(
+    monkeypatch: pytest.MonkeyPatch, started: bool
+) -> None:
+    world = World(monkeypatch, currency="EUR")
+    for number in range(400):
+        world.enrol(number, birthday="02-29")
+    world.hand_in(SPRING.replace("500", "500000"))
+    world.hand_in(SOURCE)
+    world.act("start", "birthday")
+    if started:
+        world.act("start", "spring")
+    world.stream("publish")
+    meter = Meter()
+    world.through(monkeypatch, meter)
+    pages = ahead(world, limit=200)
+    reads = meter.taken()[1]
+    assert sum(one["summary"]["members"] for one in pages) == 400
+    assert sum(one["summary"]["steps"].get("later", 0) for one in pages) > 200
+    # 16 parts: who is in each, and who of them takes part in either campaign. A hundred in one read: what was published
+    # of an account, two entries, the member, the profile, record, preferences, and ways.
+    assert reads <= 100
+
+
+def test_a_part_of_the_members_is_looked_at_alone_and_all_parts_are_everybody(world: World) -> None:
+    whole = preview(world, day="2026-02-28", limit=5)
+    parts = [preview(world, day="2026-02-28", limit=5, part=part) for part in range(16)]
+    assert sum(map(len, parts)) == len(whole) == 12
+    assert {name: one for part in parts for name, one in part.items()} == whole
+
+
+def test_a_preview_says_who_goes_without_because_the_budget_ends_and_so_it_happens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, currency="EUR")
+    for number in range(40):
+        world.enrol(number)
+    world.hand_in(SPRING)
+    (page,) = ahead(world, limit=200)
+    told = page["summary"]
+    treated = told["groups"]["treated"]
+    assert (page["left"], page["budget"]) == (500, {"until": "2026-01-01", "points": 0})
+    assert treated > 10
+    assert told["given"] == {"2026-01-01": 500}
+    assert told["steps"] == {"hello": 10}
+    assert told["missed"] == {"budget": treated}, "who got the first offer goes without the second"
+    world.act("start", "spring")
+    world.send()
+    assert sum(world.provider.got.values()) == 10
+    (after,) = ahead(world, limit=200)
+    assert (after["left"], after["summary"]["given"]) == (0, {})
+
+
+def test_pages_of_a_preview_tell_how_far_the_budget_reaches_and_go_by_it_when_they_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, currency="EUR")
+    for number in range(40):
+        world.enrol(number)
+    world.hand_in(SPRING.replace("500", "1800"))
+    pages = ahead(world, limit=7)
+    given = Counter[str]()
+    for page in pages:
+        given.update(page["summary"]["given"])
+    treated = sum(page["summary"]["groups"].get("treated", 0) for page in pages)
+    assert given == {"2026-01-01": 50 * treated, "2026-01-04": 20 * treated}
+    left = 1800 - 50 * treated
+    assert 0 < left < 20 * treated
+    assert all((page["left"], "budget" in page) == (1800, False) for page in pages)
+    until = {"until": "2026-01-04", "points": left}
+    steps, missed = Counter[str](), Counter[str]()
+    asked: dict[str, Any] = {"limit": 7, "budget": until}
+    while True:
+        page = world.ask("POST /v1/campaigns/{id}/preview", asked, id="spring").body
+        steps.update(page["summary"]["steps"])
+        missed.update(page["summary"]["missed"])
+        asked["budget"] = page["budget"]
+        if "next" not in page:
+            break
+        asked["cursor"] = page["next"]
+    covered = left // 20
+    assert steps == {"hello": treated, "later": covered}
+    assert missed == {"budget": treated - covered}
+    assert asked["budget"] == {"until": "2026-01-04", "points": left - 20 * covered}

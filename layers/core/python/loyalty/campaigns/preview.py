@@ -18,7 +18,7 @@ from loyalty.campaigns.assignment import Group, arm, refused
 from loyalty.campaigns.campaign import OCCASIONS, Campaign, Told
 from loyalty.campaigns.journey import Journey, begun
 from loyalty.campaigns.met import Somebody
-from loyalty.campaigns.touch import Left, Way
+from loyalty.campaigns.touch import Action, Left, Way
 from loyalty.contacts.decide import decide
 from loyalty.contacts.policy import ContactPolicy
 from loyalty.contacts.preferences import Preferences
@@ -78,9 +78,26 @@ class Outlook(Struct, frozen=True):
     missed: tuple[Missed, ...] = ()
 
 
+class Purse(Struct):
+    """How far a campaign's budget reaches: all offers before the day ``until``, and ``points`` on it. It is used up
+    in the order in which members are looked at; of those of one day it is in fact whoever comes first.
+    """
+
+    until: int
+    points: int
+
+    def gives(self, day: int, points: int) -> bool:
+        """Whether there is so much for an offer of a day; then it is taken."""
+        if day == self.until and points <= self.points:
+            self.points -= points
+            return True
+        return day < self.until
+
+
 class Summary(Struct, frozen=True):
     """Many outlooks added up, for one campaign. ``messages`` are counted by channel, ``steps`` by step, ``out``
-    and ``missed`` by reason, ``groups`` by group or variant.
+    and ``missed`` by reason, ``groups`` by group or variant; ``offers`` are those of points, by day, and ``given`` is
+    what they come to.
     """
 
     members: int = 0
@@ -90,6 +107,8 @@ class Summary(Struct, frozen=True):
     steps: Mapping[str, int] = {}
     missed: Mapping[str, int] = {}
     points: int = 0
+    offers: Mapping[int, int] = {}
+    given: Mapping[int, int] = {}
 
 
 def before_start(
@@ -103,6 +122,7 @@ def before_start(
     others: Iterable[Way] = (),
     told: Mapping[str, Told] | None = None,
     earlier: Collection[int] = (),
+    purse: Purse | None = None,
 ) -> Outlook:
     """What a member would get who came in on a day, beside what ``others`` have for the member: they take from the same
     caps. All of it is told, of ``others`` too.
@@ -113,7 +133,8 @@ def before_start(
     drawn = arm(campaign, account, contact.policy.holdout_percent)
     own = _way(campaign, subject, drawn.variant, day, told or {})
     ways = [*others, *([own] if drawn.group == "treated" else [])]
-    foreseen, missed = foresee(ways, subject, contact, day, day + min(campaign.days + touch.TRIED_DAYS, MAX_DAYS))
+    last = day + min(campaign.days + touch.TRIED_DAYS, MAX_DAYS)
+    foreseen, missed = foresee(ways, subject, contact, day, last, budget=(campaign.id, purse))
     return Outlook(account, drawn.group, drawn.variant, "", foreseen, missed)
 
 
@@ -125,15 +146,33 @@ def coming(
     """
     enter, told = campaign.audience.enter, dict[str, Told]()
     if enter in OCCASIONS:
-        if not occasions.falls_on(enter, _born(subject), _enrolled(subject), day):
+        if not occasions.falls_on(enter, born(subject), enrolled(subject), day):
             return None
-        told = occasions.years(_enrolled(subject), day) if enter == "anniversary" else {}
+        told = occasions.years(enrolled(subject), day) if enter == "anniversary" else {}
     elif not campaign.audience.frozen or day != campaign.calendar.first:
         return None
     if refused(campaign, subject, standing, day, told):
         return None
     drawn = arm(campaign, account, contact.policy.holdout_percent)
     return _way(campaign, subject, drawn.variant, day, told) if drawn.group == "treated" else None
+
+
+def begins(campaign: Campaign, subject: Somebody, first: int, last: int) -> list[int]:
+    """The days from one to another, both included, on which a campaign that takes its members by the calendar might
+    take this one.
+    """
+    enter = campaign.audience.enter
+    if enter not in OCCASIONS:
+        at = campaign.calendar.first
+        return [at] if campaign.audience.frozen and first <= at <= last else []
+    found: list[int] = []
+    day = first - 1
+    while day:
+        day = occasions.next_day(enter, born(subject), enrolled(subject), day)
+        if day > last:
+            break
+        found += [day] if day else []
+    return found
 
 
 def foresee(
@@ -143,9 +182,11 @@ def foresee(
     first: int,
     last: int,
     moment: Callable[[int], int] | None = None,
+    budget: tuple[str, Purse | None] = ("", None),
 ) -> tuple[tuple[Foreseen, ...], tuple[Missed, ...]]:
     """What a member's ways come to from one day until another. ``moment`` says when a day is seen to, in seconds since
-    1970; if it is not said, at the hour of the contact policy, or now where that has passed.
+    1970; if it is not said, at the hour of the contact policy, or now where that has passed. ``budget`` is what
+    there is for a campaign's offers; of all others it is taken that there is enough.
     """
     running = {way.occasion: way for way in ways}
     record = contact.record
@@ -156,8 +197,15 @@ def foresee(
         plan = touch.plan(running.values(), subject, day)
         zone = next(iter(running.values())).campaign.timezone
         now = moment(day) if moment else max(at_hour(day, contact.policy.contact_hour, zone), contact.now)
-        verdicts, record = decide(plan.candidates, record, contact.preferences, contact.policy, zone, now)
-        for action in touch.actions(plan, verdicts):
+        before = record
+        verdicts, record = decide(plan.candidates, before, contact.preferences, contact.policy, zone, now)
+        actions = touch.actions(plan, verdicts)
+        refused = {one.way: touch.BUDGET for one in actions if not _paid(one, day, *budget)}
+        if refused:
+            remaining = touch.remaining(plan, verdicts, refused)
+            more, record = decide(remaining, before, contact.preferences, contact.policy, zone, now)
+            verdicts, actions = (*verdicts, *more), touch.actions(plan, more)
+        for action in actions:
             points = action.offer.numbers.get("points", 0) if action.offer is not None else 0
             foreseen.append(
                 Foreseen(
@@ -173,7 +221,7 @@ def foresee(
                     points,
                 )
             )
-        settled = touch.settle(plan, verdicts, day)
+        settled = touch.settle(plan, verdicts, day, refused)
         missed += [_missed(day, one) for one in settled.left]
         for journey in settled.journeys:
             key = (journey.campaign, journey.occasion)
@@ -183,10 +231,27 @@ def foresee(
     return tuple(foreseen), tuple(missed)
 
 
+def _paid(action: Action, day: int, campaign: str, purse: Purse | None) -> bool:
+    if purse is None or action.campaign != campaign or action.offer is None:
+        return True
+    points = action.offer.numbers.get("points", 0)
+    return not points or purse.gives(day, points)
+
+
+def reach(summary: Summary, points: int) -> Purse | None:
+    """How far so many points reach for what was summed up; None when there is enough for all of it."""
+    for day, needed in sorted(summary.given.items()):
+        if needed > points:
+            return Purse(day, points)
+        points -= needed
+    return None
+
+
 def summed(outlooks: Iterable[Outlook], campaign: str) -> Summary:
     """What they come to for one campaign."""
     members = points = 0
     counted: dict[str, Counter[str]] = {name: Counter() for name in ("groups", "out", "messages", "steps", "missed")}
+    by_day: dict[str, Counter[int]] = {name: Counter() for name in ("offers", "given")}
     for one in outlooks:
         members += 1
         if one.out:
@@ -198,19 +263,31 @@ def summed(outlooks: Iterable[Outlook], campaign: str) -> Summary:
                 counted["steps"][step.step] += 1
                 counted["messages"].update([step.channel] if step.channel else [])
                 points += step.points
-        counted["missed"].update(missed.why for missed in one.missed if missed.campaign == campaign)
-    return Summary(members, points=points, **{name: dict(sorted(found.items())) for name, found in counted.items()})
+                if step.points:
+                    by_day["offers"][step.day] += 1
+                    by_day["given"][step.day] += step.points
+        # A way that ends with a step for which nothing is left is told with that step, and counted once.
+        left_out = {(missed.day, missed.occasion, missed.why) for missed in one.missed if missed.campaign == campaign}
+        counted["missed"].update(why for _, _, why in left_out)
+    figures = {name: dict(sorted(found.items())) for name, found in counted.items()}
+    days = {name: dict(sorted(found.items())) for name, found in by_day.items()}
+    return Summary(members, points=points, **figures, offers=days["offers"], given=days["given"])
 
 
 def merged(summaries: Iterable[Summary]) -> Summary:
     """Pages of a preview added up."""
     members = points = 0
     counted: dict[str, Counter[str]] = {name: Counter() for name in ("groups", "out", "messages", "steps", "missed")}
+    by_day: dict[str, Counter[int]] = {name: Counter() for name in ("offers", "given")}
     for one in summaries:
         members, points = members + one.members, points + one.points
         for name, found in counted.items():
             found.update(getattr(one, name))
-    return Summary(members, points=points, **{name: dict(sorted(found.items())) for name, found in counted.items()})
+        for name, at in by_day.items():
+            at.update(getattr(one, name))
+    figures = {name: dict(sorted(found.items())) for name, found in counted.items()}
+    days = {name: dict(sorted(found.items())) for name, found in by_day.items()}
+    return Summary(members, points=points, **figures, offers=days["offers"], given=days["given"])
 
 
 def at_hour(day: int, hour: int, timezone: str) -> int:
@@ -234,12 +311,14 @@ def _way(campaign: Campaign, subject: Somebody, variant: str, day: int, told: Ma
     return Way(campaign, begun(campaign, journey))
 
 
-def _born(subject: Somebody) -> object:
+def born(subject: Somebody) -> object:
+    """The attribute that birthdays go by; None where it is not known."""
     member = subject.member if isinstance(subject, Subject) else None
     return member.attributes.get("birthday") if member is not None else None
 
 
-def _enrolled(subject: Somebody) -> int:
+def enrolled(subject: Somebody) -> int:
+    """The day of enrolment; 0 where it is not known."""
     return subject.enrolled if isinstance(subject, Subject) else 0
 
 

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from loyalty.campaigns.preview import Foreseen, Missed, Outlook, Summary, summed
+from loyalty.campaigns.preview import Foreseen, Missed, Outlook, Purse, Summary, summed
 from loyalty.ledger.views import iso
+from loyalty.values import MAX_POINTS
 
 
 class ForeseenView(Struct, frozen=True, omit_defaults=True):
@@ -48,7 +49,8 @@ class OutlookView(Struct, frozen=True, omit_defaults=True):
 
 class SummaryView(Struct, frozen=True):
     """A page added up, for the campaign alone: members by group or variant, those who would not come in by reason,
-    messages by channel, steps, what would be left out by reason, and points.
+    messages by channel, steps, what would be left out by reason, and points; offers of points and what they come to,
+    by day.
     """
 
     members: int
@@ -58,23 +60,52 @@ class SummaryView(Struct, frozen=True):
     steps: dict[str, int]
     missed: dict[str, int]
     points: int
+    offers: dict[str, int]
+    given: dict[str, int]
+
+
+class PurseView(Struct, frozen=True):
+    """How far the budget reaches: all offers before the day ``until`` are given, so many points on it, in the order in
+    which members are looked at, and none after it.
+    """
+
+    until: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", examples=["2026-12-01"])]
+    points: Annotated[int, Meta(ge=0, le=MAX_POINTS)]
 
 
 class PreviewView(Struct, frozen=True, omit_defaults=True):
     """A page of members, for whoever may list them, and its sums; ``next`` is the cursor of the page after this one,
-    and missing on the last. Messages of other campaigns are told, too: they take from the same caps.
+    and missing on the last. Messages of other campaigns are told, too: they take from the same caps. ``left`` are the
+    points that there are of the budget; ``budget`` is what of them is left after this page, where it does not reach:
+    send it with the next.
     """
 
     members: list[OutlookView]
     summary: SummaryView
     next: str | UnsetType = UNSET
+    left: int | UnsetType = UNSET
+    budget: PurseView | UnsetType = UNSET
 
 
-def preview_view(outlooks: Iterable[Outlook], campaign: str, following: str = "", *, named: bool = True) -> PreviewView:
+def preview_view(
+    outlooks: Iterable[Outlook],
+    campaign: str,
+    following: str = "",
+    left: int | None = None,
+    purse: Purse | None = None,
+    *,
+    named: bool = True,
+) -> PreviewView:
     """A page of a campaign's preview for the API; added up alone for whoever may not see who is who."""
     found = list(outlooks)
     members = [_outlook(one) for one in found] if named else []
-    return PreviewView(members, _summary(summed(found, campaign)), following or UNSET)
+    return PreviewView(
+        members,
+        _summary(summed(found, campaign)),
+        following or UNSET,
+        UNSET if left is None else left,
+        UNSET if purse is None else PurseView(_day(purse.until), purse.points),
+    )
 
 
 def _outlook(one: Outlook) -> OutlookView:
@@ -116,6 +147,8 @@ def _summary(one: Summary) -> SummaryView:
         dict(one.steps),
         dict(one.missed),
         one.points,
+        {_day(day): number for day, number in one.offers.items()},
+        {_day(day): points for day, points in one.given.items()},
     )
 
 

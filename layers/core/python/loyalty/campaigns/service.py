@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from loyalty.campaigns import run
 from loyalty.campaigns.campaign import Campaign, encode
-from loyalty.campaigns.preview import Outlook
+from loyalty.campaigns.preview import Outlook, Purse, reach, summed
 from loyalty.campaigns.run import Aside, Shown, Status
 from loyalty.campaigns.runs import Runs, told
 from loyalty.campaigns.store import ASIDE, CampaignStore
@@ -31,12 +31,39 @@ AHEAD: Final = 730
 
 class Around(Struct, frozen=True):
     """What campaigns need of other features: the programme's policy, the ids of its segments, and the write that sets a
-    campaign's budget, over the one that is there.
+    campaign's budget, over the one that is there; and what of it is handed out.
     """
 
     policy: Callable[[str], Program]
     segments: Callable[[str], tuple[str, ...]]
     budget: Callable[[str, str, int], Put]
+    spent: Callable[[str, str], int]
+
+
+class Asked(Struct, frozen=True):
+    """Which members a preview is to look at, as if they came in on ``day`` (0: today, or the first of the calendar):
+    at most ``limit`` behind ``cursor``, of all or of one ``part`` of ``keys.MEMBER_SHARDS``, so that all parts can be
+    looked at at the same time. ``purse`` is how far the budget reaches.
+    """
+
+    program: str
+    campaign: str
+    day: int = 0
+    limit: int = 25
+    cursor: str = ""
+    part: int | None = None
+    purse: Purse | None = None
+
+
+class Seen(Struct, frozen=True):
+    """A page: what is ahead of each, the cursor to go on with, empty at the end; points that are ``left`` of the
+    budget, None without one; and how far they reach after this page, None where they do for all of it.
+    """
+
+    outlooks: list[Outlook]
+    following: str
+    left: int | None
+    purse: Purse | None
 
 
 class Campaigns:
@@ -160,32 +187,38 @@ class Campaigns:
         found, last = self._store.aside(program, campaign, limit, cursor or None)
         return found, last or ""
 
-    def preview(
-        self, program: str, campaign: str, day: int, limit: int, cursor: str, now: int
-    ) -> tuple[list[Outlook], str]:
-        """A page of whom a campaign is for, with what is ahead of each who came in on a day, today where that is 0; and
-        the cursor to go on with, empty at the end. Nothing is written. NotFound; Invalid names ``day``, ``cursor``.
+    def preview(self, asked: Asked, now: int) -> Seen:
+        """A page of whom a campaign is for, with what is ahead of each. Nothing is written. When the page is all there
+        is, a budget that does not reach is reckoned with at once; else whoever asks adds pages up, finds out how far it
+        reaches, and asks again with that ``purse``. NotFound; Invalid names ``day``, ``cursor``.
         """
-        status = self._status(program, campaign)
+        program, status = asked.program, self._status(asked.program, asked.campaign)
         newest = self._touches.version(status)
-        number, _, after = cursor.partition(".")
-        if cursor and not (number.isascii() and number.isdecimal() and int(number) < keys.MEMBER_SHARDS):
+        number, _, after = asked.cursor.partition(".")
+        first, end = (0, keys.MEMBER_SHARDS) if asked.part is None else (asked.part, asked.part + 1)
+        if asked.cursor and not (number.isascii() and number.isdecimal() and first <= int(number) < end):
             raise Invalid("REQUEST_INVALID", "cursor must be what the page before gave as next", field="cursor")
-        shard, live, found = int(number or 0), self._touches.live(program), list[Outlook]()
+        shard, shards = int(number or first), dict[int, list[str]]()
         today = self._around.policy(program).day(now)
-        on = day or max(today, newest.calendar.first)
+        on = asked.day or max(today, newest.calendar.first)
         if not today <= on <= today + AHEAD:
             raise Invalid("REQUEST_INVALID", f"day must be today, or one of the {AHEAD} after it", field="day")
         segment = newest.audience.segment if newest.audience.frozen else ""
         looked = 0
-        while shard < keys.MEMBER_SHARDS and looked < limit:
-            accounts, more = self._store.audience(program, segment, shard, after, limit - looked)
-            for account in accounts:
-                outlook = self._touches.outlook(newest, account, on, now, live)
-                found += [] if outlook is None else [outlook]
+        while shard < end and looked < asked.limit:
+            accounts, more = self._store.audience(program, segment, shard, after, asked.limit - looked)
+            shards[shard] = accounts
             looked += len(accounts)
             shard, after = (shard, accounts[-1]) if more and accounts else (shard + 1, "")
-        return found, "" if shard >= keys.MEMBER_SHARDS else f"{shard}.{after}"
+        following = "" if shard >= end else f"{shard}.{after}"
+        live, purse = self._touches.live(program), asked.purse
+        found = self._touches.outlooks(newest, shards, on, now, live, purse)
+        left = None if newest.budget is None else newest.budget.points - self._around.spent(program, newest.id)
+        alone = not asked.cursor and not following and asked.part is None
+        if left is not None and alone and purse is None:
+            purse = reach(summed(found, newest.id), left)
+            found = found if purse is None else self._touches.outlooks(newest, shards, on, now, live, purse)
+        return Seen(found, following, left, purse)
 
     def reports(self, program: str, campaign: str) -> list[tuple[int, str]]:
         """(day, report as JSON) of every look, the oldest first. NotFound."""

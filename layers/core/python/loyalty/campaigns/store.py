@@ -12,7 +12,7 @@ measured.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -45,6 +45,8 @@ from loyalty.table.writes import ABSENT, Condition, ConditionFailed, Item, Put
 
 ASIDE: Final = "ASIDE#"
 PAGE: Final = 100
+AT_ONCE: Final = 500
+"""Participants read at a time when a preview looks for those of its page."""
 KEPT_SECONDS: Final = 60 * 86_400
 """So long the table keeps what only the stream, or one measurement, needed."""
 
@@ -229,6 +231,28 @@ class CampaignStore:
         items = self._table.walk(pk, prefix=f"{account}#")
         return [decode_participant(str(item[keys.SK]), str(item["body"])) for item in items]
 
+    def taking_part(
+        self, program: str, campaign: str, shard: int, accounts: Sequence[str]
+    ) -> dict[str, list[Participant]]:
+        """Those of some accounts of a shard, in order, who took part, with all their occasions. What lies between them
+        is read in the same page or leapt over, so there are never more pages than accounts, and mostly there is one.
+        """
+        partition = keys.participants_partition(program, campaign, shard)
+        found: dict[str, list[Participant]] = {}
+        wanted, start = {*accounts}, accounts[0] if accounts else ""
+        while start:
+            items, last = self._table.page(partition, limit=AT_ONCE, after=start, consistent=False)
+            for item in items:
+                sk = str(item[keys.SK])
+                if (account := sk.partition("#")[0]) in wanted:
+                    found.setdefault(account, []).append(decode_participant(sk, str(item["body"])))
+            reached = (last or "").partition("#")[0]
+            if reached in wanted:
+                start = last or ""
+            else:
+                start = next((one for one in accounts if reached and one > reached), "")
+        return found
+
     def put_participant(self, program: str, campaign: str, one: Participant) -> Participant:
         """Whoever stands there: this one, or the one that was there before."""
         pk, sk = keys.participant(program, campaign, one.account, one.occasion)
@@ -253,14 +277,29 @@ class CampaignStore:
                 if item[keys.TYPE] == keys.type_journey:
                     found.append(_journey_of_item(item))
                 else:
-                    preferences = contacts.decode(json.loads(str(item["body"])), int(item["version"]))
+                    preferences = _preferences_of(item)
             return found, preferences
 
         (found, preferences), kept = self._table.together(
             ways, lambda: self._table.get(keys.contact_record(program, account))
         )
-        record = Record() if kept is None else records.decode(json.loads(str(kept["body"])), int(kept["version"]))
-        return Side(tuple(found), preferences, record)
+        return Side(tuple(found), preferences, _record_of(kept))
+
+    def sides(self, program: str, ways: Mapping[str, Collection[tuple[str, str]]]) -> dict[str, Side]:
+        """The same of many members, by account, of each the ways that are named by campaign and occasion: a few reads
+        for a hundred, eventually consistent.
+        """
+        wanted = []
+        for account, named in ways.items():
+            wanted += [keys.contact_record(program, account), keys.preferences(program, account)]
+            wanted += [keys.journey(program, account, *one) for one in named]
+        items = self._table.batch_get(wanted)
+        found: dict[str, Side] = {}
+        for account, named in ways.items():
+            kept, agreed = (items.get(key(program, account)) for key in (keys.contact_record, keys.preferences))
+            there = [item for one in sorted(named) if (item := items.get(keys.journey(program, account, *one)))]
+            found[account] = Side(tuple(map(_journey_of_item, there)), _preferences_of(agreed), _record_of(kept))
+        return found
 
     def way(self, program: str, account: str, campaign: str, occasion: str) -> Journey | None:
         item = self._table.get(keys.journey(program, account, campaign, occasion), consistent=False)
@@ -351,6 +390,14 @@ def _journey_item(program: str, account: str, journey: Journey) -> Item:
 def _journey_of_item(item: Item) -> Journey:
     campaign, occasion = str(item[keys.SK]).removeprefix(keys.JOURNEY_PREFIX).split("#", 1)
     return journeys.decode(campaign, occasion, json.loads(str(item["body"])), int(item["revision"]))
+
+
+def _preferences_of(item: Item | None) -> Preferences:
+    return Preferences() if item is None else contacts.decode(json.loads(str(item["body"])), int(item["version"]))
+
+
+def _record_of(item: Item | None) -> Record:
+    return Record() if item is None else records.decode(json.loads(str(item["body"])), int(item["version"]))
 
 
 def _record_put(program: str, account: str, before: Record, after: Record) -> Put:

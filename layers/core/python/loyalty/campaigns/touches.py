@@ -6,7 +6,7 @@ and has in it what was sent and the messages themselves. A copy that ends betwee
 what was given, and goes on. Nothing here happens twice.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -18,8 +18,19 @@ from loyalty.campaigns import occasions, touch
 from loyalty.campaigns.assignment import arm, refused
 from loyalty.campaigns.campaign import OCCASIONS, Campaign, Told
 from loyalty.campaigns.journey import Journey, begun
-from loyalty.campaigns.preview import MAX_DAYS, Contact, Outlook, before_start, coming, foresee
-from loyalty.campaigns.run import Aside, Batch, Participant, Status
+from loyalty.campaigns.preview import (
+    MAX_DAYS,
+    Contact,
+    Outlook,
+    Purse,
+    before_start,
+    begins,
+    born,
+    coming,
+    enrolled,
+    foresee,
+)
+from loyalty.campaigns.run import LIVE, Aside, Batch, Participant, Status
 from loyalty.campaigns.store import CampaignStore, Side
 from loyalty.campaigns.touch import Action, Way
 from loyalty.contacts.decide import Candidate, Verdict, decide
@@ -41,6 +52,7 @@ from loyalty.notifications.message import (
 )
 from loyalty.programs.terms import Program
 from loyalty.segments.facts import Subject
+from loyalty.table.client import Together
 from loyalty.table.writes import Cancelled, ConditionFailed, Contended, Put
 from loyalty.templates.rendering import render
 from loyalty.templates.template import UNSUBSCRIBE, Value
@@ -73,6 +85,8 @@ class Sources(Struct, frozen=True):
     policy: Callable[[str], Program]
     contact_policy: Callable[[str], ContactPolicy]
     known: Callable[[str, str, int], Known | None]
+    known_all: Callable[[str, Sequence[str], int], dict[str, Known]]
+    together: Together
     member: Callable[[str, str], Member | None]
     arm: Callable[[Timer], None]
     give: Callable[[str, str, Action, int], str]
@@ -470,54 +484,109 @@ class Touches:
 
     # What is ahead
 
-    def outlook(self, campaign: Campaign, account: str, day: int, now: int, live: Mapping[str, Live]) -> Outlook | None:
-        """What is ahead of a member from a day on, by this campaign, all others that the member is in, and those that
-        the calendar brings meanwhile. Nothing is written. None when there is no such member.
+    def outlooks(
+        self,
+        campaign: Campaign,
+        shards: Mapping[int, Sequence[str]],
+        day: int,
+        now: int,
+        live: Mapping[str, Live],
+        purse: Purse | None = None,
+    ) -> list[Outlook]:
+        """What is ahead of members from a day on: by this campaign, all others that they are in, and those that the
+        calendar brings meanwhile. They are named by shard, and there in order. Nothing is written, and there is no read
+        for each of them. Of who is no member there is nothing. ``purse`` is how far the campaign's budget reaches,
+        where it does not for all.
         """
-        program = campaign.program
-        known = self._from.known(program, account, now)
-        if known is None:
-            return None
-        side = self._store.side(program, account)
-        contact = Contact(side.record, side.preferences, self._from.contact_policy(program), now)
+        program, accounts = campaign.program, [one for found in shards.values() for one in found]
+        asked = [campaign.id, *(one.campaign.id for one in live.values() if one.status.state in LIVE)]
+
+        def sides() -> tuple[dict[str, Side], dict[str, dict[str, list[Participant]]]]:
+            parts: dict[str, dict[str, list[Participant]]] = {name: {} for name in asked}
+            for name, found in parts.items():
+                for shard, there in shards.items():
+                    found |= self._store.taking_part(program, name, shard, there)
+            ways = {
+                account: [(name, one.occasion) for name, found in parts.items() for one in found.get(account, ())]
+                for account in accounts
+            }
+            return self._store.sides(program, ways), parts
+
+        known, (found, parts) = self._from.together(lambda: self._from.known_all(program, accounts, now), sides)
+        ranked, looked = self._ranked(campaign), []
+        for account in accounts:
+            if account in known:
+                before = {name: there.get(account, []) for name, there in parts.items()}
+                looked.append(self._ahead(ranked, account, known[account], found[account], before, day, now, live, purse))
+        return looked
+
+    def _ahead(
+        self,
+        campaign: Campaign,
+        account: str,
+        known: Known,
+        side: Side,
+        before: Mapping[str, list[Participant]],
+        day: int,
+        now: int,
+        live: Mapping[str, Live],
+        purse: Purse | None,
+    ) -> Outlook:
+        contact = Contact(side.record, side.preferences, self._from.contact_policy(campaign.program), now)
         running = [one for one in side.journeys if one.running]
-        ways = self._ways(program, account, running, live)
-        ways += self._coming(campaign, account, known, contact, day, live)
-        campaign = self._ranked(campaign)
-        subject, before = known.subject, self._store.occasions(program, campaign.id, account)
+        ways = self._ways(campaign.program, account, running, live)
+        ways += self._coming(campaign, account, known, contact, day, live, before)
+        subject = known.subject
         own = next((one for one in running if one.campaign == campaign.id), None)
         occasion = own.occasion if own is not None else occasions.name(campaign, day)
-        there = next((one for one in before if one.occasion == occasion), None)
+        there = next((one for one in before[campaign.id] if one.occasion == occasion), None)
         if there is not None:
-            foreseen, missed = foresee(ways, subject, contact, day, day + min(campaign.days, MAX_DAYS))
+            last = day + min(campaign.days, MAX_DAYS)
+            foreseen, missed = foresee(ways, subject, contact, day, last, budget=(campaign.id, purse))
             return Outlook(account, there.arm, there.variant, "", foreseen, missed)
         enter, told = campaign.audience.enter, dict[str, Told]()
         if enter in OCCASIONS:
-            born = subject.member.attributes.get("birthday") if subject.member is not None else None
-            if not occasions.falls_on(enter, born, subject.enrolled, day):
-                known_day = occasions.next_day(enter, born, subject.enrolled, day)
+            if not occasions.falls_on(enter, born(subject), enrolled(subject), day):
+                known_day = occasions.next_day(enter, born(subject), enrolled(subject), day)
                 return Outlook(account, "", out="calendar" if known_day else "unknown_day")
             told = occasions.years(subject.enrolled, day) if enter == "anniversary" else {}
-        earlier, standing = [one.day for one in before], known.standing
-        return before_start(campaign, account, subject, standing, contact, day, others=ways, told=told, earlier=earlier)
+        earlier, standing = [one.day for one in before[campaign.id]], known.standing
+        return before_start(
+            campaign,
+            account,
+            subject,
+            standing,
+            contact,
+            day,
+            others=ways,
+            told=told,
+            earlier=earlier,
+            purse=purse,
+        )
 
     def _coming(
-        self, campaign: Campaign, account: str, known: Known, contact: Contact, first: int, live: Mapping[str, Live]
+        self,
+        campaign: Campaign,
+        account: str,
+        known: Known,
+        contact: Contact,
+        first: int,
+        live: Mapping[str, Live],
+        before: Mapping[str, list[Participant]],
     ) -> list[Way]:
         """The ways of other campaigns that begin for a member within the days that an outlook looks at."""
         found: list[Way] = []
+        last = first + min(campaign.days + touch.TRIED_DAYS, MAX_DAYS)
         for one in live.values():
             other, state = one.campaign, one.status.state
             if other.id == campaign.id or state not in ("scheduled", "running"):
                 continue
             if other.audience.enter not in OCCASIONS and state != "scheduled":
                 continue
-            for day in range(first, first + min(campaign.days + touch.TRIED_DAYS, MAX_DAYS) + 1):
+            there = {taken.occasion for taken in before[other.id]}
+            for day in begins(other, known.subject, first, last):
                 way = coming(other, account, known.subject, known.standing, contact, day)
-                if way is not None and not any(
-                    there.occasion == way.journey.occasion
-                    for there in self._store.occasions(other.program, other.id, account)
-                ):
+                if way is not None and way.journey.occasion not in there:
                     found.append(way)
         return found
 

@@ -1,6 +1,7 @@
 """Where members, their identities and the claims of their enrolments lie in the table."""
 
 import json
+from collections.abc import Iterable
 
 from loyalty.members.member import Known, Member, decode, encode
 from loyalty.table import keys
@@ -17,6 +18,11 @@ class MemberStore:
     def get(self, program: str, member_id: str) -> Member | None:
         item = self._table.get(keys.member(program, member_id))
         return None if item is None else member_of_item(item)
+
+    def many(self, program: str, member_ids: Iterable[str]) -> dict[str, Member]:
+        """Those of the members that there are, by id, read eventually consistently."""
+        items = self._table.batch_get(keys.member(program, one) for one in member_ids)
+        return {member.id: member for member in map(member_of_item, items.values())}
 
     def owner(self, program: str, identity: Known) -> str | None:
         """Id of the member an identity belongs to."""

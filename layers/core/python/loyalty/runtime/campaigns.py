@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -54,6 +54,8 @@ def touches() -> Touches:
             policy=wiring.policy,
             contact_policy=wiring.contact_policy,
             known=_known,
+            known_all=_known_all,
+            together=wiring.table().together,
             member=lambda program, account: wiring.member_store().get(program, account),
             arm=lambda timer: wiring.timers().put(timer),
             give=_give,
@@ -97,7 +99,11 @@ def campaigns() -> Campaigns:
         name = budget_name(campaign)
         return put_of(program, name, points, budgets.get(program, name))
 
-    return Campaigns(store(), touches(), runs(), Around(wiring.policy, segments, budget))
+    def spent(program: str, campaign: str) -> int:
+        known = budgets.get(program, budget_name(campaign))
+        return known.leased if known is not None else 0
+
+    return Campaigns(store(), touches(), runs(), Around(wiring.policy, segments, budget, spent))
 
 
 def _ranked(program: str, channels: tuple[str, ...]) -> tuple[str, ...]:
@@ -114,6 +120,17 @@ def _ranked(program: str, channels: tuple[str, ...]) -> tuple[str, ...]:
 def _known(program: str, account: str, now: int) -> Known | None:
     found = wiring.audiences().known(program, account, now)
     return None if found is None else Known(found.subject, found.standing, found.number)
+
+
+def _known_all(program: str, accounts: Sequence[str], now: int) -> dict[str, Known]:
+    wallet = wiring.policy(program).wallets[0]
+    members, heads = wiring.table().together(
+        lambda: wiring.member_store().many(program, accounts),
+        lambda: wiring.ledger().store.heads(Chain(program, one, wallet) for one in accounts),
+    )
+    of_account = {chain.account: entry for chain, entry in heads.items()}
+    found = wiring.audiences().known_all(program, members, of_account, now)
+    return {name: Known(one.subject, one.standing, one.number) for name, one in found.items()}
 
 
 def _entries(chain: Chain, number: int) -> Iterator[Entry]:

@@ -4,7 +4,7 @@ A member is looked at when something happened (an entry, an order, an edit of th
 may have changed something, and when new segments are handed in. To look twice changes nothing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -182,7 +182,20 @@ class Audiences:
         member = self._from.member(program, account)
         if member is None:
             return None
-        profile, state = self._store.profile(program, account), head.state if head else State()
+        return self._described(policy, member, head, self._store.profile(program, account), now)
+
+    def known_all(
+        self, program: str, members: Mapping[str, Member], heads: Mapping[str, Entry], now: int
+    ) -> dict[str, Known]:
+        """Many members as conditions see them, by id; ``heads`` are the newest entries of those that have any."""
+        policy, profiles = self._from.policy(program), self._store.profiles(program, members)
+        return {
+            name: self._described(policy, member, heads.get(name), profiles[name], now)
+            for name, member in members.items()
+        }
+
+    def _described(self, policy: Program, member: Member, head: Entry | None, profile: Profile, now: int) -> Known:
+        program, state = policy.program, head.state if head else State()
         subject = Subject(
             state,
             member,

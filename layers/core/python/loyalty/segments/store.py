@@ -5,7 +5,7 @@ of their own that the table's stream tells from. So nobody enters or leaves unto
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -84,6 +84,12 @@ class SegmentStore:
     def profile(self, program: str, account: str) -> Profile:
         item = self._table.get(keys.profile(program, account))
         return Profile() if item is None else profile_of_item(item)
+
+    def profiles(self, program: str, accounts: Collection[str]) -> dict[str, Profile]:
+        """Of every account, read eventually consistently."""
+        items = self._table.batch_get(keys.profile(program, one) for one in accounts)
+        found = {one: items.get(keys.profile(program, one)) for one in accounts}
+        return {one: Profile() if item is None else profile_of_item(item) for one, item in found.items()}
 
     def write(self, program: str, account: str, before: Profile, after: Profile, now: int) -> None:
         """A profile's next version with all that follows from it. ConditionFailed or Cancelled when another was
