@@ -222,8 +222,8 @@ _TELLS = (
     *_ASSIGNS,
     _LEDGER,
     _LEASE,
-    Access((QUERY,), (CAMPAIGNS, CONTACT_POLICIES)),
-    Access((GET,), (CAMPAIGN_PARTS,)),
+    Access((QUERY,), (CAMPAIGN_PARTS, CONTACT_POLICIES)),
+    Access((GET,), (CAMPAIGNS, CAMPAIGN_PARTS)),
     Access((QUERY, GET), (JOURNEYS,)),
     Access((PUT,), (OUTGOING,)),
 )
@@ -686,7 +686,6 @@ CATALOGUE: tuple[Function, ...] = (
         timeout_s=120,  # a hundred members, one after the other, of some 50 ms each
         table=(
             *_TELLS,
-            Access((GET,), (CAMPAIGNS,)),
             Access((QUERY,), (TIMERS,)),
             Access((PUT,), (NIGHTS, CAMPAIGN_PARTS)),
         ),
@@ -752,6 +751,7 @@ CATALOGUE: tuple[Function, ...] = (
             _CAMPAIGN,
             Access((QUERY,), (CAMPAIGN_PARTS,)),
             Access((PUT,), (CAMPAIGNS, CAMPAIGN_PARTS)),
+            Access((DELETE,), (CAMPAIGN_PARTS,)),
             Access((GET,), (POLICIES,)),
             Access((GET, PUT), (CONTACT_POLICIES,)),
             _RULES,

@@ -7,11 +7,15 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from loyalty.campaigns.store import CampaignStore
+from loyalty.table import keys
 from tests.simulation import wire
 from tests.simulation.dynamodb import Call
 from tests.simulation.wire import Response
 from tests.unit.campaigning import DAY, World
+from tests.unit.running import PROGRAM
 from tests.unit.test_campaign_runs import SOURCE, groups
 
 MEMBERS = 100
@@ -99,3 +103,46 @@ def test_units_for_a_member_who_is_told_and_for_one_who_is_kept_out(monkeypatch:
     # One batch holds up to a hundred members of a shard; here each of the 16 shards is a batch, twice.
     assert world.transitions["batches"] <= 4 * 16
     assert world.transitions["standard"] <= 40
+
+
+def test_an_event_reads_the_campaigns_under_way_and_none_that_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, currency="EUR")
+    account = world.enrol(1)
+    source = SOURCE.replace("audience: {when: member.points < 10000}", "audience: {enter: tier.upgraded}")
+    source = source.replace("    calendar: {from: 2026-01-01}\n", "")
+    world.hand_in(source)
+    world.act("start", "spring")
+    store = CampaignStore(world.running.table)
+    known = store.status(PROGRAM, "spring")
+    assert known is not None
+
+    def reads(number: int) -> int:
+        for over in range(200 * number):
+            store.write(replace(known, id=f"over-{number}-{over}", state="finished", revision=0))
+        meter = Meter()
+        world.through(monkeypatch, meter)
+        detail = {"member": account, "tier": "gold", "was": "silver", "at": f"2026-01-0{number + 1}T12:00:00Z"}
+        world.enter("tier.upgraded", detail)
+        return meter.taken()[1]
+
+    reads(0)  # comes in, on the one occasion that there is
+    before = reads(0)
+    assert reads(1) == before
+    assert [one.id for one in store.live(PROGRAM)] == ["spring"]
+    for what, under_way in (("pause", ["spring"]), ("resume", ["spring"]), ("cancel", [])):
+        assert world.act(what, "spring", {"reason": "over"} if what == "cancel" else None).status == 200
+        assert [one.id for one in store.live(PROGRAM)] == under_way
+        assert store.live(PROGRAM) == [store.status(PROGRAM, one) for one in under_way]
+
+
+def test_a_campaign_that_is_on_no_list_of_those_under_way_is_put_on_it_within_the_hour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, currency="EUR")
+    world.enrol(1)
+    world.hand_in(SOURCE)
+    world.act("start", "spring")
+    world.running.table.delete(keys.live_campaign(PROGRAM, "spring"))
+    world.hour()
+    store = CampaignStore(world.running.table)
+    assert store.live(PROGRAM) == [store.status(PROGRAM, "spring")]

@@ -324,9 +324,11 @@ class Runs:
 
     def due(self, program: str, now: int, world: int) -> int:
         """Begin what is scheduled, start what should run, call back whoever waits in vain; how many were seen to."""
-        done = 0
+        done, known = 0, {status.id for status in self._store.live(program)}
         for status in self._store.all(program):
             one: Status | None = status
+            if status.state in run.LIVE and status.id not in known:  # begun before there was a list of those under way
+                one = status = self._note(status) or status
             if status.state == "scheduled" and self._begins(status, now):
                 one = self._note(run.begun(status, now), "started")
                 done += 1

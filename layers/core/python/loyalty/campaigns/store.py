@@ -25,6 +25,7 @@ from loyalty.campaigns.campaign import Campaign, decode, encode
 from loyalty.campaigns.events import Told
 from loyalty.campaigns.journey import Journey
 from loyalty.campaigns.run import (
+    LIVE,
     Aside,
     Batch,
     Participant,
@@ -41,7 +42,7 @@ from loyalty.contacts.record import Record
 from loyalty.experiments.sums import ArmSums
 from loyalty.table import keys
 from loyalty.table.client import Table
-from loyalty.table.writes import ABSENT, Condition, ConditionFailed, Item, Put
+from loyalty.table.writes import ABSENT, Condition, ConditionFailed, Delete, Item, Put
 
 ASIDE: Final = "ASIDE#"
 PAGE: Final = 100
@@ -84,6 +85,11 @@ class CampaignStore:
         found = self._table.walk(keys.campaigns_partition(program))
         return [decode_status(str(item["body"])) for item in found]
 
+    def live(self, program: str) -> list[Status]:
+        """Those that are scheduled, running or paused, by id: however many are over, they are not read."""
+        found = self._table.walk(keys.live_campaigns_partition(program))
+        return [decode_status(str(item["body"])) for item in found]
+
     def write(self, status: Status, *further: Put) -> Status:
         """The next revision, and what goes with it, all or nothing. ConditionFailed when another was first, Contended;
         Cancelled names ``further`` by position from 1.
@@ -99,8 +105,14 @@ class CampaignStore:
             "body": encode_status(after),
         }
         still = Condition("#revision = :revision", {"revision": status.revision}) if status.revision else ABSENT
-        if further:
-            self._table.transact([Put(item, still), *further])
+        there = keys.live_campaign(status.program, status.id)
+        writes: list[Put | Delete] = [Put(item, still), *further]
+        if after.state in LIVE:
+            writes.append(Put({**item, keys.PK: there[0], keys.SK: there[1]}))
+        elif after.runs:
+            writes.append(Delete(there))
+        if len(writes) > 1:
+            self._table.transact(writes)
         else:
             self._table.put(item, still)
         return after

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from loyalty.campaigns import occasions, touch
 from loyalty.campaigns.assignment import arm, refused
-from loyalty.campaigns.campaign import OCCASIONS, Campaign, Told
+from loyalty.campaigns.campaign import OCCASIONS, Campaign, State, Told
 from loyalty.campaigns.journey import Journey, begun
 from loyalty.campaigns.preview import (
     MAX_DAYS,
@@ -30,7 +30,7 @@ from loyalty.campaigns.preview import (
     enrolled,
     foresee,
 )
-from loyalty.campaigns.run import LIVE, Aside, Batch, Participant, Status
+from loyalty.campaigns.run import Aside, Batch, Participant, Status
 from loyalty.campaigns.store import CampaignStore, Side
 from loyalty.campaigns.touch import Action, Way
 from loyalty.contacts.decide import Candidate, Verdict, decide
@@ -101,7 +101,7 @@ class Sources(Struct, frozen=True):
 
 
 class Live(Struct, frozen=True):
-    """A campaign that was started, as it runs."""
+    """A campaign that is under way, as it runs."""
 
     status: Status
     campaign: Campaign
@@ -153,8 +153,8 @@ class Touches:
     # Campaigns
 
     def live(self, program: str) -> dict[str, Live]:
-        """All campaigns that were ever started, as they are at this moment."""
-        found = [status for status in self._store.all(program) if status.runs]
+        """All campaigns that are scheduled, running or paused at this moment."""
+        found = self._store.live(program)
         return {status.id: Live(status, self._ranked(self.version(status))) for status in found}
 
     def awaits(self, program: str, way: str, now: int) -> bool:
@@ -426,12 +426,17 @@ class Touches:
             Way(
                 campaign,
                 journey,
-                live[campaign.id].status.state if campaign.id in live else "cancelled",
+                self._state(program, campaign.id, live),
                 opened.get(f"{campaign.id}.{journey.occasion}", frozenset()),
                 clicked.get(f"{campaign.id}.{journey.occasion}", frozenset()),
             )
             for campaign, journey in zip(campaigns, running, strict=True)
         ]
+
+    def _state(self, program: str, campaign: str, live: Mapping[str, Live]) -> State:
+        """Of a campaign that a member is on the way of. One that is not under way is asked itself: a way ends once."""
+        known = live[campaign].status if campaign in live else self._store.status(program, campaign)
+        return known.state if known is not None else "cancelled"
 
     def _messages(
         self, program: str, account: str, action: Action, language: str, now: int
@@ -499,7 +504,7 @@ class Touches:
         where it does not for all.
         """
         program, accounts = campaign.program, [one for found in shards.values() for one in found]
-        asked = [campaign.id, *(one.campaign.id for one in live.values() if one.status.state in LIVE)]
+        asked = [campaign.id, *live]
 
         def sides() -> tuple[dict[str, Side], dict[str, dict[str, list[Participant]]]]:
             parts: dict[str, dict[str, list[Participant]]] = {name: {} for name in asked}

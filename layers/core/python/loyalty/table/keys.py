@@ -39,6 +39,7 @@ except an order's source and number, which are free text and are percent-encoded
 | where a member stands, and the segments entered and left | ``{program}#G#{account}`` | ``PROFILE``, ``M#{version}`` |
 | member of a segment | ``{program}#Y#{segment}#{shard}`` | ``{account}`` |
 | campaign, as it was handed in and how far it has come | ``{program}#K`` | ``{campaign}`` |
+| the same of one that is under way | ``{program}#K#LIVE`` | ``{campaign}`` |
 | what belongs to one campaign | ``{program}#K#{campaign}`` | named by the campaigns' store |
 | who takes part in a campaign, and in which group | ``{program}#Z#{campaign}#{shard}`` | ``{account}#{occasion}`` |
 | a member's way through a campaign | ``{program}#J#{account}`` | ``P#{campaign}#{occasion}`` |
@@ -390,6 +391,15 @@ def campaign(program: str, campaign_id: str) -> Key:
 def campaign_parts(program: str, campaign_id: str) -> str:
     """Partition of what belongs to one campaign: its runs, looks and reports."""
     return f"{program}#K#{campaign_id}"
+
+
+def live_campaigns_partition(program: str) -> str:
+    """Those alone that are scheduled, running or paused: no campaign has capitals in its id."""
+    return campaign_parts(program, "LIVE")
+
+
+def live_campaign(program: str, campaign_id: str) -> Key:
+    return live_campaigns_partition(program), campaign_id
 
 
 PARTICIPANT_SHARDS = MEMBER_SHARDS
