@@ -223,7 +223,7 @@ _TELLS = (
     _LEDGER,
     _LEASE,
     Access((QUERY,), (CAMPAIGN_PARTS, CONTACT_POLICIES)),
-    Access((GET,), (CAMPAIGNS, CAMPAIGN_PARTS)),
+    Access((GET,), (CAMPAIGN_PARTS,)),
     Access((QUERY, GET), (JOURNEYS,)),
     Access((PUT,), (OUTGOING,)),
 )
@@ -686,6 +686,7 @@ CATALOGUE: tuple[Function, ...] = (
         timeout_s=120,  # a hundred members, one after the other, of some 50 ms each
         table=(
             *_TELLS,
+            Access((GET,), (CAMPAIGNS,)),
             Access((QUERY,), (TIMERS,)),
             Access((PUT,), (NIGHTS, CAMPAIGN_PARTS)),
         ),
@@ -738,7 +739,8 @@ CATALOGUE: tuple[Function, ...] = (
             _CAMPAIGN,
             Access((PUT,), (CAMPAIGN_PARTS,)),
             Access((QUERY,), (PARTICIPANTS, CHAINS)),
-            Access((GET,), (JOURNEYS, POLICIES)),
+            Access((GET,), (POLICIES,)),
+            Access((BATCH_GET,), (JOURNEYS,)),
         ),
     ),
     Function(

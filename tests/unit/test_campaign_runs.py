@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from loyalty.campaigns.run import Status, execution_name
+from loyalty.campaigns.run import Batch, Status, execution_name
+from loyalty.campaigns.runs import Runs
 from loyalty.campaigns.store import CampaignStore
+from loyalty.campaigns.touches import Counts
 from loyalty.channels.channel import Outcome
 from loyalty.errors import Unavailable
 from loyalty.notifications.store import MessageStore
@@ -544,3 +546,76 @@ def test_a_frozen_audience_is_measured_when_the_last_hour_of_its_window_is_over(
     world.now += DAY
     world.hour()
     assert world.ask("GET /v1/campaigns/{id}", id="spring").body["state"] == "finished"
+
+
+PLAIN = (
+    SOURCE.replace(", offer: {points: 50}", "")
+    .replace("    budget: {points: 100000}\n", "")
+    .replace('"{{ offer_points }} points for you"', "Hello")
+    .replace('"送您{{ offer_points }}积分"', "您好")
+    .replace("    variables: {offer_points: points}\n", "")
+    .replace("      later: {day: 3, message: later}\n", "")
+    .replace('  later:\n    sms: {en: "They are still there", zh: "积分还在"}\n', "")
+)
+"""One message, and nothing given with it."""
+
+
+def test_a_report_counts_what_was_sent_and_not_what_was_decided_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = iter([(Outcome("refused", code="x"), False), (Outcome("doubtful"), True)])
+    world = world_of(monkeypatch, PLAIN, outcome=lambda _: next(outcomes, (Outcome("accepted", "p1"), True)))
+    world.act("start", "spring")
+    world.queue.pop()
+    world.send()
+    world.now += 11 * DAY
+    world.hour()
+    (told,) = world.ask("GET /v1/campaigns/{id}/report", id="spring").body["reports"]
+    (treated,) = [one for one in told["report"]["arms"] if one["name"] == "treated"]
+    decided = groups(world)["treated"]
+    fates = {"decided": decided, "sent": decided - 3, "doubtful": 1, "failed": 1, "waiting": 1}
+    assert treated["fates"] == fates
+    assert (treated["messages"], treated["reached"]) == ({"sms": decided - 3}, decided - 3)
+    assert told["report"]["money"]["messages"] == decided - 3
+
+
+def test_who_cannot_be_measured_is_set_aside_and_counted_as_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(monkeypatch)
+    world.act("start", "spring")
+    world.send()
+    way = world.items("journey")[0]
+    world.running.table.put({**way, "body": "{}"})
+    world.now += 11 * DAY
+    world.hour()
+    assert world.failed == []
+    (told,) = world.ask("GET /v1/campaigns/{id}/report", id="spring").body["reports"]
+    arms = {one["name"]: one for one in told["report"]["arms"]}
+    treated = groups(world)["treated"]
+    assert (arms["treated"]["missing"], arms["treated"]["members"]) == (1, treated - 1)
+    assert told["report"]["effect"]["distrust"] == "members missing"
+    aside, _ = CampaignStore(world.running.table).aside(PROGRAM, "spring", 10, None)
+    assert [(one.step, one.what) for one in aside] == [("measure", way["pk"].split("#")[2])]
+
+
+def test_a_batch_that_cannot_be_measured_fails_no_run_and_its_members_are_counted_as_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = world_of(monkeypatch)
+    world.act("start", "spring")
+    whole, measure = Counter[str](), Runs.measure
+    first = min(int(one["pk"].rsplit("#", 1)[1]) for one in world.items("participant"))
+    for one in world.items("participant"):
+        if int(one["pk"].rsplit("#", 1)[1]) == first:
+            whole[one["body"].split('"a":"')[1].split('"')[0]] += 1
+
+    def one_dies(self: Runs, batch: Batch, now: int) -> Counts:
+        if batch.shard == first:
+            raise MemoryError
+        return measure(self, batch, now)
+
+    monkeypatch.setattr(Runs, "measure", one_dies)
+    world.now += 11 * DAY
+    world.hour()
+    assert world.failed == []
+    (told,) = world.ask("GET /v1/campaigns/{id}/report", id="spring").body["reports"]
+    missing = {one["name"]: one["missing"] for one in told["report"]["arms"]}
+    assert {name: count for name, count in missing.items() if count} == whole
+    assert told["report"]["effect"]["verdict"] == "cannot tell yet"

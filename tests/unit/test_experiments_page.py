@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
+from loyalty.backtests.page import both
 from loyalty.backtests.pictures import Text
 from loyalty.contacts.decide import REASONS
 from loyalty.experiments import words
@@ -203,3 +204,34 @@ def test_pictures_of_nothing_are_pictures() -> None:
     title = Text("t", "t")
     assert intervals([], title, str).startswith("<svg")
     assert looks([], title, str).startswith("<svg")
+
+
+def test_a_cost_of_points_that_nobody_has_priced_is_not_known_on_the_page() -> None:
+    unpriced = report(replace(measuring(), point_cost=0), arms({"mild": (100, 0.4), "control": (100, 0.45)}, 1))
+    view = told(unpriced)
+    made = page(CAMPAIGN, view, data(view))
+    known = f"<b>{both(Text('not known', '未知'))}</b>"
+    assert known in made
+    assert (unpriced.money.ratio, unpriced.money.ratio_low, unpriced.money.ratio_high) == (None, None, None)
+    assert made.count("Points given") == 1, "as a column, and not as a bar"
+    view = told(working())
+    assert known not in page(CAMPAIGN, view, data(view))
+
+
+def test_what_became_of_messages_is_told_apart_and_who_is_missing_is_said() -> None:
+    groups = arms({"mild": (300, 0.4), "control": (300, 0.45)}, 1)
+    groups["mild"].fates = {"decided": 300, "sent": 290, "delivered": 250, "doubtful": 4, "failed": 6}
+    groups["mild"].missing = 2
+    few = report(measuring(variants=("mild",)), groups)
+    assert few.effect.distrust == ""
+    assert few.arms[0].missing == 2
+    view = told(few)
+    made = page(CAMPAIGN, view, data(view))
+    assert "<td>300</td><td>290</td><td>250</td><td>0</td><td>4</td><td>6</td><td>0</td>" in made
+    assert "2 members could not be read" in made
+    assert "2 名会员无法读取" in made
+    groups["mild"].missing = 4
+    many = report(measuring(variants=("mild",)), groups)
+    assert (many.effect.verdict, many.effect.distrust) == ("cannot tell yet", "members missing")
+    assert many.money.distrust == "members missing"
+    assert any("could not be read" in one for one in words.summary(many).en)

@@ -195,10 +195,11 @@ def _cost_card(figures: FiguresView) -> str:
     )
 
 
-def card(name: Text, number: str, below: Text) -> str:
+def card(name: Text, number: str | Text, below: Text) -> str:
     """One number, with what it is above it and what to hold it against below."""
+    said = both(number) if isinstance(number, Text) else escape(number)
     return (
-        f'<div class="card"><span class="faint small">{both(name)}</span><b>{escape(number)}</b>'
+        f'<div class="card"><span class="faint small">{both(name)}</span><b>{said}</b>'
         f'<span class="faint small">{both(below)}</span></div>'
     )
 

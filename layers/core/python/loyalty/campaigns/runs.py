@@ -17,7 +17,7 @@ from loyalty.campaigns.events import Told
 from loyalty.campaigns.occasions import name
 from loyalty.campaigns.run import Aside, Batch, Cursor, Participant, Plan, Status
 from loyalty.campaigns.store import CampaignStore, Waiting
-from loyalty.campaigns.touches import Counts, Entering, Live, Touches
+from loyalty.campaigns.touches import Counts, Entering, Given, Live, Touches
 from loyalty.contacts.policy import ContactPolicy
 from loyalty.errors import Unavailable
 from loyalty.experiments.findings import Look, Measuring, Report
@@ -163,7 +163,12 @@ class Runs:
             self._machine.call_back(token)
 
     def set_aside(self, batch: Batch, why: str, now: int) -> None:
-        """Note a batch that went wrong as a whole."""
+        """Note a batch that went wrong as a whole. One that was to be measured is missing in its groups."""
+        if batch.phase == "measure":
+            arms: dict[str, ArmSums] = {}
+            for one in self._store.participants(batch):
+                arms.setdefault(one.group, ArmSums()).missing += 1
+            self._store.put_sums(batch, arms)
         whole = Aside(batch.phase, f"{batch.shard:02d}.{batch.to}", why, now, batch.attempt, batch.after)
         self._store.set_aside(batch.program, batch.campaign, whole)
 
@@ -239,28 +244,43 @@ class Runs:
             return counts
         campaign, program = self._touches.version(status), self._policy(batch.program)
         arms: dict[str, ArmSums] = {}
-        for one in self._store.participants(batch):
-            until = one.at + campaign.window_days * DAY
-            if (until > now and campaign.audience.enter) or not self._first(campaign, one):
-                continue
+        ones = [one for one in self._store.participants(batch) if self._measured(campaign, one, now)]
+        told = self._given(batch.program, campaign, [one for one in ones if one.treated])
+        for one in ones:
             counts.looked += 1
+            sums = arms.setdefault(one.group, ArmSums())
             try:
                 chain = Chain(batch.program, one.account, program.wallets[0])
-                found = outcome(self._entries(chain, one.number), one.at, until)
-                given = self._touches.given(batch.program, one, campaign) if one.treated else None
+                found = outcome(self._entries(chain, one.number), one.at, one.at + campaign.window_days * DAY)
+                given = told(one) if one.treated else None
             except Unavailable:
                 raise
-            except Exception as error:  # noqa: BLE001 - who cannot be read is measured in no group; the others are
+            except Exception as error:  # noqa: BLE001 - who cannot be read is missing in the group; the others are not
                 self._touches.aside(batch, "measure", one.account, error, now)
                 counts.aside += 1
+                sums.missing += 1
                 continue
-            sums = arms.setdefault(one.group, ArmSums())
             if given is None:
                 sums.count(found)
             else:
-                sums.count(found, given.points, given.messages, given.blocked, given.reached)
+                sums.count(found, given.points, given.messages, given.blocked, given.reached, given.fates)
         self._store.put_sums(batch, arms)
         return counts
+
+    def _measured(self, campaign: Campaign, one: Participant, now: int) -> bool:
+        over = not campaign.audience.enter or one.at + campaign.window_days * DAY <= now
+        return over and self._first(campaign, one)
+
+    def _given(self, program: str, campaign: Campaign, ones: list[Participant]) -> Callable[[Participant], Given]:
+        """What each came to: read together, or, where one of them cannot be read, each alone."""
+        try:
+            together = self._touches.given(program, campaign, ones)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001 - whoever it is is found when each is read alone
+            return lambda one: self._touches.given(program, campaign, [one])[0]
+        known = {(one.account, one.occasion): given for one, given in zip(ones, together, strict=True)}
+        return lambda one: known[one.account, one.occasion]
 
     def _first(self, campaign: Campaign, one: Participant) -> bool:
         """Whether it is the member's first time. Any other is in the same group, overlaps with it, and may have come

@@ -313,9 +313,11 @@ class CampaignStore:
             found[account] = Side(tuple(map(_journey_of_item, there)), _preferences_of(agreed), _record_of(kept))
         return found
 
-    def way(self, program: str, account: str, campaign: str, occasion: str) -> Journey | None:
-        item = self._table.get(keys.journey(program, account, campaign, occasion), consistent=False)
-        return None if item is None else _journey_of_item(item)
+    def ways(self, program: str, named: Sequence[tuple[str, str, str]]) -> list[Journey | None]:
+        """Ways named by account, campaign and occasion, in their order, read eventually consistently."""
+        items = self._table.batch_get(keys.journey(program, *one) for one in named)
+        found = [items.get(keys.journey(program, *one)) for one in named]
+        return [None if item is None else _journey_of_item(item) for item in found]
 
     def begin(self, program: str, account: str, journey: Journey) -> bool:
         """Put a way that begins; whether it is new."""

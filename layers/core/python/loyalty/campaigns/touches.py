@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from loyalty.campaigns import occasions, touch
 from loyalty.campaigns.assignment import arm, refused
-from loyalty.campaigns.campaign import OCCASIONS, Campaign, State, Told
+from loyalty.campaigns.campaign import OCCASIONS, Campaign, Told
 from loyalty.campaigns.journey import Journey, begun
 from loyalty.campaigns.preview import (
     MAX_DAYS,
@@ -52,7 +52,6 @@ from loyalty.notifications.message import (
 )
 from loyalty.programs.terms import Program
 from loyalty.segments.facts import Subject
-from loyalty.table.client import Together
 from loyalty.table.writes import Cancelled, ConditionFailed, Contended, Put
 from loyalty.templates.rendering import render
 from loyalty.templates.template import UNSUBSCRIBE, Value
@@ -66,7 +65,14 @@ KNOWN_S: Final = 30
 SOON_MINUTES: Final = 15
 """So long before the contact hour it counts as come: what is put now might be too late for the night that reads it."""
 _OPENED: Final = frozenset({"journey.opened", "journey.clicked"})
+_DELIVERED: Final = frozenset({"delivered", "opened", "clicked", "complained"})
+_RETURNED: Final = frozenset({"returned", "bounced"})
+_SENT: Final = frozenset({"sent"}) | _DELIVERED | _RETURNED
 _UNREACHED: Final = frozenset({"no_channel", "no_address", "dead"})
+
+
+Sides = tuple[dict[str, Side], dict[str, dict[str, list[Participant]]]]
+"""What decides what members are told, and who of them takes part in which campaign."""
 
 
 class Known(Struct, frozen=True):
@@ -86,7 +92,7 @@ class Sources(Struct, frozen=True):
     contact_policy: Callable[[str], ContactPolicy]
     known: Callable[[str, str, int], Known | None]
     known_all: Callable[[str, Sequence[str], int], dict[str, Known]]
-    together: Together
+    together: "Callable[[Callable[[], dict[str, Known]], Callable[[], Sides]], tuple[dict[str, Known], Sides]]"
     member: Callable[[str, str], Member | None]
     arm: Callable[[Timer], None]
     give: Callable[[str, str, Action, int], str]
@@ -96,6 +102,8 @@ class Sources(Struct, frozen=True):
     unreachable: Callable[[str, str, Notice, str, int], None]
     ranked: Callable[[str, tuple[str, ...]], tuple[str, ...]]
     """A programme's channels, that first which has brought most."""
+    messages: Callable[[str, Sequence[tuple[str, str]]], dict[tuple[str, str], Message]]
+    """Messages of a programme by (account, name), those that were sent or tried."""
     tell: Callable[[str, str, str], None]
     """Hears of (programme, step, reason) for each member that is set aside."""
 
@@ -138,6 +146,7 @@ class Given(Struct):
     messages: dict[str, int] = field(default_factory=dict)
     blocked: dict[str, int] = field(default_factory=dict)
     reached: bool = False
+    fates: dict[str, int] = field(default_factory=dict)
 
 
 class Touches:
@@ -426,17 +435,12 @@ class Touches:
             Way(
                 campaign,
                 journey,
-                self._state(program, campaign.id, live),
+                live[campaign.id].status.state if campaign.id in live else "cancelled",
                 opened.get(f"{campaign.id}.{journey.occasion}", frozenset()),
                 clicked.get(f"{campaign.id}.{journey.occasion}", frozenset()),
             )
             for campaign, journey in zip(campaigns, running, strict=True)
         ]
-
-    def _state(self, program: str, campaign: str, live: Mapping[str, Live]) -> State:
-        """Of a campaign that a member is on the way of. One that is not under way is asked itself: a way ends once."""
-        known = live[campaign].status if campaign in live else self._store.status(program, campaign)
-        return known.state if known is not None else "cancelled"
 
     def _messages(
         self, program: str, account: str, action: Action, language: str, now: int
@@ -506,7 +510,7 @@ class Touches:
         program, accounts = campaign.program, [one for found in shards.values() for one in found]
         asked = [campaign.id, *live]
 
-        def sides() -> tuple[dict[str, Side], dict[str, dict[str, list[Participant]]]]:
+        def sides() -> Sides:
             parts: dict[str, dict[str, list[Participant]]] = {name: {} for name in asked}
             for name, found in parts.items():
                 for shard, there in shards.items():
@@ -522,7 +526,8 @@ class Touches:
         for account in accounts:
             if account in known:
                 before = {name: there.get(account, []) for name, there in parts.items()}
-                looked.append(self._ahead(ranked, account, known[account], found[account], before, day, now, live, purse))
+                its = known[account], found[account]
+                looked.append(self._ahead(ranked, account, *its, before, day, now, live, purse))
         return looked
 
     def _ahead(
@@ -597,20 +602,45 @@ class Touches:
 
     # What came of it
 
-    def given(self, program: str, one: Participant, campaign: Campaign) -> Given:
-        """What a way came to, for who measures it: by the version that it began with."""
+    def given(self, program: str, campaign: Campaign, ones: Sequence[Participant]) -> list[Given]:
+        """What the ways of participants came to, in their order, for who measures it: two reads for a hundred. Each
+        by the version that it began with.
+        """
+        named = [(one.account, campaign.id, one.occasion) for one in ones]
+        ways = self._store.ways(program, named)
+        messages = self._from.messages(
+            program,
+            [
+                (account, name_of(campaign.id, occasion, noted.step))
+                for (account, _, occasion), way in zip(named, ways, strict=True)
+                for noted in (way.noted if way is not None else ())
+                if noted.came == "sent"
+            ],
+        )
+        return [self._came_to(campaign, one, way, messages) for one, way in zip(ones, ways, strict=True)]
+
+    def _came_to(
+        self,
+        campaign: Campaign,
+        one: Participant,
+        way: Journey | None,
+        messages: Mapping[tuple[str, str], Message],
+    ) -> Given:
         found = Given()
-        journey = self._store.way(program, one.account, campaign.id, one.occasion)
-        if journey is not None:
-            campaign = self.of_version(program, campaign.id, journey.version)
-        for noted in journey.noted if journey is not None else ():
+        if way is not None:
+            campaign = self.of_version(campaign.program, campaign.id, way.version)
+        for noted in way.noted if way is not None else ():
             step = campaign.step(noted.step)
             if noted.offered and step is not None and step.offer is not None:
                 found.points += step.offer.numbers.get("points", 0)
                 found.reached = True
             if noted.came == "sent":
-                found.messages[noted.channel] = found.messages.get(noted.channel, 0) + 1
-                found.reached = True
+                fates = fates_of(messages.get((one.account, name_of(campaign.id, one.occasion, noted.step))))
+                for fate in ("decided", *fates):
+                    found.fates[fate] = found.fates.get(fate, 0) + 1
+                if "sent" in fates:
+                    found.messages[noted.channel] = found.messages.get(noted.channel, 0) + 1
+                    found.reached = True
             elif noted.came in ("blocked", "late"):
                 found.blocked[noted.why] = found.blocked.get(noted.why, 0) + 1
         return found
@@ -630,6 +660,18 @@ def reason(error: Exception) -> str:
     if isinstance(error, Problem):
         return error.code
     return "CORRUPT" if isinstance(error, Corrupt) else type(error).__name__
+
+
+def fates_of(message: Message | None) -> tuple[str, ...]:
+    """What became of a message that was decided on, by ``FATES``. There is none of what nobody has tried to send."""
+    if message is None:
+        return ("waiting",)
+    if not _SENT.isdisjoint(message.facts):
+        told = ("delivered",) if not _DELIVERED.isdisjoint(message.facts) else ()
+        return ("sent", *told, *(("returned",) if not _RETURNED.isdisjoint(message.facts) else ()))
+    if message.phase in ("refused", "failed") or "rejected" in message.facts:
+        return ("failed",)
+    return ("doubtful",) if message.phase == "doubtful" else ("waiting",)
 
 
 def _notice(told: Mapping[str, object]) -> Notice | None:

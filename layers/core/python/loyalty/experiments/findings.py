@@ -12,13 +12,16 @@ from loyalty.experiments.sums import ArmSums, Metric
 
 Verdict = Literal["effective", "harmful", "no effect", "cannot tell yet"]
 """``no effect``: none as large as would be worth knowing, either way."""
-Distrust = Literal["", "too few members", "too few who did it", "a few members decide", "margin unknown"]
+Distrust = Literal[
+    "", "too few members", "too few who did it", "a few members decide", "margin unknown", "members missing"
+]
 """Why an interval is not to be trusted; empty where it is."""
 
 TOO_FEW_MEMBERS: Final = "too few members"
 TOO_FEW_DID: Final = "too few who did it"
 A_FEW_DECIDE: Final = "a few members decide"
 MARGIN_UNKNOWN: Final = "margin unknown"
+MISSING: Final = "members missing"
 
 
 class Effect(Struct, frozen=True):
@@ -75,7 +78,7 @@ class Winner(Struct, frozen=True):
 
 class Return(Struct, frozen=True):
     """Money: what the campaign cost and what it brought, in minor units. ``ratio`` is ``(brought - cost) / cost``,
-    None where nothing was spent or nothing is known of the margin.
+    None where nothing was spent, or nothing is known of the margin or of what a point costs.
     """
 
     points: int
@@ -110,6 +113,10 @@ class Arm(Struct, frozen=True):
     messages: dict[str, int]
     blocked: dict[str, int]
     effect: Effect | None = None
+    fates: dict[str, int] = {}
+    """What became of the messages that were decided on, by ``FATES``; ``messages`` are those that were sent."""
+    missing: int = 0
+    """Members that could not be read: they are in none of these numbers."""
 
 
 class Report(Struct, frozen=True):

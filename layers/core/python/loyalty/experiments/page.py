@@ -16,7 +16,7 @@ from loyalty.backtests.pictures import BEFORE, GAIN, LOSS, Text
 from loyalty.experiments import words
 from loyalty.experiments.findings import Arm, Effect, Report, Winner
 from loyalty.experiments.pictures import NEUTRAL, Point, Row, intervals, looks
-from loyalty.experiments.sums import SHARES
+from loyalty.experiments.sums import FATES, SHARES
 from loyalty.experiments.views import ReportsView
 from loyalty.values import exponent
 
@@ -57,6 +57,7 @@ def page(campaign: Campaign, reports: ReportsView, data: str, language: str = "e
         _looks(report, newest.day),
         _pairs(report.winner, report.currency),
         _groups(report),
+        _fates(report.arms),
         _blocked(report.arms),
         _notes(report),
     )
@@ -96,6 +97,10 @@ def _cards(report: Report) -> str:
     ratio = "–" if money.ratio is None else f"{money.ratio * 100:+,.0f} %"
     brought = "–" if money.brought is None else words.amount(round(money.brought), currency)
     messages = words.amount(money.messages_cost, currency)
+    cost: str | Text = words.amount(money.cost, currency)
+    of = Text("", "")
+    if money.points and not money.points_cost:
+        cost, of = Text("not known", "未知"), Text("; nothing says what a point costs", "；未设置积分成本")
     return f"""<div class="cards">{
         card(
             words.METRICS[found.metric],
@@ -111,10 +116,10 @@ def _cards(report: Report) -> str:
     }{
         card(
             Text("Cost", "花费"),
-            words.amount(money.cost, currency),
+            cost,
             Text(
-                f"{money.points:,} points, {money.messages:,} messages ({messages})",
-                f"{money.points:,} 积分，{money.messages:,} 条消息（{messages}）",
+                f"{money.points:,} points, {money.messages:,} messages ({messages}){of.en}",
+                f"{money.points:,} 积分，{money.messages:,} 条消息（{messages}）{of.zh}",
             ),
         )
     }{
@@ -177,10 +182,9 @@ def _side(found: Effect) -> str:
 def _money(report: Report) -> str:
     money, currency = report.money, report.currency
     unit = 1 / 10 ** exponent(currency)
-    rows = [
-        _cost(Text("Points given", "发放积分"), money.points_cost, currency),
-        _cost(Text("Messages sent", "发送消息"), money.messages_cost, currency),
-    ]
+    rows = [_cost(Text("Messages sent", "发送消息"), money.messages_cost, currency)]
+    if money.points_cost or not money.points:  # of points that nobody has priced there is no length to draw
+        rows.insert(0, _cost(Text("Points given", "发放积分"), money.points_cost, currency))
     if money.brought is not None:
         ends = [None if end is None else end * unit for end in (money.low, money.high)]
         color = _UNKNOWN if money.distrust else NEUTRAL
@@ -267,7 +271,7 @@ def _groups(report: Report) -> str:
         Text("Redeemed", "兑换"),
         words.METRICS[report.metric],
         Text("Points given", "发放积分"),
-        Text("Messages", "消息"),
+        Text("Messages sent", "已发送消息"),
     )
     rows = "".join(
         f"<tr><td>{both(words.arm(one.name))}</td><td>{one.members:,}</td><td>{one.reached:,}</td>"
@@ -281,6 +285,26 @@ def _groups(report: Report) -> str:
 
 def _messages(arm: Arm) -> str:
     return ", ".join(f"{escape(channel)} {count:,}" for channel, count in arm.messages.items()) or "–"
+
+
+def _fates(arms: Sequence[Arm]) -> str:
+    told = [one for one in arms if one.fates]
+    if not told:
+        return ""
+    head = (Text("Group", "分组"), *(words.FATES[fate] for fate in FATES))
+    rows = "".join(
+        f"<tr><td>{both(words.arm(one.name))}</td>"
+        + "".join(f"<td>{one.fates.get(fate, 0):,}</td>" for fate in FATES)
+        + "</tr>"
+        for one in told
+    )
+    title = Text("What became of the messages", "消息的去向")
+    how = Text(
+        "Every message that was decided on was sent, is in doubt, failed or waits. Only what was sent counts as sent, "
+        "as cost and as reached. Some channels never say that a message arrived.",
+        "每条决定发送的消息要么已发送，要么存疑、失败或等待中。只有已发送的才计入发送数、花费和触达。有些渠道从不回报是否送达。",
+    )
+    return f"<section><h2>{both(title)}</h2>{faint(how)}{table(head, rows)}</section>"
 
 
 def _blocked(arms: Sequence[Arm]) -> str:
@@ -318,6 +342,13 @@ def _notes(report: Report) -> str:
             "截至报告当日已知的退货按未购买计算。",
         ),
     ]
+    if missing := sum(one.missing for one in report.arms):
+        notes.append(
+            Text(
+                f"{missing:,} members could not be read and are in none of these numbers; why is kept.",
+                f"{missing:,} 名会员无法读取，未计入以上任何数字；名单和原因已另行保存。",
+            )
+        )
     if any(one.name == "holdout" and one.effect is None and one.members for one in report.arms[1:]):
         notes.append(
             Text(

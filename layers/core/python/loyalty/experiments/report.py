@@ -15,10 +15,13 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Final
 
+from msgspec.structs import replace
+
 from loyalty.experiments import sequential
 from loyalty.experiments.effect import effect
 from loyalty.experiments.findings import (
     MARGIN_UNKNOWN,
+    MISSING,
     TOO_FEW_MEMBERS,
     Arm,
     Distrust,
@@ -29,8 +32,10 @@ from loyalty.experiments.findings import (
     Return,
     Winner,
 )
-from loyalty.experiments.sums import SHARES, ArmSums, Metric, Sums, pooled
+from loyalty.experiments.sums import FATES, SHARES, ArmSums, Metric, Sums, pooled
 
+MISSED: Final = 100
+"""One in so many members of a group may be missing; with more, nothing is said."""
 HOLDOUT: Final = "holdout"
 """Those who get no campaign of the programme at all."""
 
@@ -106,7 +111,14 @@ def _together(measuring: Measuring, arms: Mapping[str, ArmSums], spent: float) -
 def _effect(measuring: Measuring, treated: ArmSums, control: ArmSums, spent: float) -> Effect:
     one, other, scale, known = _summed(measuring, measuring.metric, treated, control)
     found = effect(measuring.metric, one, other, spent, measuring.smallest, scale)
+    if known and (_gappy(treated) or _gappy(control)):
+        return replace(found, verdict="cannot tell yet", distrust=MISSING)
     return found if known else _unknown(found)
+
+
+def _gappy(arm: ArmSums) -> bool:
+    """Whether so many members could not be read that those who could may be others than all."""
+    return arm.missing * MISSED > arm.members + arm.missing
 
 
 def _summed(measuring: Measuring, metric: Metric, one: ArmSums, other: ArmSums) -> tuple[Sums, Sums, float, bool]:
@@ -149,6 +161,8 @@ def _arms(measuring: Measuring, arms: Mapping[str, ArmSums], spent: float) -> li
                 messages=dict(sorted(sums.messages.items())),
                 blocked=dict(sorted(sums.blocked.items())),
                 effect=_effect(measuring, sums, control, each) if compared else None,
+                fates={fate: sums.fates[fate] for fate in FATES if fate in sums.fates},
+                missing=sums.missing,
             )
         )
     return found
@@ -190,9 +204,12 @@ def _money(measuring: Measuring, arms: Mapping[str, ArmSums], spent: float) -> R
         why: Distrust = TOO_FEW_MEMBERS if known else MARGIN_UNKNOWN
         return Return(treated.points, points_cost, sent, messages_cost, cost, distrust=why)
     found = effect("margin", one, other, spent, scale=scale)
+    if _gappy(treated) or _gappy(control):
+        found = replace(found, distrust=MISSING)
     ends = (found.difference, found.low, found.high)
     brought, low, high = (None if end is None else end * treated.members for end in ends)
-    ratio, least, most = (None if end is None or not cost else (end - cost) / cost for end in (brought, low, high))
+    priced = cost and (points_cost or not treated.points)
+    ratio, least, most = (None if end is None or not priced else (end - cost) / cost for end in (brought, low, high))
     return Return(
         points=treated.points,
         points_cost=points_cost,

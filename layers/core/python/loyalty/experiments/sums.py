@@ -15,6 +15,13 @@ SHARES: Final = frozenset({"repurchase", "redemption"})
 """Metrics that say which share of the members did something; the others are a mean in minor units."""
 
 
+FATES: Final = ("decided", "sent", "delivered", "returned", "doubtful", "failed", "waiting")
+"""What became of messages: all that were decided on are ``sent`` (the provider took it), ``doubtful`` (nobody knows),
+``failed`` (refused at the last moment, or tried for a day in vain) or ``waiting``. Of those sent, some are known to
+have been ``delivered``, some came back.
+"""
+
+
 class Outcome(Struct, frozen=True, array_like=True):
     """What one member did in the window after it was assigned: purchases that stand, what was paid for them less what
     came back (minor units), its margin (minor units; None where it is not known), redemptions that stand.
@@ -89,6 +96,10 @@ class ArmSums(Struct):
     """Sent, by channel."""
     blocked: dict[str, int] = field(default_factory=dict)
     """Not sent, by reason; a member may be in several."""
+    fates: dict[str, int] = field(default_factory=dict)
+    """What became of all messages that were decided on, by ``FATES``."""
+    missing: int = 0
+    """Members that could not be read, and are in none of these numbers."""
     bought: dict[str, int] = field(default_factory=dict)
     """Members who bought, by channel on which they were told anything."""
 
@@ -99,6 +110,7 @@ class ArmSums(Struct):
         messages: Mapping[str, int] | None = None,
         blocked: Mapping[str, int] | None = None,
         reached: bool | None = None,
+        fates: Mapping[str, int] | None = None,
     ) -> None:
         """Enter one member. It counts as ``reached`` when any message or offer went to it, unless said otherwise."""
         sent = messages or {}
@@ -112,6 +124,7 @@ class ArmSums(Struct):
         self.points += points
         _add(self.messages, sent)
         _add(self.blocked, blocked or {})
+        _add(self.fates, fates or {})
         if outcome.purchases > 0:
             _add(self.bought, {channel: 1 for channel, count in sent.items() if count})
 
@@ -125,6 +138,8 @@ class ArmSums(Struct):
         self.points += other.points
         _add(self.messages, other.messages)
         _add(self.blocked, other.blocked)
+        _add(self.fates, other.fates)
+        self.missing += other.missing
         _add(self.bought, other.bought)
 
     def of(self, metric: Metric) -> Sums:

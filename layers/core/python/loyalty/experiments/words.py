@@ -26,6 +26,15 @@ METRICS: Final[dict[Metric, Text]] = {
     "margin": Text("Margin per member", "人均毛利"),
     "redemption": Text("Members who redeemed points", "兑换会员占比"),
 }
+FATES: Final = {
+    "decided": Text("Decided on", "决定发送"),
+    "sent": Text("Sent", "已发送"),
+    "delivered": Text("Delivered", "已送达"),
+    "returned": Text("Came back", "退回"),
+    "doubtful": Text("In doubt", "存疑"),
+    "failed": Text("Failed", "失败"),
+    "waiting": Text("Waiting", "等待中"),
+}
 DISTRUSTS: Final[dict[Distrust, Text]] = {
     "too few members": Text(
         "One of the groups has fewer than 30 members: no difference between them means anything yet.",
@@ -38,6 +47,10 @@ DISTRUSTS: Final[dict[Distrust, Text]] = {
     "a few members decide": Text(
         "A few large purchases decide the difference: who happened to be in which group would change the answer.",
         "差异主要由少数大额消费决定，换一种分组就可能改变结论。",
+    ),
+    "members missing": Text(
+        "More than 1 in 100 members of a group could not be read: those who could may be others than all.",
+        "某一组有超过百分之一的会员无法读取：读到的会员未必能代表全体。",
     ),
     "margin unknown": Text(
         "Nobody said what is earned of a purchase, so its margin is not known.",

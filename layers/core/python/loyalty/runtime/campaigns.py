@@ -15,7 +15,8 @@ from loyalty.earning.store import OrderStore
 from loyalty.errors import Corrupt, Refused, Unavailable
 from loyalty.ledger.chain import Chain, Entry
 from loyalty.ledger.store import entry_of_item
-from loyalty.notifications.store import MessageStore, puts
+from loyalty.notifications.message import Message
+from loyalty.notifications.store import MessageStore, message_of_item, puts
 from loyalty.rules.leases import BudgetStore, put_of
 from loyalty.runtime import observability, wiring
 from loyalty.runtime.config import config
@@ -64,6 +65,7 @@ def touches() -> Touches:
             heard=_heard,
             unreachable=_unreachable,
             ranked=_ranked,
+            messages=_messages,
             tell=_tell,
         ),
     )
@@ -131,6 +133,11 @@ def _known_all(program: str, accounts: Sequence[str], now: int) -> dict[str, Kno
     of_account = {chain.account: entry for chain, entry in heads.items()}
     found = wiring.audiences().known_all(program, members, of_account, now)
     return {name: Known(one.subject, one.standing, one.number) for name, one in found.items()}
+
+
+def _messages(program: str, named: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Message]:
+    items = wiring.table().batch_get(keys.message(program, *one) for one in named)
+    return {(one.account, one.name): one for one in map(message_of_item, items.values())}
 
 
 def _entries(chain: Chain, number: int) -> Iterator[Entry]:
