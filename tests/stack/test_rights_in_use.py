@@ -751,8 +751,8 @@ def _write_to(day: Day, member: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def write(step: str, channel: str = "sms", ends: int = 0) -> Message:
         notice = Notice("points", ends) if ends else None
-        fields = {"account": member, "name": f"hello.1.{step}", "links": ("https://x.y",), "notice": notice}
-        one = message(1, channel, at=now, service=bool(ends), **fields)
+        fields = {"account": member, "name": f"hello.1.{step}", "step": step, "links": ("https://x.y",)}
+        one = message(1, channel, at=now, service=bool(ends), notice=notice, **fields)
         store.put_new(one, Content("Hello", link_placeholder(0)), now)
         return one
 
