@@ -163,7 +163,8 @@ class Message(Struct, frozen=True, omit_defaults=True, kw_only=True):
     @property
     def said(self) -> str:
         """What it says, by name: a message and its copy in the inbox say the same, and whichever is first counts."""
-        return name_of(self.campaign, self.occasion, self.step)
+        main = name_of(self.campaign, self.occasion, self.step)
+        return main if self.name == name_of(self.campaign, self.occasion, self.step, INBOX) else self.name
 
     @property
     def state(self) -> State:
