@@ -86,8 +86,8 @@ OPERATIONS = {
     "GET /v1/campaigns": Operation(show_all, CampaignsView),
     "GET /v1/campaigns/{id}": Operation(show, CampaignView, problems=_GONE),
     **{
-        f"POST /v1/campaigns/{{id}}/{name}": Operation(_moved(name), CampaignView, problems=_STATE)
-        for name in ("start", "pause", "resume", "redrive")
+        f"POST /v1/campaigns/{{id}}/{name}": Operation(_moved(name), CampaignView, problems=(*_STATE, *further))
+        for name, *further in (("start", "CAMPAIGN_SEGMENT_GONE"), ("pause",), ("resume",), ("redrive",))
     },
     "POST /v1/campaigns/{id}/cancel": Operation(cancel, CampaignView, requests.CancelRequest, problems=_STATE),
     "POST /v1/campaigns/{id}/preview": Operation(preview, PreviewView, requests.PreviewRequest, problems=_GONE),

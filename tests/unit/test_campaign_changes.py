@@ -205,3 +205,33 @@ def test_what_is_scheduled_can_be_held_back_and_begins_when_it_goes_on(monkeypat
     assert [kind for kind, _ in shop.told] == []
     shop.stream("publish")
     assert [kind for kind, _ in shop.told].count("campaign.started") == 1
+
+
+def test_a_campaign_whose_segment_was_taken_away_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, currency="EUR")
+    segment = "program: grocer\nsegments: {rich: {name: {en: Rich, zh: 富}, when: member.points > 100}}"
+    assert world.ask("POST /v1/segments", {"source": segment}).status == 200
+    world.hand_in(OF_A_SEGMENT)
+    none = {"source": "program: grocer\nsegments: {}"}
+    assert world.running.call(world.operator, "POST /v1/segments", none, headers={"If-Match": "*"}).status == 200
+    refused = world.act("start", "hello")
+    assert (refused.status, refused.body["code"]) == (422, "CAMPAIGN_SEGMENT_GONE")
+    assert world.ask("POST /v1/segments", {"source": segment}).status == 200
+    assert world.act("start", "hello").status == 200
+
+
+OF_A_SEGMENT = """\
+program: grocer
+templates:
+  hello: {sms: {en: Hello, zh: 你好}}
+campaigns:
+  hello:
+    name: {en: Hello, zh: 你好}
+    goal: {en: A visit, zh: 来店}
+    metric: repurchase
+    window_days: 7
+    audience: {segment: rich}
+    calendar: {from: 2026-01-01}
+    channels: [sms]
+    steps: {day0: {day: 0, message: hello}}
+"""

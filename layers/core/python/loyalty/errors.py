@@ -85,6 +85,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "SEGMENTS_EXPECTATION_FAILED": (422, "A segment has other members than it expects"),
     "SEGMENTS_VERSION_CONFLICT": (412, "The segments were changed meanwhile"),
     "CAMPAIGN_NOT_FOUND": (404, "There is no such campaign"),
+    "CAMPAIGN_SEGMENT_GONE": (422, "The campaign goes by a segment that is not there any more"),
     "CAMPAIGN_STATE_CONFLICT": (409, "The campaign is not in a state for that"),
     "CAMPAIGN_NOT_MEASURED": (404, "Nothing of this campaign is measured yet"),
     "CAMPAIGNS_INVALID": (422, "The campaigns are wrong"),

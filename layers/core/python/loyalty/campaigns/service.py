@@ -138,11 +138,16 @@ class Campaigns:
 
     def start(self, program: str, campaign: str, now: int, world: int) -> Shown:
         """From now on, or from the first day of its calendar. Where it runs already, or is paused, the version that was
-        handed in last takes over, for whoever comes in from now on. Conflict when there is none, or it is over.
+        handed in last takes over, for whoever comes in from now on. Conflict when there is none, or it is over;
+        Refused when its segment is there no more.
         """
 
         def change(status: Status) -> tuple[Status, list[Put]]:
             newest = self._touches.version(status, status.version)
+            segment = newest.audience.segment
+            if segment and segment not in self._around.segments(program):
+                message = f"There is no segment {segment} any more, and nobody would ever come in"
+                raise Refused("CAMPAIGN_SEGMENT_GONE", message)
             puts: list[Put] = []
             if status.state in ("running", "paused"):
                 after = run.taken_over(status, self._touches.version(status), newest, now)
