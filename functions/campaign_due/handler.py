@@ -34,9 +34,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, int]:
             errors.append(error)
     seen = sum(count for name, count in found.items() if name not in ("live", "busy"))
     elapsed = int((time.time() - started) * 1000)
-    observability.record(
-        "campaign_due", "done", now_ms=int(started * 1000), milliseconds=elapsed, campaigns=seen
-    )
+    observability.record("campaign_due", "done", now_ms=int(started * 1000), milliseconds=elapsed, campaigns=seen)
     if errors:
         raise errors[0]
     return found

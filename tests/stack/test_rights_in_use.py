@@ -337,11 +337,14 @@ _LOOKING = ("functions.segment_members.handler", "functions.segment_review.handl
 
 
 def _group(day: Day) -> None:
-    """Segments are handed in, everybody is looked at, and they are listed."""
+    """Segments are handed in, everybody is looked at, and they are listed. One of them buys nothing, so that nothing
+    but time ever changes where she is.
+    """
+    day.enrol("card:quiet")
     day.ask("marketer", "POST /v1/segments", {"source": SEGMENTS}, status=200)
     day.stream()
     counts = {one["id"]: one["members"] for one in day.ask("auditor", "GET /v1/segments", status=200).body["segments"]}
-    assert counts["new"] == 2
+    assert counts["new"] == 3
     listed = day.ask("operator", "GET /v1/segments/{id}/members", id="new", status=200).body["members"]
     assert len(listed) == counts["new"]
 
