@@ -70,7 +70,12 @@ class LoyaltyStack(Stack):
             bus=event_bus(self, prefix, stage),
             queues={
                 one.trigger.queue: work_queue(
-                    self, prefix, one.trigger.queue, function_timeout_s=one.timeout_s, delay_s=one.trigger.delay_s
+                    self,
+                    prefix,
+                    one.trigger.queue,
+                    function_timeout_s=one.timeout_s,
+                    least_s=stage.least_timeout_s,
+                    delay_s=one.trigger.delay_s,
                 )
                 for one in CATALOGUE
                 if isinstance(one.trigger, FromQueue)

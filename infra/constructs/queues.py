@@ -36,8 +36,10 @@ def dead_letter_queue(scope: Construct, construct_id: str, name: str) -> sqs.Que
     return queue
 
 
-def work_queue(scope: Construct, prefix: str, name: str, *, function_timeout_s: int, delay_s: int) -> WorkQueue:
-    """Hidden for six times the function's timeout, as Lambda asks, so that no batch is taken twice while it runs."""
+def work_queue(scope: Construct, prefix: str, name: str, *, function_timeout_s: int, least_s: int, delay_s: int) -> WorkQueue:
+    """Hidden for six times the function's timeout, as Lambda asks, so that no batch is taken twice while it runs; and
+    for ``least_s``, where functions may take so long whatever their timeout.
+    """
     dead_letters = dead_letter_queue(scope, f"{name.title()}DeadLetters", f"{prefix}-{name}-dead-letters")
     queue = sqs.Queue(
         scope,
@@ -46,7 +48,7 @@ def work_queue(scope: Construct, prefix: str, name: str, *, function_timeout_s: 
         encryption=sqs.QueueEncryption.SQS_MANAGED,
         enforce_ssl=True,
         retention_period=_KEPT,
-        visibility_timeout=Duration.seconds(6 * function_timeout_s),
+        visibility_timeout=Duration.seconds(max(6 * function_timeout_s, least_s)),
         delivery_delay=Duration.seconds(delay_s) if delay_s else None,
         dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=5),
     )
