@@ -223,7 +223,7 @@ _TELLS = (
     _LEDGER,
     _LEASE,
     Access((QUERY,), (CAMPAIGN_PARTS, CONTACT_POLICIES)),
-    Access((GET,), (CAMPAIGN_PARTS,)),
+    _CAMPAIGN,
     Access((QUERY, GET), (JOURNEYS,)),
     Access((PUT,), (OUTGOING,)),
 )
@@ -686,7 +686,6 @@ CATALOGUE: tuple[Function, ...] = (
         timeout_s=120,  # a hundred members, one after the other, of some 50 ms each
         table=(
             *_TELLS,
-            Access((GET,), (CAMPAIGNS,)),
             Access((QUERY,), (TIMERS,)),
             Access((PUT,), (NIGHTS, CAMPAIGN_PARTS)),
         ),

@@ -14,6 +14,7 @@ from loyalty.channels.channel import Outcome
 from loyalty.errors import Unavailable
 from loyalty.notifications.store import MessageStore
 from loyalty.runtime import messages, wiring
+from loyalty.table import keys
 from tests.machines import Killed
 from tests.unit.campaigning import DAY, World
 from tests.unit.running import PROGRAM
@@ -96,6 +97,17 @@ def test_a_campaign_assigns_gives_tells_waits_measures_and_reports(monkeypatch: 
         "campaign.finished",
     ]
     assert CampaignStore(world.running.table).aside(PROGRAM, "spring", 10, None)[0] == []
+
+
+def test_a_campaign_that_runs_and_is_not_listed_ends_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(monkeypatch, OPEN)
+    world.act("start", "spring")
+    world.send()
+    world.running.table.delete(keys.live_campaign(PROGRAM, "spring"))  # as it was begun before there was a list
+    world.now += 3 * DAY
+    assert world.night() == "SUCCEEDED"
+    world.send()
+    assert sum(world.provider.got.values()) == 2 * MEMBERS
 
 
 def test_who_bought_after_being_told_counts_for_the_channel_once(monkeypatch: pytest.MonkeyPatch) -> None:

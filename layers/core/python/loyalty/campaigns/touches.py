@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from loyalty.campaigns import occasions, touch
 from loyalty.campaigns.assignment import arm, refused
-from loyalty.campaigns.campaign import OCCASIONS, Campaign, Told
+from loyalty.campaigns.campaign import OCCASIONS, Campaign, State, Told
 from loyalty.campaigns.journey import Journey, begun
 from loyalty.campaigns.preview import (
     MAX_DAYS,
@@ -425,6 +425,11 @@ class Touches:
             handed, self._handed = self._handed, []
             self._from.hand_on(handed)
 
+    def _over(self, program: str, campaign: str) -> State:
+        """How a campaign stands that is not among those under way. It is asked, for its ways end by this for good."""
+        status = self._store.status(program, campaign)
+        return status.state if status is not None else "cancelled"
+
     def _ways(self, program: str, account: str, running: list[Journey], live: Mapping[str, Live]) -> list[Way]:
         campaigns = [self.of_version(program, one.campaign, one.version) for one in running]
         opened: Mapping[str, frozenset[str]] = {}
@@ -435,7 +440,7 @@ class Touches:
             Way(
                 campaign,
                 journey,
-                live[campaign.id].status.state if campaign.id in live else "cancelled",
+                live[campaign.id].status.state if campaign.id in live else self._over(program, campaign.id),
                 opened.get(f"{campaign.id}.{journey.occasion}", frozenset()),
                 clicked.get(f"{campaign.id}.{journey.occasion}", frozenset()),
             )
