@@ -36,7 +36,9 @@ def dead_letter_queue(scope: Construct, construct_id: str, name: str) -> sqs.Que
     return queue
 
 
-def work_queue(scope: Construct, prefix: str, name: str, *, function_timeout_s: int, least_s: int, delay_s: int) -> WorkQueue:
+def work_queue(
+    scope: Construct, prefix: str, name: str, *, function_timeout_s: int, least_s: int, delay_s: int
+) -> WorkQueue:
     """Hidden for six times the function's timeout, as Lambda asks, so that no batch is taken twice while it runs; and
     for ``least_s``, where functions may take so long whatever their timeout.
     """

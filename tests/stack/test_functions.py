@@ -127,7 +127,9 @@ def test_a_queue_hides_a_batch_six_times_as_long_as_it_may_take(stage: Synthesis
         "webhook",
     }
     for name, timeout in drained:
-        assert queues[f"loyalty-{stage.stage.name}-{name}"]["VisibilityTimeout"] == max(6 * timeout, stage.stage.least_timeout_s)
+        assert queues[f"loyalty-{stage.stage.name}-{name}"]["VisibilityTimeout"] == max(
+            6 * timeout, stage.stage.least_timeout_s
+        )
 
 
 def test_only_what_is_late_on_purpose_waits_on_its_queue(stage: Synthesised) -> None:
