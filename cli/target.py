@@ -14,6 +14,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 LOCAL_STACK: Final = "loyalty-local"
 PATIENCE_S: Final = 35.0
 """For an answer: a little longer than AWS's gateway waits for a function."""
+FUNCTION_S: Final = 330.0
 LOCAL_PATIENCE_S: Final = 300.0
 """The emulator's gateway waits as long as a function takes, on a machine that may be busy with other things."""
 
@@ -48,7 +49,9 @@ class Aws:
         from botocore.config import Config
 
         if not self.endpoint:
-            return boto3.client(service)
+            # A function is waited for as long as any may take, and not called again for that.
+            once = Config(read_timeout=FUNCTION_S, retries={"total_max_attempts": 1}) if service == "lambda" else None
+            return boto3.client(service, config=once)
         return boto3.client(
             service,
             config=Config(read_timeout=LOCAL_PATIENCE_S),

@@ -155,9 +155,9 @@ def test_looks_that_were_not_planned_cannot_be_added(shop: Shop) -> None:
         for until in ("2026-02-01", "2026-03-01")
     )
     status = Status("grocer", "hello", state="running", version=2, runs=1)
-    assert taken_over(status, after.campaigns[0], before.campaigns[0], shop.now).runs == 2
+    assert taken_over(status, after.campaigns[0], before.campaigns[0], 0, shop.now).runs == 2
     with pytest.raises(Conflict, match=r"calendar\.until"):
-        taken_over(status, before.campaigns[0], after.campaigns[0], shop.now)
+        taken_over(status, before.campaigns[0], after.campaigns[0], 0, shop.now)
 
 
 def test_a_campaign_that_runs_as_it_was_handed_in_is_not_started_twice(shop: Shop) -> None:
@@ -235,3 +235,28 @@ campaigns:
     channels: [sms]
     steps: {day0: {day: 0, message: hello}}
 """
+
+
+def test_a_version_whose_calendar_is_over_takes_nothing_over(shop: Shop) -> None:
+    shop.now += 20 * DAY
+    shop.publish(calendar="calendar: {from: 2026-01-01, until: 2026-01-05}", words="Hello")
+    refused = shop.act("start", "hello")
+    assert refused.status == 409
+    assert shop.ask("GET /v1/campaigns/{id}", id="hello").body["state"] == "running"
+
+
+def test_of_a_budget_that_was_lowered_below_what_was_given_nothing_is_left(shop: Shop) -> None:
+    shop.publish(budget=1_000)
+    assert shop.act("start", "hello").status == 200
+    for number in range(1, 4):
+        assert shop.comes(number) == ["Helo 100"]
+    for number in range(4, 7):
+        shop.enrol(number)
+    shop.publish(budget=200)
+    assert shop.act("start", "hello").status == 200
+    seen = shop.ask("POST /v1/campaigns/{id}/preview", {"limit": 100}, id="hello")
+    assert (seen.status, seen.body["left"]) == (200, 0)
+    assert seen.body["budget"]["points"] == 0
+    again = shop.ask("POST /v1/campaigns/{id}/preview", {"limit": 100, "budget": seen.body["budget"]}, id="hello")
+    assert again.status == 200
+    assert all("points" not in step for one in again.body["members"] for step in one.get("steps", []))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from loyalty.campaigns import touches
 from loyalty.campaigns.run import Batch, Status, execution_name
 from loyalty.campaigns.runs import Runs
 from loyalty.campaigns.store import CampaignStore
@@ -13,6 +14,7 @@ from loyalty.campaigns.touches import Counts
 from loyalty.channels.channel import Outcome
 from loyalty.errors import Unavailable
 from loyalty.notifications.store import MessageStore
+from loyalty.runtime import campaigns as wired
 from loyalty.runtime import messages, wiring
 from loyalty.table import keys
 from tests.machines import Killed
@@ -108,6 +110,48 @@ def test_a_campaign_that_runs_and_is_not_listed_ends_no_way(monkeypatch: pytest.
     assert world.night() == "SUCCEEDED"
     world.send()
     assert sum(world.provider.got.values()) == 2 * MEMBERS
+
+
+def test_a_message_that_the_table_forgot_counts_as_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(monkeypatch, OPEN.replace("window_days: 10", "window_days: 60"))
+    world.act("start", "spring")
+    world.send()
+    for one in world.items("message"):
+        world.running.table.delete((one["pk"], one["sk"]))
+    monkeypatch.setattr(touches, "KEPT_DAYS", 30)
+    told = []
+    for days in (7, 30):
+        world.now += days * DAY
+        world.hour()
+        *_, last = world.ask("GET /v1/campaigns/{id}/report", id="spring").body["reports"]
+        told += [one["messages"] for one in last["report"]["arms"] if one["name"] == "treated"]
+    assert told == [{}, {"sms": MEMBERS}], "of a week ago it would still be there"
+
+
+def test_who_is_not_to_be_measured_yet_is_not_missing_from_a_batch_that_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one_by_one = OPEN.replace("audience: {when: member.points < 10000}", "audience: {enter: member.enrolled}")
+    assert one_by_one != OPEN
+    world = world_of(monkeypatch, one_by_one, 0)
+    world.act("start", "spring")
+    for number in range(5):
+        world.enter("member.enrolled", {"member": world.enrol(number), "at": "2026-01-01T11:00:00Z"})
+    status = CampaignStore(world.running.table).status(PROGRAM, "spring")
+    assert status is not None
+
+    def missing(number: int) -> int:
+        for shard in range(keys.PARTICIPANT_SHARDS):
+            found, _ = CampaignStore(world.running.table).participant_keys(PROGRAM, "spring", shard, "")
+            if found:
+                batch = Batch(PROGRAM, "spring", status.attempt, "measure", shard, "", found[-1], number, 1)
+                wired.runs().set_aside(batch, "Timeout", world.now)
+        sums = CampaignStore(world.running.table).sums(PROGRAM, "spring", number)
+        return sum(arm.missing for one in sums for arm in one.values())
+
+    assert missing(7) == 0
+    world.now += 11 * DAY
+    assert missing(8) == 5
 
 
 def test_who_bought_after_being_told_counts_for_the_channel_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,20 +53,20 @@ class Shop:
             assert self.world.act("start", campaign).status == 200
         self.done = 0
 
-    def does(self, event: str, store: str = "", at: str = AT) -> None:
+    def does(self, event: str, store: str = "", at: str = AT, waits: int = 60) -> None:
         body: dict[str, Any] = {"type": event, "member": self.member, "occurred_at": at}
-        self._post("POST /v1/events", {**body, "store": store} if store else body)
+        self._post("POST /v1/events", {**body, "store": store} if store else body, waits)
 
     def buys(self, amount: int, **further: Any) -> None:
         body = {"source": "pos", "order_id": f"o{self.done}", "member": self.member, "occurred_at": AT}
         self._post("POST /v1/purchases", {**body, "currency": "EUR", "lines": [{"amount": amount}], **further})
 
-    def _post(self, route: str, body: dict[str, Any]) -> None:
+    def _post(self, route: str, body: dict[str, Any], waits: int = 60) -> None:
         self.done += 1
         headers = {"Idempotency-Key": f"k{self.done}"}
         answer = self.world.running.call(self.world.operator, route, body, headers=headers)
         assert answer.status == 201, answer.body
-        self.world.now += 60
+        self.world.now += waits
         self.told()
 
     def told(self) -> None:
@@ -108,6 +108,15 @@ def test_a_second_visit_is_greeted_when_the_time_between_has_passed(shop: Shop) 
     shop.world.now += 20 * DAY
     shop.does("check_in", "319", "2026-01-31T11:00:00Z")
     assert shop.given() == ["visit", "visit"]
+
+
+def test_a_visit_at_midnight_counts_for_its_own_day_however_late_it_is_heard(shop: Shop) -> None:
+    shop.world.now += 12 * 3_600 - 61  # 23:58:59 in Berlin; a minute goes by before it is heard
+    shop.does("check_in", "319", "2026-01-01T22:58:30Z", waits=120)
+    assert shop.given() == ["visit"]
+    shop.world.now += 10 * 3_600
+    shop.does("check_in", "319", "2026-01-02T09:00:00Z")
+    assert shop.given() == ["visit"], "it was yesterday that the member came in"
 
 
 def test_a_visit_that_was_reported_days_later_is_not_greeted(shop: Shop) -> None:

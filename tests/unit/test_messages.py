@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loyalty.channels.channel import Outcome
-from loyalty.errors import Corrupt
+from loyalty.errors import Corrupt, Unavailable
 from loyalty.notifications.feedback import Report
 from loyalty.notifications.message import (
     ABANDONED_S,
@@ -751,3 +751,39 @@ def test_a_message_that_is_gone_from_the_table_is_no_reason_to_send_it() -> None
     office = Office()
     assert isinstance(office.store, MessageStore)
     assert office.notifications.hear(report(message(), "sent"), NOW) == "unknown"
+
+
+def test_who_cannot_read_the_key_of_links_leaves_the_message_to_be_sent_later() -> None:
+    provider = Provider()
+    office = Office(provider)
+    one = message(links=("https://shop.example/x",))
+    office.put(one)
+    whole = office.notifications._ports  # noqa: SLF001 - what is around it breaks for a moment
+
+    def refuse(_: Message) -> tuple[tuple[str, ...], str]:
+        raise Unavailable("STORAGE_UNAVAILABLE", "again", retry_after=1)
+
+    (which,) = office.hand_on()
+    office.notifications._ports = whole._replace(addresses=refuse)  # noqa: SLF001 - as above
+    with pytest.raises(Unavailable):
+        office.notifications.send(which, office.now, office.now)
+    office.notifications._ports = whole  # noqa: SLF001 - as above
+    assert office.notifications.send(which, office.now, office.now) == "sent"
+    assert provider.asked == 1
+
+
+def test_what_was_held_back_for_a_day_after_its_first_try_has_its_day_of_tries_all_the_same() -> None:
+    provider = Provider(answers=[LATER])
+    office = Office(provider)
+    one = message()
+    office.put(one)
+    office.run()
+    office.campaigns = {"hello": "paused"}
+    office.now += HOUR
+    office.run()
+    office.now += DAY
+    office.campaigns = {}
+    provider.answers = [LATER]
+    office.run()
+    office.until_quiet()
+    assert (office.message(one).state, office.told) == ("sent", [])

@@ -19,6 +19,7 @@ from loyalty.earning.store import OrderStore
 from loyalty.runtime import outbound, wiring
 from loyalty.runtime.relay import MAX_AMOUNTS, NotTaken, Relay
 from loyalty.segments import service
+from loyalty.segments.profile import KEPT_ORDERS, Profile
 from loyalty.segments.store import SegmentStore
 from loyalty.table import keys
 from tests.unit.relaying import Behind, messages
@@ -152,6 +153,24 @@ def test_a_member_who_buys_very_much_is_told_of_in_several_messages_none_of_whic
     assert sorted(each["order_id"] for one in bodies for each in json.loads(one)["bought"]) == ["1", "2", "3"]
     assert len(bodies) == 3
     assert all(len(one.encode()) < 262_144 for one in bodies)
+
+
+def test_a_message_has_no_more_orders_than_a_profile_keeps_in_mind(running: Running, ada: str, behind: Behind) -> None:
+    buy(running, ada, "0")
+    order = OrderStore(running.table).get(PROGRAM, "pos", "0")
+    assert order is not None
+    for number in range(1, 2 * KEPT_ORDERS):
+        OrderStore(running.table).claim(PROGRAM, replace(order, order_id=str(number)))
+    records = [one for one in recorded(running) if one["dynamodb"]["NewImage"]["t"]["S"] == "order"]
+    handed_on(behind, [])
+    relaying.lambda_handler({"Records": records}, None)
+    bought = [json.loads(one)["bought"] for one in behind.queues["segment_members"]]
+    assert [len(one) for one in bought] == [KEPT_ORDERS, KEPT_ORDERS]
+    profile = Profile()
+    for _ in range(2):  # the queue gives the first of them twice
+        for one in bought[0]:
+            profile = profile.bought(one["order_id"], [tuple(amount) for amount in one["amounts"]], ())
+    assert sum(profile.spent.values()) == KEPT_ORDERS * order.amount
 
 
 def test_what_a_queue_does_not_take_brings_the_batch_again(

@@ -70,9 +70,11 @@ def refused(
     day: int,
     told: Mapping[str, Told] | None = None,
     earlier: Collection[int] = (),
+    on: int = 0,
 ) -> str:
     """Why a member does not come in on a day, one of ``NOT``; "" who does. ``standing`` are the segments that the
-    member is in, ``told`` what the event told, ``earlier`` the days on which the member came in before.
+    member is in, ``told`` what the event told, ``earlier`` the days of the occasions that there were, and ``on`` that
+    of this one where it is not the day itself: what happened at midnight may be heard of the day after.
     """
     audience, calendar = campaign.audience, campaign.calendar
     if subject.state.status == "closed":
@@ -83,7 +85,8 @@ def refused(
         return "segment"
     if audience.segment and audience.enter != "segment.entered" and audience.segment not in standing:
         return "segment"
-    if campaign.repeat == "after_days" and any(abs(day - one) < campaign.repeat_days for one in earlier if one != day):
+    on = on or day
+    if campaign.repeat == "after_days" and any(abs(on - one) < campaign.repeat_days for one in earlier if one != on):
         return "again"
     if audience.when is not None and not holds(audience.when, values(campaign, subject, day, None, told or {})):
         return "condition"

@@ -4,7 +4,7 @@ An occasion is named by what it is, never by when it was noticed: whatever is de
 Days are in the programme's zone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -32,6 +32,13 @@ def name(campaign: Campaign, day: int, told: Mapping[str, Told] | None = None) -
         return f"{at.year:04d}"
     part = (told or {}).get("part", "")
     return f"{at.isoformat()}-{part}" if part else at.isoformat()
+
+
+def days(campaign: Campaign, occasions: Iterable[str]) -> list[int]:
+    """The days of occasions that are days, as they are where a campaign is entered again after some; else none."""
+    if campaign.repeat != "after_days":
+        return []
+    return [date.fromisoformat(one[:_DAY]).toordinal() for one in occasions]
 
 
 def of_moment(moment: int, timezone: str) -> int:

@@ -197,15 +197,17 @@ def started(status: Status, campaign: Campaign, day: int, now: int) -> Status:
     return begun(replace(status, runs=status.version), now)
 
 
-def taken_over(status: Status, before: Campaign, campaign: Campaign, now: int) -> Status:
+def taken_over(status: Status, before: Campaign, campaign: Campaign, day: int, now: int) -> Status:
     """The version that was handed in last takes over from the one that runs: for whoever comes in from now on. Conflict
-    where there is no other, and for one that would be another campaign: measured otherwise, or with other groups.
+    where there is no other, for one that is over already, and for one that would be another campaign: measured
+    otherwise, or with other groups.
     """
     if status.state not in ("running", "paused") or status.runs == status.version:
         raise _conflict(status)
     if differ := _another(before, campaign):
         said = f"The campaign is {status.state}, and {', '.join(differ)} cannot change: hand it in under another id"
         raise Conflict("CAMPAIGN_STATE_CONFLICT", said)
+    _not_over(campaign, day)
     return replace(status, runs=status.version, at=now)
 
 

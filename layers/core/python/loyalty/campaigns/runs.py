@@ -166,8 +166,11 @@ class Runs:
         """Note a batch that went wrong as a whole. One that was to be measured is missing in its groups."""
         if batch.phase == "measure":
             arms: dict[str, ArmSums] = {}
+            status = self._store.status(batch.program, batch.campaign)
+            campaign = self._touches.version(status) if status is not None else None
             for one in self._store.participants(batch):
-                arms.setdefault(one.group, ArmSums()).missing += 1
+                if campaign is not None and self._counts(campaign, one, now):
+                    arms.setdefault(one.group, ArmSums()).missing += 1
             self._store.put_sums(batch, arms)
         whole = Aside(batch.phase, f"{batch.shard:02d}.{batch.to}", why, now, batch.attempt, batch.after)
         self._store.set_aside(batch.program, batch.campaign, whole)
@@ -245,7 +248,7 @@ class Runs:
         campaign, program = self._touches.version(status), self._policy(batch.program)
         arms: dict[str, ArmSums] = {}
         ones = [one for one in self._store.participants(batch) if self._measured(campaign, one, now)]
-        told = self._given(batch.program, campaign, [one for one in ones if one.treated])
+        told = self._given(campaign, [one for one in ones if one.treated], program.day(now))
         for one in ones:
             counts.looked += 1
             sums = arms.setdefault(one.group, ArmSums())
@@ -267,18 +270,27 @@ class Runs:
         self._store.put_sums(batch, arms)
         return counts
 
+    def _counts(self, campaign: Campaign, one: Participant, now: int) -> bool:
+        """As below; whoever cannot be read may be what the batch failed for, and is missing."""
+        try:
+            return self._measured(campaign, one, now)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001 - whatever is wrong with one member, the others are counted
+            return True
+
     def _measured(self, campaign: Campaign, one: Participant, now: int) -> bool:
         over = not campaign.audience.enter or one.at + campaign.window_days * DAY <= now
         return over and self._first(campaign, one)
 
-    def _given(self, program: str, campaign: Campaign, ones: list[Participant]) -> Callable[[Participant], Given]:
+    def _given(self, campaign: Campaign, ones: list[Participant], day: int) -> Callable[[Participant], Given]:
         """What each came to: read together, or, where one of them cannot be read, each alone."""
         try:
-            together = self._touches.given(program, campaign, ones)
+            together = self._touches.given(campaign, ones, day)
         except Unavailable:
             raise
         except Exception:  # noqa: BLE001 - whoever it is is found when each is read alone
-            return lambda one: self._touches.given(program, campaign, [one])[0]
+            return lambda one: self._touches.given(campaign, [one], day)[0]
         known = {(one.account, one.occasion): given for one, given in zip(ones, together, strict=True)}
         return lambda one: known[one.account, one.occasion]
 

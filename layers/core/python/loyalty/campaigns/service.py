@@ -149,10 +149,11 @@ class Campaigns:
                 message = f"There is no segment {segment} any more, and nobody would ever come in"
                 raise Refused("CAMPAIGN_SEGMENT_GONE", message)
             puts: list[Put] = []
+            day = self._around.policy(program).day(now)
             if status.state in ("running", "paused"):
-                after = run.taken_over(status, self._touches.version(status), newest, now)
+                after = run.taken_over(status, self._touches.version(status), newest, day, now)
             else:
-                after = run.started(status, newest, self._around.policy(program).day(now), now)
+                after = run.started(status, newest, day, now)
                 puts += [self._store.told_put(told("started", after, now))] if after.running else []
             if newest.budget is not None:
                 puts.append(self._around.budget(program, campaign, newest.budget.points))
@@ -218,7 +219,9 @@ class Campaigns:
         following = "" if shard >= end else f"{shard}.{after}"
         live, purse = self._touches.live(program), asked.purse
         found = self._touches.outlooks(newest, shards, on, now, live, purse)
-        left = None if newest.budget is None else newest.budget.points - self._around.spent(program, newest.id)
+        left = None
+        if newest.budget is not None:  # one that was lowered may be less than what was given
+            left = max(newest.budget.points - self._around.spent(program, newest.id), 0)
         alone = not asked.cursor and not following and asked.part is None
         if left is not None and alone and purse is None:
             purse = reach(summed(found, newest.id), left)

@@ -41,6 +41,7 @@ from loyalty.ledger.chain import Chain
 from loyalty.members.member import Member
 from loyalty.notifications.message import (
     INBOX,
+    KEPT_S,
     UNSUBSCRIBE_PLACEHOLDER,
     Bought,
     Content,
@@ -67,6 +68,11 @@ SOON_MINUTES: Final = 15
 _OPENED: Final = frozenset({"journey.opened", "journey.clicked"})
 _DELIVERED: Final = frozenset({"delivered", "opened", "clicked", "complained"})
 _RETURNED: Final = frozenset({"returned", "bounced"})
+KEPT_DAYS: Final = KEPT_S // 86_400
+FORGOTTEN: Final = ("sent",)
+"""What is taken to have become of one that the table keeps no more: almost all were sent, and a campaign that is always
+on must not seem to cost less every year.
+"""
 _SENT: Final = frozenset({"sent"}) | _DELIVERED | _RETURNED
 _UNREACHED: Final = frozenset({"no_channel", "no_address", "dead"})
 
@@ -275,8 +281,9 @@ class Touches:
         known = self._from.known(program, account, now)
         if known is None:
             return None
-        earlier = [one.day for one in entry.before]
-        if refused(campaign, known.subject, known.standing, day, entry.told, earlier):
+        earlier = occasions.days(campaign, (one.occasion for one in entry.before))
+        on = next(iter(occasions.days(campaign, [entry.occasion])), 0)
+        if refused(campaign, known.subject, known.standing, day, entry.told, earlier, on):
             counts.left_out += 1
             return None
         drawn = arm(campaign, account, self._from.contact_policy(program).holdout_percent)
@@ -565,7 +572,8 @@ class Touches:
                 known_day = occasions.next_day(enter, born(subject), enrolled(subject), day)
                 return Outlook(account, "", out="calendar" if known_day else "unknown_day")
             told = occasions.years(subject.enrolled, day) if enter == "anniversary" else {}
-        earlier, standing = [one.day for one in before[campaign.id]], known.standing
+        standing = known.standing
+        earlier = occasions.days(campaign, (one.occasion for one in before[campaign.id]))
         return before_start(
             campaign,
             account,
@@ -607,10 +615,11 @@ class Touches:
 
     # What came of it
 
-    def given(self, program: str, campaign: Campaign, ones: Sequence[Participant]) -> list[Given]:
-        """What the ways of participants came to, in their order, for who measures it: two reads for a hundred. Each
-        by the version that it began with.
+    def given(self, campaign: Campaign, ones: Sequence[Participant], day: int) -> list[Given]:
+        """What the ways of participants came to by a day, in their order, for who measures it: two reads for a
+        hundred. Each by the version that it began with.
         """
+        program = campaign.program
         named = [(one.account, campaign.id, one.occasion) for one in ones]
         ways = self._store.ways(program, named)
         messages = self._from.messages(
@@ -622,7 +631,7 @@ class Touches:
                 if noted.came == "sent"
             ],
         )
-        return [self._came_to(campaign, one, way, messages) for one, way in zip(ones, ways, strict=True)]
+        return [self._came_to(campaign, one, way, messages, day) for one, way in zip(ones, ways, strict=True)]
 
     def _came_to(
         self,
@@ -630,6 +639,7 @@ class Touches:
         one: Participant,
         way: Journey | None,
         messages: Mapping[tuple[str, str], Message],
+        day: int,
     ) -> Given:
         found = Given()
         if way is not None:
@@ -640,7 +650,8 @@ class Touches:
                 found.points += step.offer.numbers.get("points", 0)
                 found.reached = True
             if noted.came == "sent":
-                fates = fates_of(messages.get((one.account, name_of(campaign.id, one.occasion, noted.step))))
+                message = messages.get((one.account, name_of(campaign.id, one.occasion, noted.step)))
+                fates = FORGOTTEN if message is None and day - noted.day >= KEPT_DAYS else fates_of(message)
                 for fate in ("decided", *fates):
                     found.fates[fate] = found.fates.get(fate, 0) + 1
                 if "sent" in fates:

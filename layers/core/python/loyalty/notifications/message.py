@@ -30,6 +30,8 @@ from msgspec.structs import replace
 
 from loyalty.errors import Corrupt
 
+KEPT_S: Final = 400 * 86_400
+"""So long after it was made the table forgets a message."""
 Phase = Literal["waiting", "sending", "doubtful", "refused", "failed"]
 State = Literal[
     "waiting",
@@ -251,8 +253,8 @@ def put_off(message: Message, code: str) -> Message:
 
 
 def held(message: Message, code: str) -> Message:
-    """Not tried this time: it is not the hour, or its campaign is paused."""
-    return replace(message, phase="waiting", code=code)
+    """Not tried this time: it is not the hour, or its campaign is paused. A day of tries begins when it is tried."""
+    return replace(message, phase="waiting", code=code, first=0)
 
 
 def ended(message: Message, phase: Phase, code: str) -> Message:

@@ -131,15 +131,17 @@ class Notifications:
             return self._hold(outgoing, which, channel, "paused", max(reach.loud, now + PAUSED_S), now, wall)
         if reach.loud > now:
             return self._hold(outgoing, which, channel, "quiet", reach.loud, now, wall)
+        # Before the claim: whoever cannot make it leaves the message as it was, and not in doubt.
+        sending = self._sending(outgoing, reach)
         mine = claimed(message, now, wall, reach.contact)
         standing = self._store.write(message, mine)
         if standing is None:
-            return self._deliver(outgoing, which, _written(message, mine), channel, reach, now, wall)
+            return self._deliver(outgoing, which, _written(message, mine), channel, sending, now, wall)
         if abandoned(standing, wall) and standing.channel in RECOGNISED:
             mine = claimed(standing, now, wall, reach.contact)
             if self._store.write(standing, mine) is not None:
                 return "busy"
-            return self._deliver(outgoing, which, _written(standing, mine), channel, reach, now, wall)
+            return self._deliver(outgoing, which, _written(standing, mine), channel, sending, now, wall)
         return self._leave(outgoing, which, standing, channel, now, wall)
 
     def _untaken(self, message: Message, channel: Channel | None, wall: int) -> bool:
@@ -218,21 +220,25 @@ class Notifications:
         # One that waits has an item of its own by now; one that is being sent needs this one until its end.
         return "busy" if standing.phase == "sending" else "gone"
 
-    def _deliver(
-        self, outgoing: Outgoing, which: Handed, mine: Message, channel: Channel, reach: Reach, now: int, wall: int
-    ) -> str:
-        links, unsubscribe = self._ports.addresses(mine)
-        sending = Sending(
-            mine.id,
-            mine.program,
-            mine.channel,
+    def _sending(self, outgoing: Outgoing, reach: Reach) -> Sending:
+        """What a provider is given."""
+        message = outgoing.message
+        links, unsubscribe = self._ports.addresses(message)
+        return Sending(
+            message.id,
+            message.program,
+            message.channel,
             reach.address,
             filled(outgoing.content, links, unsubscribe),
-            tags_of(mine),
-            "" if mine.service else unsubscribe,
-            mine.account,
+            tags_of(message),
+            "" if message.service else unsubscribe,
+            message.account,
             outgoing.content.language,
         )
+
+    def _deliver(
+        self, outgoing: Outgoing, which: Handed, mine: Message, channel: Channel, sending: Sending, now: int, wall: int
+    ) -> str:
         outcome = channel.send(sending, wall)
         if outcome.kind == "later":
             return self._later(Outgoing(mine, outgoing.content, outgoing.due), which, outcome, now, wall)

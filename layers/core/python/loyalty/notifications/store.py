@@ -13,13 +13,22 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from loyalty.errors import Conflict, Corrupt
-from loyalty.notifications.message import INBOX, Content, Handed, Message, Outgoing, decode, encode, handed, news
+from loyalty.notifications.message import (
+    INBOX,
+    KEPT_S,
+    Content,
+    Handed,
+    Message,
+    Outgoing,
+    decode,
+    encode,
+    handed,
+    news,
+)
 from loyalty.table import keys
 from loyalty.table.client import Table
 from loyalty.table.writes import ABSENT, Cancelled, Condition, ConditionFailed, Delete, Item, Put
 
-KEPT_S: Final = 400 * 86_400
-"""So long after it was made the table forgets a message."""
 WAITS_S: Final = 60 * 86_400
 """So long after it was due the table forgets one that nobody sent."""
 AGAIN_S: Final = 900

@@ -15,6 +15,7 @@ from msgspec import Struct
 from loyalty.earning.store import order_of_item
 from loyalty.ledger.store import entry_of_item
 from loyalty.runtime.batch import Record
+from loyalty.segments.profile import KEPT_ORDERS
 from loyalty.segments.service import Bought
 from loyalty.table import keys
 
@@ -124,7 +125,8 @@ def _touched(items: Sequence[Item]) -> list[str]:
             continue
         who = one.program, one.account
         both = _together(found[who], one) if who in found else one
-        if sum(len(order.amounts) for order in both.bought) > MAX_AMOUNTS:
+        # Of more orders than a profile keeps in mind, those of a message that comes twice would count twice.
+        if len(both.bought) > KEPT_ORDERS or sum(len(order.amounts) for order in both.bought) > MAX_AMOUNTS:
             messages.append(_encoded(found[who]))
             both = one
         found[who] = both
