@@ -213,7 +213,7 @@ def test_an_occasion_has_one_name_in_the_programmes_zone_however_the_moment_is_w
     ends = at.astimezone(ZoneInfo(writer)).isoformat()
     detail = {"points": 5, "wallet": "points", "ending": [{"points": 5, "ends_at": ends}]}
     told = occasions.told("points.expiring", detail, zone)
-    assert told["date"] == occasions.of_moment(int(at.timestamp()), zone) == at.astimezone(ZoneInfo(zone)).toordinal()
+    assert told["date"] == at.astimezone(ZoneInfo(zone)).toordinal()
     yearly = campaign(step("hello", 0), repeat="yearly", timezone=zone)
     assert occasions.name(yearly, told["date"]) == f"{at.astimezone(ZoneInfo(zone)).year}"
 

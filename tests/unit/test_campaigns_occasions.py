@@ -95,19 +95,6 @@ def test_an_occasion_is_named_by_what_it_is(repeat: str, name: str) -> None:
     assert occasions.name(campaign(step("hello", 0), repeat=repeat), DAY) == name
 
 
-@pytest.mark.parametrize(
-    ("moment", "zone", "found"),
-    [
-        ("2026-03-01T23:30:00+00:00", "Europe/Berlin", "2026-03-02"),
-        ("2026-03-01T23:30:00+00:00", "UTC", "2026-03-01"),
-        ("2026-03-01T16:30:00+00:00", "Asia/Shanghai", "2026-03-02"),
-        ("2026-03-01T03:30:00+00:00", "America/Los_Angeles", "2026-02-28"),
-    ],
-)
-def test_days_are_the_programmes_own(moment: str, zone: str, found: str) -> None:
-    assert occasions.of_moment(int(datetime.fromisoformat(moment).timestamp()), zone) == day(found)
-
-
 def test_what_points_about_to_end_tell() -> None:
     detail = {
         "points": 300,

@@ -41,11 +41,6 @@ def days(campaign: Campaign, occasions: Iterable[str]) -> list[int]:
     return [date.fromisoformat(one[:_DAY]).toordinal() for one in occasions]
 
 
-def of_moment(moment: int, timezone: str) -> int:
-    """The day of a moment, in seconds since 1970."""
-    return datetime.fromtimestamp(moment, ZoneInfo(timezone)).toordinal()
-
-
 def birthday(born: object) -> tuple[int, int] | None:
     """(month, day) of ``MM-DD`` or ``YYYY-MM-DD``; None for what is no day of any year."""
     if not isinstance(born, str) or len(born) not in (5, _DAY):

@@ -274,22 +274,6 @@ def summed(outlooks: Iterable[Outlook], campaign: str) -> Summary:
     return Summary(members, points=points, **figures, offers=days["offers"], given=days["given"])
 
 
-def merged(summaries: Iterable[Summary]) -> Summary:
-    """Pages of a preview added up."""
-    members = points = 0
-    counted: dict[str, Counter[str]] = {name: Counter() for name in ("groups", "out", "messages", "steps", "missed")}
-    by_day: dict[str, Counter[int]] = {name: Counter() for name in ("offers", "given")}
-    for one in summaries:
-        members, points = members + one.members, points + one.points
-        for name, found in counted.items():
-            found.update(getattr(one, name))
-        for name, at in by_day.items():
-            at.update(getattr(one, name))
-    figures = {name: dict(sorted(found.items())) for name, found in counted.items()}
-    days = {name: dict(sorted(found.items())) for name, found in by_day.items()}
-    return Summary(members, points=points, **figures, offers=days["offers"], given=days["given"])
-
-
 def at_hour(day: int, hour: int, timezone: str) -> int:
     """The moment of an hour of a day, in seconds since 1970."""
     return int(datetime.fromordinal(day).replace(hour=hour, tzinfo=ZoneInfo(timezone)).timestamp())

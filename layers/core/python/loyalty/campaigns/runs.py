@@ -34,7 +34,6 @@ DAY: Final = 86_400
 LEG_SECONDS: Final = 300 * DAY
 """An execution waits no longer, for none lasts a year; the next one takes its place."""
 MAX_TRIES: Final = 5
-SECOND_WAIT: Final = 3_600
 
 
 class Machine(Struct, frozen=True):

@@ -33,6 +33,7 @@ from loyalty.campaigns.journey import (
 from loyalty.campaigns.met import Somebody, purchased, values
 from loyalty.contacts.decide import Candidate, Verdict
 from loyalty.contacts.record import content
+from loyalty.earning.offers import reference
 from loyalty.rules.interpret import holds
 from loyalty.templates.template import Value
 
@@ -152,7 +153,7 @@ class Action(Struct, frozen=True):
     @property
     def reference(self) -> str:
         """What the offer is known by: it is given once under it."""
-        return f"c#{self.campaign}#{self.occasion}#{self.step}"
+        return reference(self.campaign, self.occasion, self.step)
 
 
 class Settled(Struct, frozen=True):
