@@ -27,11 +27,13 @@ from loyalty.runtime.wiring import mail, member_store, moment, notifications
 
 
 def _addresses(request: Request) -> Addresses:
-    """Of links; and the one that unsubscribes for whoever may do that, for it asks nobody who they are."""
+    """Of links, and the one that unsubscribes. These ask nobody who they are, and whoever follows one was told: so who
+    only reads sees where the links lead, and none that does anything.
+    """
     found = mail().addresses_of
     if WRITE_CONTACT in request.caller.scopes:
         return found
-    return lambda message: (found(message)[0], "")
+    return lambda message: (message.links, "")
 
 
 def inbox(request: Request) -> Answer:
