@@ -231,12 +231,12 @@ class Stack:
         said = {"sandbox-a": 0, "live": 1, "busy": self.busy, "handed": self.messages}
         return {"Payload": BytesIO(json.dumps(said).encode()), **({"FunctionError": "x"} if self.fails else {})}
 
-    def list_queues(self, QueueNamePrefix: str) -> Any:  # noqa: N803
+    def list_queues(self, QueueNamePrefix: str) -> Any:  # noqa: N803 - as boto3 calls it
         assert QueueNamePrefix == "loyalty-test-"
         names = ("notify", "notify-dead-letters", "partners")
         return {"QueueUrls": [f"http://127.0.0.1/{QueueNamePrefix}{name}" for name in names]}
 
-    def get_queue_attributes(self, QueueUrl: str, AttributeNames: list[str]) -> Any:  # noqa: N803
+    def get_queue_attributes(self, QueueUrl: str, AttributeNames: list[str]) -> Any:  # noqa: N803 - likewise
         assert QueueUrl.endswith("-notify")
         self.asked.append("queue")
         self.messages -= self.messages > 0
