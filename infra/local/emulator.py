@@ -97,8 +97,8 @@ def stop(place: Place) -> bool:
 
 
 def settle(place: Place, patience: float) -> bool:
-    """Wait until the functions that follow the table or drain queues have taken everything; whether they have. False
-    when, for ``patience`` seconds, they took nothing.
+    """Wait until the functions that follow the table or drain queues have taken everything, and no state machine is at
+    work; whether it is so. False when, for ``patience`` seconds, nothing became less.
     """
     least, deadline = None, time.monotonic() + patience
     while True:

@@ -6,8 +6,9 @@ so that the functions it starts inherit no import path of ours.
 - A meter: every DynamoDB call is asked what it consumed, and the sum can be read.
 - Streams after a restart: MiniStack keeps how far each function had read a table's stream, but not the stream, and
   would deliver nothing until as many records had been written again. The positions are forgotten with the stream,
-  and ``backlog`` says how many records are still to be delivered, so that nobody stops it before; and how many messages
-  functions have yet to take from their queues, but for those that are to come later.
+  and ``backlog`` says how many records are still to be delivered, so that nobody stops it before; how many messages
+  functions have yet to take from their queues, but for those that are to come later; and how many executions of state
+  machines are at work.
 
 ``GET /_local`` on the emulator's port: ``{"pid", "folder", "backlog", "capacity": {"reads", "writes", "calls"}}``.
 """
@@ -79,13 +80,32 @@ def queue_backlog() -> int:
     )
 
 
-def backlog() -> int:
-    """Records and messages together. Functions go on meanwhile: a message that becomes a record, or a record a message,
-    is one or the other when the messages are counted before and after.
+def executions_at_work() -> int:
+    """How many executions of state machines go on, but for those that wait until somebody calls them back: that may be
+    in a month.
     """
-    before = queue_backlog()
+    from ministack.services import stepfunctions
+
+    running = sum(
+        execution["status"] == "RUNNING" and "mapRunArn" not in execution
+        for execution in list(stepfunctions._executions._data.values())  # noqa: SLF001 - as above
+    )
+    # A token is there before the function that is to keep it was called; the execution waits from then on.
+    waiting = sum(
+        bool(token["event"]._cond._waiters)  # noqa: SLF001 - as above
+        for token in list(stepfunctions._task_tokens._data.values())  # noqa: SLF001 - as above
+    )
+    return max(0, running - waiting)
+
+
+def backlog() -> int:
+    """Records, messages and executions together. Functions go on meanwhile: a message that becomes a record, a record
+    that becomes a message, and either that begins an execution or is written by one, is one or the other when messages
+    and executions are counted before and after.
+    """
+    before = queue_backlog() + executions_at_work()
     records = stream_backlog()
-    return records + max(before, queue_backlog())
+    return records + max(before, queue_backlog() + executions_at_work())
 
 
 class Meter:

@@ -16,6 +16,8 @@ from loyalty.routes import ROUTES
 from tests.e2e.calls import FRESH, Answer, Api
 from tests.e2e.stack import STORE, Stack
 from tests.patience import eventually
+from tests.providers import Answer as Reply
+from tests.providers import Provider, Request, serving
 
 KINDS: Final = ("none", "forged", "revoked", "till", "shop", "operator", "marketer", "auditor", "member", "foreign")
 """No token; a key with another secret; a revoked client's; the five roles'; a member's; another programme's operator's,
@@ -120,8 +122,6 @@ program: alpha
 rules:
   - {id: base, name: {en: Points, zh: 积分}, on: line, earn: line.amount}
 """
-HOOK: Final = {"url": "http://127.0.0.1:9/hook", "events": ["tier.*"]}
-"""Nobody listens there."""
 SEGMENTS: Final = """\
 program: alpha
 segments:
@@ -170,14 +170,22 @@ class Ask(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
 
 
+class Partner(Provider):
+    """Takes whatever comes: what is refused is tried again half a minute later, while something else is looked at."""
+
+    def answer(self, request: Request) -> Reply:
+        return Reply(204, b"")
+
+
 class World:
     """What the requests speak of: a member of programme alpha, and new things of its for each request."""
 
-    def __init__(self, stack: Stack, tokens: dict[str, str], operator: Api, member: str) -> None:
+    def __init__(self, stack: Stack, tokens: dict[str, str], operator: Api, member: str, partner: str) -> None:
         self.stack = stack
         self.tokens = tokens
         self.operator = operator
         self.member = member
+        self.webhook = {"url": f"{partner}/hook", "events": ["tier.*"]}
 
     def entry(self) -> dict[str, Any]:
         found: dict[str, Any] = self.operator.get(f"/v1/members/{self.member}/entries?limit=1").expect(200)["entries"][
@@ -235,7 +243,7 @@ class World:
 
     def other_hook(self) -> str:
         """One that may be removed; a programme has twenty at most."""
-        return str(self.operator.post("/v1/webhooks", HOOK, key=None).expect(201)["webhook"]["id"])
+        return str(self.operator.post("/v1/webhooks", self.webhook, key=None).expect(201)["webhook"]["id"])
 
     def grouped(self) -> str:
         """The members of a segment that there is."""
@@ -291,7 +299,9 @@ class World:
         return draft
 
     def withdraw(self) -> None:
-        """Back to the policy's own rate, step by step."""
+        """Nobody is told any more, and back to the policy's own rate, step by step."""
+        for hook in self.operator.get("/v1/webhooks").expect(200)["webhooks"]:
+            self.operator.call("DELETE", f"/v1/webhooks/{hook['id']}").expect(204)
         while self.operator.get("/v1/rule-sets?limit=1").expect(200)["current"]:
             current = self.operator.get("/v1/rule-sets/current").expect(200)["id"]
             self.operator.post(f"/v1/rule-sets/{current}/rollback", key=None).expect(200)
@@ -373,7 +383,7 @@ ASKS: Final[dict[str, Callable[[World], Ask]]] = {
     "POST /v1/rule-sets/{id}/rollback": lambda w: Ask(f"/v1/rule-sets/{w.published()}/rollback"),
     "POST /v1/rule-sets/{id}/simulate": lambda w: Ask(f"/v1/rule-sets/{w.draft()}/simulate", {"days": 1}),
     "GET /v1/simulations/{id}": lambda w: Ask(f"/v1/simulations/{w.simulated}"),
-    "POST /v1/webhooks": lambda w: Ask("/v1/webhooks", HOOK),
+    "POST /v1/webhooks": lambda w: Ask("/v1/webhooks", w.webhook),
     "GET /v1/webhooks": lambda w: Ask("/v1/webhooks"),
     "GET /v1/webhooks/{id}": lambda w: Ask(f"/v1/webhooks/{w.hook}"),
     "PATCH /v1/webhooks/{id}": lambda w: Ask(f"/v1/webhooks/{w.hook}", {"ordered": True}),
@@ -429,9 +439,10 @@ def world(stack: Stack, operator: Api, shop: Api) -> Iterator[World]:
     tokens["revoked"] = client["key"]
     tokens["member"] = shop.post(f"/v1/members/{member}/tokens").expect(201)["token"]
     tokens["foreign"] = stack.programmes["gamma"].tokens["operator"]
-    world = World(stack, tokens, operator, member)
-    yield world
-    world.withdraw()
+    with serving(Partner()) as partner:
+        world = World(stack, tokens, operator, member, partner.url)
+        yield world
+        world.withdraw()
 
 
 @pytest.fixture(scope="module")

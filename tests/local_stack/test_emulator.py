@@ -120,6 +120,36 @@ def test_messages_that_functions_are_to_take_are_waited_for_and_no_others(place:
     assert sorted(map(int, told.read_text().split())) == [*range(25)]
 
 
+def machine(place: Place, *resources: str) -> str:
+    """A state machine that calls the function in each of these ways, one after the other; its ARN."""
+    states = {
+        f"{number}": {
+            "Type": "Task",
+            "Resource": f"arn:aws:states:::{resource}",
+            "Parameters": {"FunctionName": "follower", "Payload": {"Records": [{"body": f"{number}"}]}},
+            **({"Next": f"{number + 1}"} if number + 1 < len(resources) else {"End": True}),
+        }
+        for number, resource in enumerate(resources)
+    }
+    definition = json.dumps({"StartAt": "0", "States": states})
+    made = client(place, "stepfunctions").create_state_machine(
+        name="machine", definition=definition, roleArn="arn:aws:iam::000000000000:role/machine"
+    )
+    return str(made["stateMachineArn"])
+
+
+def test_executions_are_waited_for_until_they_wait_themselves(place: Place, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    emulator.start(place)
+    follower(place, told)
+    states = client(place, "stepfunctions")
+    arn = machine(place, "lambda:invoke", "lambda:invoke", "lambda:invoke.waitForTaskToken")
+    begun = [states.start_execution(stateMachineArn=arn)["executionArn"] for _ in range(3)]
+    assert emulator.settle(place, AWAITED_S)
+    assert told.read_text().split().count("2") == 3, "each has come to where it waits for a call"
+    assert {states.describe_execution(executionArn=one)["status"] for one in begun} == {"RUNNING"}
+
+
 def test_functions_see_the_emulator_and_nothing_of_our_environment(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
