@@ -13,7 +13,6 @@ from typing import Any, Final, NamedTuple
 import boto3
 
 from bench.counted import OPERATIONS, Prepare
-from bench.processor import one_processor
 from bench.report import Row
 from bench.shop import Shop
 from loyalty.ledger.chain import Chain
@@ -53,27 +52,18 @@ class Turn(NamedTuple):
 
 
 def measure(shop: Shop) -> list[Row]:
-    """For each operation the median of the handler's CPU seconds over the median of the bare calls': on all processors
-    that there are, and on one, which is what a function has a share of. The bound is of both.
-    """
+    """For each operation the median of the handler's CPU seconds over the median of the bare calls'."""
     bare = Bare(shop.endpoint)
-    with one_processor():
-        rows = _measured(shop, bare, 1_000, ", on one processor")
-    rows += _measured(shop, bare, 2_000, "")
-    bare.client.close()
-    return rows
-
-
-def _measured(shop: Shop, bare: Bare, first: int, where: str) -> list[Row]:
     rows: list[Row] = []
-    with shop.open(threads=True):
+    with shop.open(overlapping=True):
         for number, (name, prepare) in enumerate(OPERATIONS.items()):
             with shop.meter.metering(capacity=False) as used:
-                chain = shop.new_account(first + number, 1_000_000)
+                chain = shop.new_account(1_000 + number, 1_000_000)
             bare.send(_elsewhere(used().calls))
             turns = [_turn(shop, bare, prepare, chain) for _ in range(WARM_UP + REPETITIONS)][WARM_UP:]
             ratio = median(turn.handler for turn in turns) / median(turn.bare for turn in turns)
-            rows.append(Row(f"handler CPU over its bare boto3 calls, {name}{where}", round(ratio, 3), "times", BOUND))
+            rows.append(Row(f"handler CPU over its bare boto3 calls, {name}", round(ratio, 3), "times", BOUND))
+    bare.client.close()
     return rows
 
 

@@ -22,7 +22,7 @@ class Used(NamedTuple):
 
 
 class Meter:
-    """Watches one botocore client. Its ``together`` takes the place of the threads, so that stages can be counted."""
+    """Watches one botocore client. Its ``together`` reads one after the other, so that stages can be counted."""
 
     def __init__(self, client: Any) -> None:
         self._stages = 0

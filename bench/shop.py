@@ -71,19 +71,21 @@ class Shop:
         self.endpoint = endpoint
         self.meter = Meter(self.client)
         product = cast("DynamoDB", self.client)
-        self.threaded = Table(product, TABLE)
+        self.overlapping = Table(product, TABLE)
         self.table = Table(product, TABLE, self.meter.together)
         self.now = NOW
         self.sealing: tuple[bytes, ...] = ()
         """Keys of published rule sets, when there are any."""
         self._requests = 0
         create_table(self.client, TABLE)
-        ProgramStore(self.threaded).save(check(POLICY), 0)
+        ProgramStore(self.overlapping).save(check(POLICY), 0)
 
     @contextmanager
-    def open(self, *, threads: bool = False) -> "Iterator[Shop]":
-        """The handlers use this table and this clock as long as the block lasts; ``threads`` reads as in production."""
-        table = self.threaded if threads else self.table
+    def open(self, *, overlapping: bool = False) -> "Iterator[Shop]":
+        """The handlers use this table and this clock as long as the block lasts; ``overlapping`` reads as in
+        production.
+        """
+        table = self.overlapping if overlapping else self.table
         clock = SimpleNamespace(time=lambda: float(self.now))
         built = (wiring.ledger, wiring.wallets, wiring.programs, wiring.earning, wiring.member_store, wiring.leases)
         for made in built:

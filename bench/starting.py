@@ -83,7 +83,7 @@ def _publish(shop: Shop) -> None:
         source = source.replace(of_the_example, of_the_bench)
     source = source.replace("guard: {change_percent: 25}\n", "")  # nothing was tried on stored purchases
     shop.sealing = (SEALING,)
-    table = shop.threaded
+    table = shop.overlapping
     with shop.open():
         sets = RuleSets(RuleStore(table), lambda: (SEALING,), wiring.policy, BudgetStore(table), lambda *_: None)
         written = sets.hand_in(PROGRAM, source, rule_set=RULE_SET, actor=CLIENT, now=shop.now)

@@ -3,13 +3,14 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
-from threading import Lock, Thread
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from loyalty.errors import Unavailable
 from loyalty.table import keys
+from loyalty.table.overlap import overlapped, overlapping
 from loyalty.table.writes import Cancelled, Condition, ConditionFailed, Contended, Delete, Item, Put, Value
 
 if TYPE_CHECKING:
@@ -54,28 +55,6 @@ _RETRYABLE: Final = frozenset(
         "TransactionInProgressException",
     }
 )
-
-
-def in_threads(first: Callable[[], _A], second: Callable[[], _B]) -> tuple[_A, _B]:
-    """Run ``second`` in a thread beside ``first``; an error of either is raised once both have ended."""
-    answers: list[_B] = []
-    errors: list[Exception] = []
-
-    def run() -> None:
-        try:
-            answers.append(second())
-        except Exception as error:  # noqa: BLE001 - whatever it is, the thread that asked raises it
-            errors.append(error)
-
-    thread = Thread(target=run)
-    thread.start()
-    try:
-        answer = first()
-    finally:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return answer, answers[0]
 
 
 @cache
@@ -125,6 +104,7 @@ def connect(region: str | None = None) -> DynamoDB:
             tcp_keepalive=True,
         ),
     )
+    overlapping(client)
     dynamodb: DynamoDB = client
     return dynamodb
 
@@ -132,7 +112,7 @@ def connect(region: str | None = None) -> DynamoDB:
 class Table:
     """The single table, through one client."""
 
-    def __init__(self, client: DynamoDB, name: str, together: Together = in_threads) -> None:
+    def __init__(self, client: DynamoDB, name: str, together: Together = overlapped) -> None:
         self._client = client
         self._name = name
         self.together = together

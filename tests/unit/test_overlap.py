@@ -1,0 +1,155 @@
+"""Two requests on their way at once, in one thread: a server that answers none before it has them all tells."""
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from loyalty.table.client import Table, connect
+from loyalty.table.overlap import overlapped
+from tests.patience import ANSWER_S
+
+
+class Server(ThreadingHTTPServer):
+    """Answers a request only once ``meeting`` of them are there. ``statuses`` are those of the first ones."""
+
+    daemon_threads = True
+
+    def __init__(self, meeting: int, *statuses: int) -> None:
+        self.statuses = [*statuses]
+        self.came: list[str] = []
+        self.meeting = threading.Barrier(meeting)
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.server.came.append(self.headers["x-amz-target"].split(".")[1])
+        status = self.server.statuses.pop(0) if self.server.statuses else 200
+        self.server.meeting.wait(ANSWER_S)
+        body = b'{"Items": []}' if status == 200 else b'{"__type": "x#ResourceNotFoundException"}'
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+Serve = Callable[..., tuple[Server, Table]]
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    servers: list[Server] = []
+
+    def begin(meeting: int, *statuses: int) -> tuple[Server, Table]:
+        server = Server(meeting, *statuses)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.server_address[1]}")
+        return server, Table(connect(), "loyalty")
+
+    yield begin
+    for server in servers:
+        server.meeting.abort()
+        server.shutdown()
+        server.server_close()
+
+
+def test_the_second_request_is_sent_before_the_first_is_answered(serve: Serve) -> None:
+    server, table = serve(2)
+    here: list[int] = []
+
+    def second() -> str | None:
+        here.append(threading.get_ident())
+        return table.find("p", "r")
+
+    for _ in range(3):  # the connections are used again
+        assert table.together(lambda: table.get(("a", "b")), second) == (None, None)
+    assert server.came == ["GetItem", "Query"] * 3
+    assert here == [threading.get_ident()] * 3
+
+
+def test_as_many_as_are_nested_are_on_their_way(serve: Serve) -> None:
+    server, table = serve(4)
+
+    def two() -> tuple[Any, Any]:
+        return table.together(lambda: table.get(("a", "b")), lambda: table.find("p", "r"))
+
+    assert table.together(two, two) == ((None, None), (None, None))
+    assert sorted(server.came) == ["GetItem", "GetItem", "Query", "Query"]
+
+
+def test_what_comes_after_the_first_request_is_sent_by_itself(serve: Serve) -> None:
+    server, table = serve(1)
+
+    def two() -> tuple[Any, Any]:
+        return table.get(("a", "b")), table.get(("a", "c"))
+
+    assert table.together(two, lambda: table.find("p", "r")) == ((None, None), None)
+    assert server.came == ["GetItem", "Query", "GetItem"]
+
+
+def test_a_first_request_that_is_tried_again_brings_the_second_once(serve: Serve) -> None:
+    server, table = serve(1, 500)
+    assert table.together(lambda: table.get(("a", "b")), lambda: table.find("p", "r")) == (None, None)
+    assert server.came == ["GetItem", "Query", "GetItem"]
+
+
+def test_an_error_of_the_second_is_raised_and_the_first_is_answered(serve: Serve) -> None:
+    server, table = serve(1, 200, 400)
+    answers: list[Any] = []
+    with pytest.raises(ClientError):
+        table.together(lambda: answers.append(table.get(("a", "b"))), lambda: table.find("p", "r"))
+    assert answers == [None]
+    assert server.came == ["GetItem", "Query"]
+
+
+def test_an_error_of_the_first_is_raised_before_one_of_the_second(serve: Serve) -> None:
+    _, table = serve(1, 400)
+
+    def second() -> None:
+        raise ArithmeticError
+
+    with pytest.raises(ClientError):
+        table.together(lambda: table.get(("a", "b")), second)
+    assert table.together(lambda: table.get(("a", "b")), lambda: 1) == (None, 1), "nothing is left over"
+
+
+def test_where_nothing_overlaps_the_second_comes_after_the_first() -> None:
+    done: list[str] = []
+    assert overlapped(lambda: done.append("first"), lambda: done.append("second")) == (None, None)
+    assert done == ["first", "second"]
+
+
+def test_a_second_is_not_begun_after_the_first_failed() -> None:
+    def fails() -> None:
+        raise ArithmeticError
+
+    begun: list[int] = []
+    with pytest.raises(ArithmeticError):
+        overlapped(fails, lambda: begun.append(1))
+    assert overlapped(lambda: 1, lambda: 2) == (1, 2), "nothing is left over"
+    assert begun == []
+
+
+def test_connections_of_a_real_table_overlap_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are TLS."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL_DYNAMODB", raising=False)
+    client: Any = connect("eu-central-1")
+    manager = client._endpoint.http_session._manager  # noqa: SLF001 - botocore shows nothing of its connections
+    plain, secure = (manager.connection_from_url(f"{scheme}://127.0.0.1").ConnectionCls for scheme in ("http", "https"))
+    assert plain.getresponse is secure.getresponse
+    assert plain.getresponse.__module__ == overlapped.__module__
