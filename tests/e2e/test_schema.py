@@ -28,12 +28,14 @@ from loyalty.notifications.message import Content, Message, name_of
 from loyalty.notifications.store import MessageStore
 from loyalty.routes import ROUTES
 from tests.e2e.stack import ALPHA, Stack
-from tests.e2e.test_access import CAMPAIGNS, HOOK
+from tests.e2e.test_access import CAMPAIGNS
 from tests.patience import ANSWER_S
 from tests.tally import say, tried
 
 Case = AnyCase[Any]
 DOCUMENT: Final = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())
+HOOK: Final = {"url": "http://127.0.0.1:9/hook", "events": ["tier.*"]}
+"""Nobody listens there."""
 SCHEMA: Final = schemathesis.openapi.from_dict(DOCUMENT)
 OPERATIONS: Final[dict[str, Any]] = {
     f"{operation.method.upper()} {operation.path}": operation
