@@ -23,8 +23,8 @@ BASE = {
 """What everything may stand on: the standard library and each other only."""
 SHAPES = "loyalty.shapes"
 CLIENT = "loyalty.table.client"
-OVERLAP = "loyalty.table.overlap"
-"""A part of the client; nobody else's."""
+PARTS = {"loyalty.table.overlap", "loyalty.table.session"}
+"""Of the client, and nobody else's."""
 FEATURES = {
     "ledger",
     "rules",
@@ -84,7 +84,7 @@ def kind(module: Module) -> str:
         return "base"
     if name == SHAPES:
         return "shapes"
-    if name in {CLIENT, OVERLAP}:
+    if name in {CLIENT, *PARTS}:
         return "client"
     if name in BESIDE:
         return "beside"
@@ -134,8 +134,8 @@ def test_the_shapes_of_requests_stand_on_msgspec_and_the_base() -> None:
 def test_only_the_table_and_the_edge_know_aws() -> None:
     users = {module.name for module in product() if module.foreign & {"boto3", "botocore"}}
     assert CLIENT in users
-    assert all(name in {CLIENT, OVERLAP} or name.startswith("loyalty.runtime.") for name in users)
-    assert {module.name for module in (*product(), *functions()) if OVERLAP in module.own} == {CLIENT}
+    assert all(name in {CLIENT, *PARTS} or name.startswith("loyalty.runtime.") for name in users)
+    assert {module.name for module in (*product(), *functions()) if PARTS & set(module.own)} == {CLIENT}
     assert not [module.name for module in (*product(), *functions()) if "boto3" in module.foreign]
 
 

@@ -2,8 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -11,13 +9,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from loyalty.errors import Unavailable
 from loyalty.table import keys
 from loyalty.table.overlap import overlapped, overlapping
+from loyalty.table.session import make_client
 from loyalty.table.writes import Cancelled, Condition, ConditionFailed, Contended, Delete, Item, Put, Value
 
 if TYPE_CHECKING:
     from botocore.config import Config
 
 EMULATOR_S: Final = 60
-_making: Final = Lock()
 _A = TypeVar("_A")
 _B = TypeVar("_B")
 
@@ -57,26 +55,15 @@ _RETRYABLE: Final = frozenset(
 )
 
 
-@cache
-def _session() -> Any:
-    from botocore.session import get_session
-
-    return get_session()
-
-
 def client_of(service: str, config: "Config", region: str | None = None) -> Any:
-    """A client of botocore's. All of a running copy's come from one session, which has read botocore's own data by
-    then: the second client costs a third of the CPU, or less.
-
-    An emulator on this machine is waited for longer than ``config`` says: it has no other copy that would answer the
-    next try, and the machine may be busy with other things.
+    """A client of botocore's. An emulator on this machine is waited for longer than ``config`` says: it has no other
+    copy that would answer the next try, and the machine may be busy with other things.
     """
     if _is_here(service):
         from botocore.config import Config
 
         config = config.merge(Config(connect_timeout=EMULATOR_S, read_timeout=EMULATOR_S))
-    with _making:  # a session makes one client at a time
-        return _session().create_client(service, region_name=region, config=config)
+    return make_client(service, region_name=region, config=config)
 
 
 def _is_here(service: str) -> bool:
