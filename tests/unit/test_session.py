@@ -27,7 +27,10 @@ def collecting() -> Iterator[None]:
 
 
 def loader() -> Any:
-    return session._session().get_component("data_loader")  # noqa: SLF001 - what clients are made from
+    """One that reads as the session's does, and has read nothing yet: who gets a description may change it."""
+    fresh = create_loader()
+    fresh.file_loader = session._session().get_component("data_loader").file_loader  # noqa: SLF001 - what clients are made from
+    return fresh
 
 
 @pytest.mark.parametrize("service", SERVICES)
