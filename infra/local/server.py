@@ -86,12 +86,12 @@ def executions_at_work() -> int:
     """
     from ministack.services import stepfunctions
 
-    running = sum(
+    running: int = sum(
         execution["status"] == "RUNNING" and "mapRunArn" not in execution
         for execution in list(stepfunctions._executions._data.values())  # noqa: SLF001 - as above
     )
     # A token is there before the function that is to keep it was called; the execution waits from then on.
-    waiting = sum(
+    waiting: int = sum(
         bool(token["event"]._cond._waiters)  # noqa: SLF001 - as above
         for token in list(stepfunctions._task_tokens._data.values())  # noqa: SLF001 - as above
     )
