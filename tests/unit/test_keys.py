@@ -66,6 +66,7 @@ def test_the_keys_are_those_that_stored_rows_have() -> None:
     assert keys.campaign("acme", "hello") == ("acme#K", "hello")
     assert keys.participant("acme", "hello", ACCOUNT, "2026") == ("acme#Z#hello#07", f"{ACCOUNT}#2026")
     assert keys.journey("acme", ACCOUNT, "hello", "2026") == (f"acme#J#{ACCOUNT}", "P#hello#2026")
+    assert keys.times("acme", ACCOUNT, "hello") == (f"acme#J#{ACCOUNT}", "TIMES#hello")
     assert keys.message("acme", ACCOUNT, "m1") == (f"acme#J#{ACCOUNT}", "N#m1")
     assert keys.contact_record("acme", ACCOUNT) == (f"acme#J#{ACCOUNT}", "CONTACT")
     assert keys.preferences("acme", ACCOUNT) == (f"acme#J#{ACCOUNT}", "PREFERENCES")

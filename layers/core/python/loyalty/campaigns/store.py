@@ -42,7 +42,7 @@ from loyalty.contacts.record import Record
 from loyalty.experiments.sums import ArmSums
 from loyalty.table import keys
 from loyalty.table.client import Table
-from loyalty.table.writes import ABSENT, Condition, ConditionFailed, Delete, Item, Put
+from loyalty.table.writes import ABSENT, Cancelled, Condition, ConditionFailed, Delete, Item, Put
 
 ASIDE: Final = "ASIDE#"
 PAGE: Final = 100
@@ -265,16 +265,24 @@ class CampaignStore:
                 start = next((one for one in accounts if reached and one > reached), "")
         return found
 
-    def put_participant(self, program: str, campaign: str, one: Participant) -> Participant:
-        """Whoever stands there: this one, or the one that was there before."""
+    def put_participant(self, program: str, campaign: str, one: Participant, times: int | None = None) -> Participant:
+        """Whoever stands there: this one, or the one that was there before. With ``times`` it counts that the member
+        took part so often before this: ConditionFailed when there are more by now, Contended.
+        """
         pk, sk = keys.participant(program, campaign, one.account, one.occasion)
         item: Item = {keys.PK: pk, keys.SK: sk, keys.TYPE: keys.type_participant, "body": encode_participant(one)}
         try:
-            self._table.put(item, ABSENT)
-        except ConditionFailed as there:
-            if there.item is None:
-                raise
-            return decode_participant(sk, str(there.item["body"]))
+            if times is None:
+                self._table.put(item, ABSENT)
+            else:
+                self._table.transact([Put(item, ABSENT), _times_put(program, campaign, one.account, times)])
+        except (ConditionFailed, Cancelled) as refused:
+            there = refused.item if isinstance(refused, ConditionFailed) else refused.failed.get(0)
+            if there is not None:
+                return decode_participant(sk, str(there["body"]))
+            if isinstance(refused, Cancelled):
+                raise ConditionFailed(refused.failed.get(1)) from None
+            raise
         return one
 
     # Ways
@@ -387,6 +395,15 @@ def told_of_item(item: Item) -> Told:
 
 def _aside_of_item(item: Item) -> Aside:
     return msgspec.json.decode(str(item["body"]), type=Aside)
+
+
+def _times_put(program: str, campaign: str, account: str, before: int) -> Put:
+    """One time more than before. Who read the same before waits in vain to be the next: two that look at the same
+    occasions write the same item. It says no more than there are, for times were not always counted.
+    """
+    pk, sk = keys.times(program, account, campaign)
+    item: Item = {keys.PK: pk, keys.SK: sk, keys.TYPE: keys.type_times, "times": before + 1}
+    return Put(item, Condition("attribute_not_exists(pk) OR #times <= :times", {"times": before}))
 
 
 def _journey_item(program: str, account: str, journey: Journey) -> Item:

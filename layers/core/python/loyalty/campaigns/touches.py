@@ -249,9 +249,7 @@ class Touches:
         """
         campaign, status, account = live.campaign, live.status, entry.account
         day = self._from.policy(campaign.program).day(now)
-        there = next((one for one in entry.before if one.occasion == entry.occasion), None)
-        if there is None:
-            there = self._assign(live, entry, day, now, counts)
+        there = self._there(live, entry, day, now, counts)
         if there is None or not there.treated:
             return False
         journey = begun(
@@ -274,6 +272,23 @@ class Touches:
             first = day + 1 if self.hour_has_come(status.program, now) else day
             self._arm(status.program, account, KIND, max(journey.due, first))
         return True
+
+    def _there(self, live: Live, entry: Entering, day: int, now: int, counts: Counts) -> Participant | None:
+        """Who takes part on an occasion, before or from now on. Where it hangs on the occasions before, and another
+        copy has the member take part on one of them at the same time, this one looks again. Unavailable when others are
+        always first.
+        """
+        campaign = live.campaign
+        for _ in range(MAX_TRIES):
+            there = next((one for one in entry.before if one.occasion == entry.occasion), None)
+            if there is not None:
+                return there
+            try:
+                return self._assign(live, entry, day, now, counts)
+            except (ConditionFailed, Contended):
+                before = self._store.occasions(campaign.program, campaign.id, entry.account)
+                entry = replace(entry, before=tuple(before))
+        raise Unavailable("STORAGE_UNAVAILABLE", "Others are always first", retry_after=1)
 
     def _assign(self, live: Live, entry: Entering, day: int, now: int, counts: Counts) -> Participant | None:
         campaign, account = live.campaign, entry.account
@@ -302,7 +317,8 @@ class Touches:
             state.total.spend,
             entry.told,
         )
-        found = self._store.put_participant(program, campaign.id, one)
+        times = len(entry.before) if campaign.repeat == "after_days" else None
+        found = self._store.put_participant(program, campaign.id, one, times)
         if found.treated:
             counts.entered += 1
         else:

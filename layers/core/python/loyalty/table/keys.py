@@ -43,6 +43,7 @@ except an order's source and number, which are free text and are percent-encoded
 | what belongs to one campaign | ``{program}#K#{campaign}`` | named by the campaigns' store |
 | who takes part in a campaign, and in which group | ``{program}#Z#{campaign}#{shard}`` | ``{account}#{occasion}`` |
 | a member's way through a campaign | ``{program}#J#{account}`` | ``P#{campaign}#{occasion}`` |
+| how often the member took part in a campaign that waits some days in between | the same | ``TIMES#{campaign}`` |
 | what the member was sent, as caps count it | the same | ``CONTACT`` |
 | what the member agreed to and prefers | the same | ``PREFERENCES`` |
 | message to the member | the same | ``N#{message}`` |
@@ -95,6 +96,7 @@ type_timer = "timer"
 type_night = "night"
 type_campaign = "campaign"
 type_participant = "participant"
+type_times = "times"
 type_journey = "journey"
 type_contact = "contact"
 type_message = "message"
@@ -426,6 +428,10 @@ def journeys_partition(program: str, account: str) -> str:
 
 def journey(program: str, account: str, campaign_id: str, occasion: str) -> Key:
     return journeys_partition(program, account), f"{JOURNEY_PREFIX}{campaign_id}#{occasion}"
+
+
+def times(program: str, account: str, campaign_id: str) -> Key:
+    return journeys_partition(program, account), f"TIMES#{campaign_id}"
 
 
 def contact_record(program: str, account: str) -> Key:
