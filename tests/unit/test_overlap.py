@@ -8,20 +8,23 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from loyalty.table import client
 from loyalty.table.client import Table, connect
-from loyalty.table.overlap import overlapped
+from loyalty.table.overlap import overlapped, overlapping
 from tests.patience import ANSWER_S
 
 
 class Server(ThreadingHTTPServer):
     """Answers a request only once ``meeting`` of them are there. ``fails`` tells with what status the first request of
-    an operation is answered.
+    an operation is answered. The first request of the operation ``silent`` has no answer before it was sent again.
     """
 
     daemon_threads = True
 
     def __init__(self, meeting: int, **fails: int) -> None:
         self.fails = fails
+        self.silent = ""
+        self.again = threading.Event()
         self.came: list[str] = []
         self.meeting = threading.Barrier(meeting)
         super().__init__(("127.0.0.1", 0), Handler)
@@ -36,6 +39,11 @@ class Handler(BaseHTTPRequestHandler):
         operation = self.headers["x-amz-target"].split(".")[1]
         self.server.came.append(operation)
         status = self.server.fails.pop(operation, 200)
+        if operation == self.server.silent:
+            if self.server.came.count(operation) > 1:
+                self.server.again.set()
+            elif not self.server.again.wait(ANSWER_S):
+                status = 400
         self.server.meeting.wait(ANSWER_S)
         body = b'{"Items": []}' if status == 200 else b'{"__type": "x#ResourceNotFoundException"}'
         self.send_response(status)
@@ -67,6 +75,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     yield begin
     for server in servers:
         server.meeting.abort()
+        server.again.set()
         server.shutdown()
         server.server_close()
 
@@ -131,6 +140,24 @@ def test_an_error_of_the_first_is_raised_before_one_of_the_second(serve: Serve) 
     assert table.together(lambda: table.get(("a", "b")), lambda: 1) == (None, 1), "nothing is left over"
 
 
+def test_the_first_is_waited_for_since_it_was_sent(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first try is never answered, and the second takes as long as an answer is waited for at all."""
+    longest = 2 * ANSWER_S
+    monkeypatch.setattr(client, "EMULATOR_S", longest)
+    server, table = serve(1)
+    server.silent = "GetItem"
+    moment = [0.0]
+    overlapping(table._client, lambda: moment[0])  # noqa: SLF001 - the table shows nothing of its client
+
+    def second() -> str | None:
+        found = table.find("p", "r")
+        moment[0] += longest
+        return found
+
+    assert table.together(lambda: table.get(("a", "b")), second) == (None, None)
+    assert (sorted(server.came[:2]), server.came[2:]) == (["GetItem", "Query"], ["GetItem"])
+
+
 def test_where_nothing_overlaps_the_second_comes_after_the_first() -> None:
     done: list[str] = []
     assert overlapped(lambda: done.append("first"), lambda: done.append("second")) == (None, None)
@@ -151,8 +178,8 @@ def test_a_second_is_not_begun_after_the_first_failed() -> None:
 def test_connections_of_a_real_table_overlap_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are TLS."""
     monkeypatch.delenv("AWS_ENDPOINT_URL_DYNAMODB", raising=False)
-    client: Any = connect("eu-central-1")
-    manager = client._endpoint.http_session._manager  # noqa: SLF001 - botocore shows nothing of its connections
+    secured: Any = connect("eu-central-1")
+    manager = secured._endpoint.http_session._manager  # noqa: SLF001 - botocore shows nothing of its connections
     plain, secure = (manager.connection_from_url(f"{scheme}://127.0.0.1").ConnectionCls for scheme in ("http", "https"))
     assert plain.getresponse is secure.getresponse
     assert plain.getresponse.__module__ == overlapped.__module__

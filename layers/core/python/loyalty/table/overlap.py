@@ -5,7 +5,13 @@ first is read.
 from collections.abc import Callable
 from functools import cache
 from threading import local
-from typing import Any, TypeVar
+from time import monotonic
+from typing import Any, Final, TypeVar
+
+LEAST_S: Final = 0.5
+"""So long an answer is waited for at least, when all of its time went by with what was done meanwhile: it is there by
+then, or is not to come.
+"""
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
@@ -39,8 +45,10 @@ _pending = _Pending()
 
 
 @cache
-def _pools() -> dict[str, type]:
-    """Of connections, by scheme. Made when a client is there, for what they stand on costs much to import."""
+def _pools(clock: Callable[[], float]) -> dict[str, type]:
+    """Of connections, by scheme; ``clock`` counts seconds. Made when a client is there, for what they stand on costs
+    much to import.
+    """
     from botocore.awsrequest import (
         AWSHTTPConnection,
         AWSHTTPConnectionPool,
@@ -49,11 +57,18 @@ def _pools() -> dict[str, type]:
     )
 
     class Overlapping:
-        """A connection whose request is sent by the time that its answer is asked for."""
+        """A connection whose request is sent by the time that its answer is asked for, and from when on it is waited
+        for: two that are not answered cost the time of one.
+        """
+
+        timeout: Any
 
         def getresponse(self) -> Any:
             if _pending.acts:
+                sent = clock()
                 _pending.acts.pop().do()
+                if self.timeout is not None:
+                    self.timeout = max(LEAST_S, self.timeout - (clock() - sent))
             return super().getresponse()  # type: ignore[misc] # of the connection that this is mixed into
 
     class Connection(Overlapping, AWSHTTPConnection):  # type: ignore[misc] # botocore has no types
@@ -71,10 +86,10 @@ def _pools() -> dict[str, type]:
     return {"http": Pool, "https": SecurePool}
 
 
-def overlapping(client: Any) -> None:
+def overlapping(client: Any, clock: Callable[[], float] = monotonic) -> None:
     """Let requests of this botocore client be answered while the next is sent: see ``overlapped``."""
     manager = client._endpoint.http_session._manager  # noqa: SLF001 - no public way leads there; botocore is locked, and a test holds that two requests are on their way at once
-    manager.pool_classes_by_scheme = _pools()
+    manager.pool_classes_by_scheme = _pools(clock)
 
 
 def overlapped(first: Callable[[], _A], second: Callable[[], _B]) -> tuple[_A, _B]:
