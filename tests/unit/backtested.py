@@ -115,11 +115,10 @@ class Shop:
         assert answer.status in {200, 201, 202}, answer
         return answer.body
 
-    def enrol(self, number: int) -> list[str]:
+    def enrol(self, number: int, **attributes: str) -> list[str]:
         """So many members' ids."""
-        return [
-            self.call(self.till, "POST /v1/members", {"identities": [f"card:{one}"]})["id"] for one in range(number)
-        ]
+        bodies = [{"identities": [f"card:{one}"], "attributes": attributes} for one in range(number)]
+        return [self.call(self.till, "POST /v1/members", body)["id"] for body in bodies]
 
     def buy(self, member: str, order: str, amounts: Sequence[str], day: str, **more: Any) -> Any:
         """A purchase at noon of a day."""

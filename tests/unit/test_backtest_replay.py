@@ -101,6 +101,26 @@ def test_other_rules_give_other_points_and_a_full_return_takes_all_of_them(shop:
     assert (nothing.purchases, nothing.returns, nothing.affected) == (1, 2, 1)
 
 
+WISH = (
+    BASE
+    + """
+  - {id: wish, name: {en: Birthday, zh: 生日}, when: DAY, earn: 2 * base}
+"""
+)
+
+
+def test_whoever_was_born_on_29_february_has_a_birthday_in_a_backtest_too(shop: Shop) -> None:
+    (member,) = shop.enrol(1, birthday="02-29")
+    alone = WISH.replace("DAY", "member.birth_day = day")
+    both = WISH.replace("DAY", "member.birth_month = month AND member.birth_day = day")
+    for place, published in enumerate((BASE, alone, both)):  # nothing, the day and both are kept of the member
+        shop.publish(published)
+        shop.buy(member, f"{place}", ["7.00"], "2026-02-28")
+        shop.buy(member, f"{place}-later", ["7.00"], "2026-03-01")
+    for tried in (alone, both):
+        assert replayed(shop, tried, member, entries_of(shop, member)).rules["wish"].after == 21
+
+
 FIRST = (
     BASE
     + """

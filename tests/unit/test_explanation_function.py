@@ -242,6 +242,17 @@ def test_another_days_streak_is_that_days(shelf: Shelf, shop: Shop) -> None:
     assert [(one["rule"], one["points"]) for one in found["nearest"]] == [("monday", 51)]
 
 
+def test_a_birthday_of_29_february_is_explained_as_it_was_given(shelf: Shelf, running: Running) -> None:
+    born = Shop(running, birthday="02-29")
+    shelf.publish(checked("", rule("wish", "2 * base", "member.birth_month = month AND member.birth_day = day")))
+    found = explained(born, born.buy("1", "60.00", occurred_at="2026-02-28T12:00:00Z"))
+    assert found["recomputed"] is True
+    assert (by_rule(found)["wish"]["verdict"], by_rule(found)["wish"]["points"]) == ("given", 60)
+    assert facts(found)["member.birth_day"] == "not shown"
+    nothing = explained(born, born.buy("2", "60.00", occurred_at="2026-02-27T12:00:00Z"))
+    assert nothing["nearest"] == [], "the day before tells nobody's birthday"
+
+
 def test_a_rule_of_next_week_does_not_tell_a_birthday_either(shelf: Shelf, shop: Shop) -> None:
     soon = "{from: 2026-03-05, until: 2026-03-09}"
     shelf.publish(checked("", rule("birthday", "2 * base", "member.birth_month = 3", valid=soon)))

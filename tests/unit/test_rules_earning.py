@@ -195,6 +195,23 @@ def test_rules_read_the_members_standing_and_attributes_as_they_are_at_the_purch
     assert (pinned.person.birth_day, pinned.person.language, pinned.person.kind) == (0, "", "")
 
 
+BIRTHDAY = "member.birth_month = month AND member.birth_day = day"
+
+
+def test_whoever_was_born_on_29_february_earns_on_the_28th_of_a_common_year(shelf: Shelf, running: Running) -> None:
+    shop = Shop(running, birthday="1996-02-29")
+    declared = "events: {check_in: {}}"
+    shelf.publish(checked(declared, rule("wish", "2 * base", BIRTHDAY), rule("visit", "5", BIRTHDAY, on="event")))
+    bought = {
+        day: given(shop.buy(day, "10.00", occurred_at=f"{day}T12:00:00Z"))
+        for day in ("2024-02-28", "2024-02-29", "2026-02-27", "2026-02-28", "2026-03-01")
+    }
+    assert [day for day, awards in bought.items() if "wish" in awards] == ["2024-02-29", "2026-02-28"]
+    assert given(shop.happens("check_in", occurred_at="2026-02-28T12:00:00Z")) == {"visit": 5}
+    basket = {"currency": "EUR", "lines": [{"amount": "10.00"}], "occurred_at": "2026-02-28T12:00:00Z"}
+    assert shop.send(QUOTE, {"purchase": basket, "member": shop.member}).body["points"] == 20
+
+
 def test_the_members_document_is_read_only_where_rules_speak_of_it(
     shelf: Shelf, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,7 @@ rules:
   - {id: organic, name: {en: O, zh: 有机}, on: line, when: line.organic, earn: 2 * line.base}
   - {id: loyal, name: {en: L, zh: 忠}, when: member.days_since_purchase <= 7 AND member.purchases >= 3, earn: 7}
   - {id: months, name: {en: M, zh: 月}, when: member.age_days >= 365 AND member.birth_month = month, earn: 9}
+  - {id: wish, name: {en: W, zh: 愿}, when: member.birth_month = month AND member.birth_day = day, earn: 6}
   - {id: vegan, name: {en: V, zh: 素}, when: member.vegan AND member.score > 1.5, earn: 4}
   - {id: words, name: {en: W, zh: 字}, on: event, when: event.words > 9.5 AND event.on < date, earn: 3}
   - {id: streak, name: {en: S, zh: 连}, on: event, when: event.streak = 3, earn: 11}
@@ -46,6 +47,7 @@ rules:
 expect:
 """
 EVALUATORS: list[Callable[[RuleSet], Evaluator]] = [compiled, Interpreter]
+WISHED = {"base": 50, "wish": 6}
 FIFTY = "at: 2026-03-03T12:00, channel: app, lines: [{amount: 50.00}]"
 
 
@@ -88,6 +90,10 @@ def result(text: str, evaluator: Callable[[RuleSet], Evaluator] = compiled) -> R
         (f"purchase: {{{FIFTY}}}", "member: {purchases: 3, last_purchase: 2026-02-23}", {"base": 50}),
         (f"purchase: {{{FIFTY}}}", "member: {enrolled: 2025-03-03, birthday: 03-30}", {"base": 50, "months": 9}),
         (f"purchase: {{{FIFTY}}}", "member: {enrolled: 2025-03-04, birthday: 03-30}", {"base": 50}),
+        ("purchase: {at: 2026-02-28T12:00, lines: [{amount: 50}]}", "member: {birthday: 02-29}", WISHED),
+        ("purchase: {at: 2026-03-01T12:00, lines: [{amount: 50}]}", "member: {birthday: 02-29}", {"base": 50}),
+        ("purchase: {at: 2024-02-28T12:00, lines: [{amount: 50}]}", "member: {birthday: 02-29}", {"base": 50}),
+        ("purchase: {at: 2024-02-29T12:00, lines: [{amount: 50}]}", "member: {birthday: 02-29}", WISHED),
         (f"purchase: {{{FIFTY}}}", "member: {attributes: {vegan: true, score: 1.501}}", {"base": 50, "vegan": 4}),
         (f"purchase: {{{FIFTY}}}", "member: {attributes: {vegan: true, score: 1.5}}", {"base": 50}),
         (
@@ -209,6 +215,7 @@ def test_every_case_is_run_by_itself() -> None:
         ("RULE_VALUE_INVALID", f"purchase: {{{FIFTY}}}", "of_which: {triple: «-5»}"),
         ("RULE_VALUE_INVALID", f"purchase: {{{FIFTY}}}", "member: {birthday: «soon»}"),
         ("RULE_VALUE_INVALID", f"purchase: {{{FIFTY}}}", "member: {birthday: «13-01»}"),
+        ("RULE_VALUE_INVALID", f"purchase: {{{FIFTY}}}", "member: {birthday: «02-30»}"),
         ("RULE_VALUE_INVALID", f"purchase: {{{FIFTY}}}", "member: {enrolled: «2026»}"),
     ],
 )

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from loyalty.campaigns import occasions
 from loyalty.earning.purchase import Line, Purchase
 from loyalty.ledger.account import State
 from loyalty.members.member import Member
@@ -262,12 +263,90 @@ def test_a_declared_value_of_another_type_is_null(kind: Any, value: object, fact
 
 @pytest.mark.parametrize(
     ("birthday", "month", "day"),
-    [("05-17", 5, 17), ("1990-05-17", 5, 17), ("02-29", 2, 29), ("13-01", 0, 0), ("5-17", 0, 0), (517, 0, 0)],
+    [
+        ("05-17", 5, 17),
+        ("1990-05-17", 5, 17),
+        ("02-29", 2, 29),
+        ("1991-02-29", 2, 29),
+        ("02-30", 0, 0),
+        ("04-31", 0, 0),
+        ("12-00", 0, 0),
+        ("00-12", 0, 0),
+        ("13-01", 0, 0),
+        ("5-17", 0, 0),
+        (517, 0, 0),
+    ],
 )
 def test_a_birthday_has_a_month_and_a_day(birthday: str | int, month: int, day: int) -> None:
     reader = facts.reader(rule_set(*speaks_of("member.birth_month", "member.birth_day")))
     person = reader.person(replace(MEMBER, attributes={"birthday": birthday}))
     assert (person.birth_month, person.birth_day) == (month, day)
+
+
+def born(birthday: str, *spoken: str) -> Person:
+    """Whoever was born on that day, as rules that speak of these read it."""
+    return facts.reader(rule_set(*speaks_of(*spoken))).person(replace(MEMBER, attributes={"birthday": birthday}))
+
+
+def on(day: date, person: Person) -> dict[str, Any]:
+    """Facts of a purchase at noon of a day in New York."""
+    noon = int(datetime(day.year, day.month, day.day, 17, tzinfo=UTC).timestamp())
+    return named(RULES, facts.of_purchase(RULES, replace(PURCHASE, store="", occurred=noon), person, State()).order)
+
+
+def is_birthday(found: dict[str, Any]) -> bool:
+    return (found["member.birth_month"], found["member.birth_day"]) == (found["month"], found["day"])
+
+
+@pytest.mark.parametrize(
+    ("first", "kept"),
+    [
+        (date(2026, 1, 1), [date(2026, 2, 28), date(2027, 2, 28), date(2028, 2, 29), date(2029, 2, 28)]),
+        (date(2098, 1, 1), [date(2098, 2, 28), date(2099, 2, 28), date(2100, 2, 28), date(2101, 2, 28)]),
+    ],
+)
+def test_whoever_was_born_on_29_february_has_a_birthday_in_every_year(first: date, kept: list[date]) -> None:
+    person = born("2000-02-29", "member.birth_month", "member.birth_day")
+    days = [date.fromordinal(at) for at in range(first.toordinal(), date(first.year + 4, 1, 1).toordinal())]
+    assert [day for day in days if is_birthday(on(day, person))] == kept
+
+
+@pytest.mark.parametrize("year", [2027, 2028])
+def test_rules_and_campaigns_keep_every_birthday_on_the_same_day(year: int) -> None:
+    leap = date(2000, 1, 1).toordinal()
+    for birthday in [f"{date.fromordinal(leap + past):%m-%d}" for past in range(366)]:
+        person = born(birthday, "member.birth_month", "member.birth_day")
+        kept = occasions.next_birthday(birthday, date(year - 1, 12, 31).toordinal())
+        for past in (-1, 0, 1):
+            found = on(date.fromordinal(kept + past), person)
+            assert is_birthday(found) is (past == 0), (birthday, past)
+
+
+def test_the_day_of_a_birthday_is_that_of_the_stores_own_year() -> None:
+    eve = int(datetime(2027, 12, 31, 17, tzinfo=UTC).timestamp())
+    person = born("02-29", "member.birth_day")
+    there = named(RULES, facts.of_purchase(RULES, replace(PURCHASE, occurred=eve), person, State()).order)
+    here = named(RULES, facts.of_purchase(RULES, replace(PURCHASE, occurred=eve, store="320"), person, State()).order)
+    assert (there["date"], there["member.birth_day"]) == (date(2028, 1, 1).toordinal(), 29)
+    assert (here["date"], here["member.birth_day"]) == (date(2027, 12, 31).toordinal(), 28)
+
+
+def test_an_event_keeps_a_birthday_of_29_february_as_a_purchase_does() -> None:
+    person = born("02-29", "member.birth_month", "member.birth_day")
+    for year, day in ((2027, 28), (2028, 29)):
+        at = int(datetime(year, 2, day, 17, tzinfo=UTC).timestamp())
+        assert is_birthday(named(RULES, facts.of_event(RULES, Happened(ANNA, "review", at), person, None).order))
+
+
+def test_a_rule_of_the_day_alone_knows_29_february_and_keeps_no_other_month() -> None:
+    person = born("02-29", "member.birth_day")
+    assert unpack(pack(person)) == person
+    assert on(date(2027, 2, 28), person)["member.birth_day"] == 28
+    assert on(date(2028, 2, 28), person)["member.birth_day"] == 29
+    for birthday in ("01-29", "02-28", "03-29", "05-17"):
+        other = born(birthday, "member.birth_day")
+        assert other.birth_month == 0, birthday
+        assert on(date(2027, 2, 28), other)["member.birth_day"] == int(birthday[3:]), birthday
 
 
 def test_of_a_member_only_that_is_read_which_rules_speak_of() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from loyalty.campaigns.campaign import Campaign, Enter, Told
+from loyalty.rules.facts import birthday, in_year
 from loyalty.segments.facts import SHARE
 
 _DAY: Final = 10
@@ -41,32 +42,13 @@ def days(campaign: Campaign, occasions: Iterable[str]) -> list[int]:
     return [date.fromisoformat(one[:_DAY]).toordinal() for one in occasions]
 
 
-def birthday(born: object) -> tuple[int, int] | None:
-    """(month, day) of ``MM-DD`` or ``YYYY-MM-DD``; None for what is no day of any year."""
-    if not isinstance(born, str) or len(born) not in (5, _DAY):
-        return None
-    try:
-        # 2000 has a 29 February; a year that has none does not make somebody's birthday wrong.
-        at = date.fromisoformat(f"2000-{born[-5:]}")
-        return (at.month, at.day) if len(born) == 5 or born[:4].isdecimal() else None
-    except ValueError:
-        return None
-
-
-def in_year(month: int, day: int, year: int) -> int:
-    """The day of a year; 29 February is the 28th where there is none."""
-    if (month, day) == (2, 29) and not _leap(year):
-        return date(year, 2, 28).toordinal()
-    return date(year, month, day).toordinal()
-
-
 def next_birthday(born: object, after: int) -> int:
     """The first birthday after a day; 0 for whom it is not known."""
     known = birthday(born)
-    if known is None:
+    if known == (0, 0):
         return 0
     year = date.fromordinal(after).year
-    return next(at for at in (in_year(*known, year), in_year(*known, year + 1)) if at > after)
+    return next(at for at in (in_year(*known, y).toordinal() for y in (year, year + 1)) if at > after)
 
 
 def next_anniversary(enrolled: int, after: int) -> int:
@@ -77,7 +59,8 @@ def next_anniversary(enrolled: int, after: int) -> int:
         return 0
     first = date.fromordinal(enrolled)
     year = max(date.fromordinal(after).year, first.year + 1)
-    return next(at for at in (in_year(first.month, first.day, y) for y in (year, year + 1)) if at > after)
+    kept = (in_year(first.month, first.day, y).toordinal() for y in (year, year + 1))
+    return next(at for at in kept if at > after)
 
 
 def falls_on(kind: str, born: object, enrolled: int, day: int) -> bool:
@@ -167,7 +150,3 @@ def _day(text: str | None, timezone: str) -> int | None:
     if len(text) == _DAY:
         return date.fromisoformat(text).toordinal()
     return datetime.fromisoformat(text).astimezone(ZoneInfo(timezone)).toordinal()
-
-
-def _leap(year: int) -> bool:
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)

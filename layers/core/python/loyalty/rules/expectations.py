@@ -29,7 +29,7 @@ SOMEBODY: Final = "mem_00000000000000000000000000"
 """The member of every case."""
 _LABEL: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?", re.ASCII)
-_BIRTHDAY: Final = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", re.ASCII)
+_BIRTHDAY: Final = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12][0-9])|(0[13-9]|1[0-2])-30|(0[13578]|1[02])-31", re.ASCII)
 _MULTIPLIER: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?", re.ASCII)
 _NO_TERMS: Final = Terms(0, 0)
 _GOODS: Final = ("product", "category", "department", "brand", "margin")

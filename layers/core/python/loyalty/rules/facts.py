@@ -25,6 +25,9 @@ MOST_READERS: Final = 8
 
 _DECIMAL: Final = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]{1,3}))?", re.ASCII)
 _BIRTHDAY: Final = re.compile(r"(?:[0-9]{4}-)?([0-9]{2})-([0-9]{2})", re.ASCII)
+_LONGEST: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+"""Days of each month, in the years in which it has most."""
+_LEAP: Final = (2, 29)
 _PLACES: Final = 3
 
 
@@ -120,6 +123,7 @@ class Person(Struct, frozen=True, omit_defaults=True):
     city: str = ""
     birth_month: int = 0
     birth_day: int = 0
+    """As born; on which day of a year that is kept, facts say."""
     enrolled: int = 0
     """Seconds since 1970, UTC."""
     attributes: Mapping[str, Attribute] = {}
@@ -218,14 +222,15 @@ class Reader:
         """
         spoken, known = self.spoken, member.attributes
         city = known.get("city") if "member.city" in spoken else ""
-        month, day = _birthday(known.get("birthday"))
+        month, day = birthday(known.get("birthday"))
+        leaping = (month, day) == _LEAP and "member.birth_day" in spoken  # which day is kept takes both to tell
         return Person(
             kind=member.kind if "member.kind" in spoken else "",
             tier=member.tier,
             segments=member.segments,
             language=member.language if "member.language" in spoken else "",
             city=city if isinstance(city, str) else "",
-            birth_month=month if "member.birth_month" in spoken else 0,
+            birth_month=month if leaping or "member.birth_month" in spoken else 0,
             birth_day=day if "member.birth_day" in spoken else 0,
             enrolled=member.enrolled if "member.age_days" in spoken else 0,
             attributes={name: known[name] for name, _ in self._members if name in known and f"member.{name}" in spoken},
@@ -255,7 +260,7 @@ class Reader:
                 person.language or None,
                 person.city or None,
                 person.birth_month or None,
-                person.birth_day or None,
+                _kept(person, day) or None,
                 min(max(age, 0), MOST_DAYS) if person.enrolled else None,
             ]
         if state is None:
@@ -355,13 +360,30 @@ _TYPED: Final[dict[str, Callable[[object], object]]] = {
 }
 
 
-def _birthday(value: object) -> tuple[int, int]:
-    """(month, day) of ``MM-DD`` or ``YYYY-MM-DD``; zeros for anything else."""
+def birthday(value: object) -> tuple[int, int]:
+    """(month, day) of ``MM-DD`` or ``YYYY-MM-DD``; zeros for what is no day of any year."""
     match = _BIRTHDAY.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return 0, 0
     month, day = int(match[1]), int(match[2])
-    return (month, day) if 1 <= month <= 12 and 1 <= day <= 31 else (0, 0)
+    return (month, day) if 1 <= month <= 12 and 1 <= day <= _LONGEST[month - 1] else (0, 0)
+
+
+def in_year(month: int, day: int, year: int) -> date:
+    """On which day of a year a day is kept; 29 February on the 28th where there is none."""
+    if (month, day) == _LEAP and not _leap(year):
+        return date(year, 2, 28)
+    return date(year, month, day)
+
+
+def _kept(person: Person, day: int) -> int:
+    """The day of the month on which a birthday is kept in the year of a day; 0 where none is known."""
+    born = person.birth_month, person.birth_day
+    return in_year(*born, date.fromordinal(day).year).day if born == _LEAP else person.birth_day
+
+
+def _leap(year: int) -> bool:
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
 def pack(person: Person) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from loyalty.ledger.account import NOTHING, Figures, State, month_of
 from loyalty.members.member import Member
-from loyalty.rules.facts import MOST_DAYS, typed
+from loyalty.rules.facts import MOST_DAYS, birthday, typed
 from loyalty.rules.schema import MAX_COUNT, MAX_MONEY, Fact, Layout, Place
 from loyalty.rules.tree import Type
 
@@ -150,15 +150,14 @@ def _of_member(subject: Subject, day: int) -> dict[str, Any]:
     if member is None:
         names = ("kind", "tier", "segments", "language", "city", "birth_month", "age_days")
         return {f"member.{name}": None for name in names}
-    city, birthday = member.attributes.get("city"), member.attributes.get("birthday")
-    month = birthday[-5:-3] if isinstance(birthday, str) and len(birthday) in (5, 10) else ""
+    city = member.attributes.get("city")
     return {
         "member.kind": member.kind,
         "member.tier": subject.state.tier or member.tier or None,
         "member.segments": frozenset(member.segments),
         "member.language": member.language or None,
         "member.city": city if isinstance(city, str) else None,
-        "member.birth_month": int(month) if month.isdecimal() and 1 <= int(month) <= 12 else None,
+        "member.birth_month": birthday(member.attributes.get("birthday"))[0] or None,
         "member.age_days": _since(subject.enrolled, day),
     }
 
