@@ -17,7 +17,7 @@ from urllib.parse import quote
 from rich.console import Console
 from rich.table import Table
 
-from cli import reports
+from cli import reports, texts
 from cli.api import Api, Refusal
 from cli.rules import UNREAD, home_of
 from cli.target import CommandError
@@ -48,6 +48,7 @@ def register(group: Any) -> None:
     """The commands; ``group`` are those of ``loyalty campaigns``."""
     _of_files(group)
     _of_the_stack(group)
+    texts.register(group, checked)
     reports.register(group)
 
 

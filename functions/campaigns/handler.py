@@ -9,12 +9,10 @@ from collections.abc import Callable
 
 from functions.campaigns import requests
 from functions.campaigns.answers import reports_view
-from loyalty.campaigns.preview import Purse
 from loyalty.campaigns.preview_views import PreviewView, preview_view
-from loyalty.campaigns.service import Asked
+from loyalty.campaigns.trial_views import TextsView, texts_view
 from loyalty.campaigns.views import AsidesView, CampaignsView, CampaignView, asides_view, campaign_view
 from loyalty.clients.roles import LIST_MEMBERS
-from loyalty.errors import NotFound
 from loyalty.experiments.views import ReportsView
 from loyalty.runtime.campaigns import campaigns
 from loyalty.runtime.http import Answer, Operation, Request, serve
@@ -57,20 +55,20 @@ def aside(request: Request) -> Answer:
 
 
 def preview(request: Request) -> Answer:
-    body, program = request.body(requests.PreviewRequest), request.caller.program
-    purse = None if body.budget is None else Purse(requests.ordinal(body.budget.until), body.budget.points)
-    asked = Asked(program, request.params["id"], requests.ordinal(body.day), body.limit, body.cursor, body.part, purse)
+    asked = request.body(requests.PreviewRequest).asked(request.caller.program, request.params["id"])
     seen = campaigns().preview(asked, request.now)
     named = LIST_MEMBERS in request.caller.scopes  # as with segments: who tries campaigns need not know who is who
-    view = preview_view(seen.outlooks, asked.campaign, seen.following, seen.left, seen.purse, named=named)
-    return Answer(200, view)
+    return Answer(200, preview_view(seen.outlooks, asked.campaign, seen.following, seen.left, seen.purse, named=named))
+
+
+def texts(request: Request) -> Answer:
+    asked = request.body(requests.TextsRequest).asked()
+    return Answer(200, texts_view(campaigns().texts(request.caller.program, request.params["id"], asked, request.now)))
 
 
 def report(request: Request) -> Answer:
-    found = campaigns().reports(request.caller.program, request.params["id"])
-    if not found:
-        raise NotFound("CAMPAIGN_NOT_MEASURED", "Nothing of this campaign is measured yet")
-    return Answer(200, reports_view(request.params["id"], found))
+    campaign = request.params["id"]
+    return Answer(200, reports_view(campaign, campaigns().reports(request.caller.program, campaign)))
 
 
 _GONE = ("CAMPAIGN_NOT_FOUND",)
@@ -91,6 +89,7 @@ OPERATIONS = {
     },
     "POST /v1/campaigns/{id}/cancel": Operation(cancel, CampaignView, requests.CancelRequest, problems=_STATE),
     "POST /v1/campaigns/{id}/preview": Operation(preview, PreviewView, requests.PreviewRequest, problems=_GONE),
+    "POST /v1/campaigns/{id}/texts": Operation(texts, TextsView, requests.TextsRequest, problems=_GONE),
     "GET /v1/campaigns/{id}/aside": Operation(
         aside, AsidesView, problems=_GONE, query={"limit": requests.Limit, "cursor": requests.Cursor}
     ),

@@ -294,3 +294,120 @@ def test_a_preview_of_some_members_says_that_there_are_more(capsys: Capture) -> 
     assert [one.get("member") for one in lines] == ["mem_a", "mem_b", None]
     assert lines[-1]["messages"] == {"sms": 1}
     assert said == "there are more members than were looked at\n"
+
+
+LINKED = (
+    SOURCE.replace(
+        "  hello: {sms: {en: Hello, zh: 您好}}",
+        """\
+  hello:
+    variables: {name: text, points: points, shop: link}
+    sms: {segments: 5, en: "{{ name }}: {{ points }} at {{ shop }}", zh: "{{ points }}积分"}
+    email:
+      en: {subject: "For {{ name }}", text: "{{ unsubscribe }}", html: "<p>{{ points }} {{ unsubscribe }}</p>"}
+      zh: {subject: 您好, text: "{{ unsubscribe }}"}
+    wechat: {template_id: a, en: {number1: "{{ points }}"}, zh: {number1: "{{ points }}"}}""",
+    )
+    .replace("message: hello}", "message: hello, with: {shop: 'https://shop.example/'}}")
+    .replace("currency: USD", "currency: USD\nattributes: {name: text}")
+)
+
+
+def test_the_texts_of_a_file_are_shown_without_any_stack(file: Written, capsys: Capture) -> None:
+    stack = Stack()
+    name = file(LINKED)
+    given = ("texts", name, "--step", "hello", "--with", "points=420", "--with", "name=Ada", "--day", "2026-12-24")
+    assert stack(*given, "--lang", "en") == 0
+    assert (
+        capsys.readouterr().out
+        == """\
+hello on 2026-12-24
+
+email, en
+    For Ada
+
+    https://link.invalid/unsubscribe
+
+sms, en: 2 messages, 182 characters of GSM-7
+    Ada: 420 at https://link.invalid/0
+  https://link.invalid/0 leads to https://shop.example/
+
+wechat, en
+    template_id: a
+    lang: en_US
+    number1: 420
+"""
+    )
+    assert stack(*given, "--lang", "zh", "--channel", "sms") == 0
+    assert (
+        capsys.readouterr().out
+        == """\
+hello on 2026-12-24
+
+sms, zh: 1 message, 5 characters of UCS-2
+    420积分
+"""
+    )
+    assert stack(*given, "--lang", "en", "--channel", "email", "--json") == 0
+    (text,) = json.loads(capsys.readouterr().out)["texts"]
+    assert text["html"] == "<p>420 https://link.invalid/unsubscribe</p>"
+    assert stack.calls == []
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--step", "helo"), "step: 'helo' says nothing here; it is one of hello"),
+        (("--step", "hello"), "variables.points: the text says it"),
+        (("--step", "hello", "--with", "point=3"), "variables.point: the texts ask for name, points"),
+        (
+            ("--step", "hello", "--channel", "push"),
+            "channel: 'push' says nothing here; it is one of email, sms, wechat",
+        ),
+        (("--step", "hello", "--variant", "b"), "variant: 'b' says nothing here; there is none"),
+        (("--step", "hello", "--day", "24.12.2026"), "day must be a date"),
+        (("--step", "hello", "--of", "two"), "say which campaign of the file (--of): one"),
+    ],
+)
+def test_what_no_text_can_be_shown_for_is_named(
+    file: Written, capsys: Capture, given: tuple[str, ...], told: str
+) -> None:
+    assert Stack()("texts", file(LINKED), *given) == 2
+    out, said = capsys.readouterr()
+    assert (out, said.startswith(told)) == ("", True), said
+
+
+def test_a_value_is_given_with_its_name(file: Written, capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        Stack()("texts", file(LINKED), "--step", "hello", "--with", "points")
+    assert "'points' is not NAME=VALUE" in capsys.readouterr().err
+
+
+def test_the_texts_of_a_file_that_is_wrong_are_its_mistakes(file: Written, capsys: Capture) -> None:
+    name = file(SOURCE.replace("message: hello", "message: helo"))
+    assert Stack()("texts", name, "--step", "hello") == 1
+    assert capsys.readouterr().out == f"{name}:14:38: there is no template helo (did you mean hello?)\n"
+
+
+def test_of_several_campaigns_of_a_file_one_is_named(file: Written, capsys: Capture) -> None:
+    whole, one, rest = SOURCE.partition("  one:\n")
+    body, expect, cases = rest.partition("expect:")
+    name = file(whole + one + body + "  two:\n" + body + expect + cases)
+    assert Stack()("texts", name, "--step", "hello") == 2
+    assert "say which campaign of the file (--of): one, two" in capsys.readouterr().err
+    assert Stack()("texts", name, "--step", "hello", "--of", "two") == 0
+    assert "您好" in capsys.readouterr().out
+
+
+def test_the_texts_of_what_was_handed_in_are_asked_for(capsys: Capture) -> None:
+    text = {"template": "a", "variant": "b", "channel": "inbox", "language": "zh", "subject": "您好", "text": "1"}
+    answer = {"campaign": "one", "version": 2, "step": "hello", "day": "2026-12-24", "texts": [text]}
+    stack = Stack(answer, answer)
+    given = ("texts", "one", "--step", "hello", "--variant", "b", "--lang", "zh", "--channel", "inbox")
+    assert stack(*given, "--with", "points=1", "--day", "2026-12-24") == 0
+    assert capsys.readouterr().out == "hello on 2026-12-24\n\nb: inbox, zh\n    您好\n\n    1\n"
+    asked = {"step": "hello", "variant": "b", "language": "zh", "channel": "inbox", "variables": {"points": "1"}}
+    assert stack.calls == [("POST", "/v1/campaigns/one/texts", {**asked, "day": "2026-12-24"})]
+    assert stack("texts", "one", "--step", "hello", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == answer
+    assert stack.calls[1][2] == {"step": "hello", "variables": {}}

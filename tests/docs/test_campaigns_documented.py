@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from cli.command import main
 from loyalty.campaigns import assignment, document, touch, words
 from loyalty.campaigns.campaign import ENTERS, ENTRY, JOURNEY, TOLD, Audience, Campaign, Offer, Step
 from loyalty.campaigns.document import check
@@ -94,3 +95,15 @@ def test_the_mistakes_that_the_page_shows_are_made_so() -> None:
     wrong = text.replace("points: 300000", "points: 3").replace("churn.risk_detected", "churn.risk_detcted")
     found = [str(one) for one in check(wrong, "my-campaign.yaml").issues]
     assert [re.sub(r"tier\.upgraded.*anniversary", "…", one) for one in found] == shown.strip().splitlines()
+
+
+@pytest.mark.parametrize("page", ["write-a-message.md", "write-a-message.zh-CN.md"])
+def test_the_texts_that_the_page_shows_are_what_the_command_prints(
+    page: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    command = next(one for one in blocks(DOCS / "how-to" / page, "sh") if " texts " in one).splitlines()[0]
+    shown = next(one for one in blocks(DOCS / "how-to" / page, "text") if one.startswith("missed on"))
+    assert main(command.removeprefix("cli/loyalty ").split()) == 0
+    printed = capsys.readouterr().out.split("\n\n")
+    assert [part in printed for part in shown.strip("\n").split("\n\n")] == [True, True]

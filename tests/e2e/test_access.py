@@ -98,6 +98,7 @@ EXPECTED: Final[dict[str, tuple[int, ...]]] = {
     "POST /v1/campaigns/{id}/redrive": (403, 403, 200, 200, 403, 403, 404),
     "POST /v1/campaigns/{id}/cancel": (403, 403, 200, 200, 403, 403, 404),
     "POST /v1/campaigns/{id}/preview": (403, 403, 200, 200, 200, 403, 404),
+    "POST /v1/campaigns/{id}/texts": (403, 403, 200, 200, 200, 403, 404),
     "GET /v1/campaigns/{id}/aside": (403, 403, 200, 403, 200, 403, 404),  # a marketer reaches no member
     "GET /v1/campaigns/{id}/report": (403, 403, 404, 404, 404, 403, 404),  # nothing is measured yet
     "GET /v1/contact-policy": (403, 403, 200, 200, 200, 403, 200),  # the foreign operator sees its own
@@ -406,6 +407,7 @@ ASKS: Final[dict[str, Callable[[World], Ask]]] = {
     "POST /v1/campaigns/{id}/redrive": lambda w: Ask(f"{w.campaign('start')}/redrive"),
     "POST /v1/campaigns/{id}/cancel": lambda w: Ask(f"{w.campaign()}/cancel", {"reason": "x"}),
     "POST /v1/campaigns/{id}/preview": lambda w: Ask(f"{w.campaign()}/preview", {"limit": 5}),
+    "POST /v1/campaigns/{id}/texts": lambda w: Ask(f"{w.campaign()}/texts", {"step": "hello"}),
     "GET /v1/campaigns/{id}/aside": lambda w: Ask(f"{w.campaign()}/aside"),
     "GET /v1/campaigns/{id}/report": lambda w: Ask(f"{w.campaign()}/report"),
     "GET /v1/contact-policy": lambda w: Ask("/v1/contact-policy"),

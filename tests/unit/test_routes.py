@@ -45,7 +45,7 @@ def test_only_the_documentation_and_links_that_are_signed_themselves_are_public(
     assert all(route.path.startswith("/v1/") for route in ROUTES if route.scope is not None)
 
 
-ASKED_WITH_A_BODY = {"POST /v1/quotes", "POST /v1/campaigns/{id}/preview"}
+ASKED_WITH_A_BODY = {"POST /v1/quotes", "POST /v1/campaigns/{id}/preview", "POST /v1/campaigns/{id}/texts"}
 """Questions that are too long for a path."""
 
 

@@ -127,6 +127,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/v1/campaigns/{id}/preview", "campaigns", "campaigns:read", "Who would get what, and who not, and why"
     ),
+    Route("POST", "/v1/campaigns/{id}/texts", "campaigns", "campaigns:read", "What a step says, as a member reads it"),
     Route("GET", "/v1/campaigns/{id}/aside", "campaigns", "campaigns:read", "Who could not be seen to, and why"),
     Route("GET", "/v1/campaigns/{id}/report", "campaigns", "campaigns:read", "What a campaign itself caused"),
     Route("POST", "/v1/webhooks", "webhooks", "webhooks:write", "Make a webhook and show its secret once"),

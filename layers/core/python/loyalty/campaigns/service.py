@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from loyalty.campaigns import run
+from loyalty.campaigns import run, trial
 from loyalty.campaigns.campaign import Campaign, encode
 from loyalty.campaigns.preview import Outlook, Purse, reach, summed
 from loyalty.campaigns.run import Aside, Shown, Status
@@ -227,6 +227,14 @@ class Campaigns:
             purse = reach(summed(found, newest.id), left)
             found = found if purse is None else self._touches.outlooks(newest, shards, on, now, live, purse)
         return Seen(found, following, left, purse)
+
+    def texts(self, program: str, campaign: str, asked: trial.Asked, now: int) -> trial.Trial:
+        """What a step says, by the version that was handed in last. Nothing is read of any member. NotFound; Invalid
+        names what does not fit.
+        """
+        status = self._status(program, campaign)
+        newest = self._touches.version(status, status.version)
+        return trial.trial(newest, asked, self._around.policy(program).day(now))
 
     def reports(self, program: str, campaign: str) -> list[tuple[int, str]]:
         """(day, report as JSON) of every look, the oldest first. NotFound."""

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from loyalty.campaigns import occasions, touch
+from loyalty.campaigns import occasions, touch, words
 from loyalty.campaigns.assignment import arm, refused
 from loyalty.campaigns.campaign import OCCASIONS, Campaign, State, Told
 from loyalty.campaigns.journey import Journey, begun
@@ -48,14 +48,13 @@ from loyalty.notifications.message import (
     Handed,
     Message,
     Notice,
-    link_placeholder,
     name_of,
 )
 from loyalty.programs.terms import Program
 from loyalty.segments.facts import Subject
 from loyalty.table.writes import Cancelled, ConditionFailed, Contended, Put
 from loyalty.templates.rendering import render
-from loyalty.templates.template import UNSUBSCRIBE, Value
+from loyalty.templates.template import UNSUBSCRIBE
 from loyalty.timers.timer import Timer
 
 KIND: Final = "campaign"
@@ -475,7 +474,7 @@ class Touches:
     ) -> list[tuple[Message, Content, int]]:
         """(message, in words, when it is due) of an action, and of its copy in the inbox."""
         template = self.of_version(program, action.campaign, action.version).templates[action.template]
-        links, values = _linked(action, {one.name for one in template.variables if one.type == "link"})
+        leads, values = words.linked(action.variables, {one.name for one in template.variables if one.type == "link"})
         notice = _notice(action.told)
         main = Message(
             program=program,
@@ -493,7 +492,7 @@ class Touches:
             until=action.until,
             channels=action.channels,
             notice=notice,
-            links=links,
+            links=tuple(leads.values()),
             bought=None if action.bought is None else Bought(*action.bought),
         )
         found = [main]
@@ -714,12 +713,3 @@ def _notice(told: Mapping[str, object]) -> Notice | None:
 
 def _way(verdict: Verdict) -> tuple[str, str]:
     return verdict.candidate.campaign, verdict.candidate.occasion
-
-
-def _linked(action: Action, names: set[str]) -> tuple[tuple[str, ...], dict[str, Value]]:
-    """Where an action's links lead, and its variables with a placeholder for each."""
-    values, links = dict(action.variables), []
-    for name in sorted(names & values.keys()):
-        links.append(str(values[name]))
-        values[name] = link_placeholder(len(links) - 1)
-    return tuple(links), values

@@ -1,11 +1,13 @@
 """What texts may say of a member: the variables that a campaign fills in, and where each comes from. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any, Final
 
 from loyalty.campaigns import offers
 from loyalty.campaigns.campaign import ENTRY, TOLD, Campaign, Step
+from loyalty.notifications.message import link_placeholder
+from loyalty.rules.schema import Place
 from loyalty.segments.facts import FACTS, SHARE
 from loyalty.templates.template import Template, Value
 from loyalty.templates.values import fits
@@ -66,6 +68,21 @@ def values(
     return found, tuple(unknown)
 
 
+def put(campaign: Campaign, name: str, facts: list[Any], value: Value) -> None:
+    """Have ``facts``, in the order of the campaign's layout, say that of a variable: ``values`` finds it there."""
+    place = _place(campaign, name)
+    if place is not None:
+        facts[place.index] = value * SHARE if _declared_number(campaign, name, place, value) else value
+
+
+def linked(values: Mapping[str, Value], names: Collection[str]) -> tuple[dict[str, str], dict[str, Value]]:
+    """Where the links that have these names lead, each by its placeholder, in their order; and the values with the
+    placeholders.
+    """
+    places = {name: link_placeholder(number) for number, name in enumerate(sorted(set(names) & values.keys()))}
+    return {place: str(values[name]) for name, place in places.items()}, {**values, **places}
+
+
 def undated(template: Template, found: Mapping[str, Value]) -> dict[str, Value]:
     """Without the dates: what is said anew with another date is the same all the same."""
     dates = {variable.name for variable in template.variables if variable.type == "date"}
@@ -73,16 +90,24 @@ def undated(template: Template, found: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def _fact(campaign: Campaign, name: str, facts: list[Any]) -> Value | None:
-    for full in (f"{_MEMBER}{name}", name.replace("entry_", "entry.", 1)):
-        place = campaign.layout.places.get(full)
-        if place is None:
-            continue
-        value = facts[place.index]
-        # Declared numbers are in thousandths; a text says whole ones.
-        if name in campaign.attributes and isinstance(value, int) and place.fact.type == "number":
-            return value // SHARE
-        return value if isinstance(value, str | int) and not isinstance(value, bool) else None
-    return None
+    place = _place(campaign, name)
+    if place is None:
+        return None
+    value = facts[place.index]
+    # Declared numbers are in thousandths; a text says whole ones.
+    if _declared_number(campaign, name, place, value):
+        return int(value) // SHARE
+    return value if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def _place(campaign: Campaign, name: str) -> Place | None:
+    """Where the fact stands that a variable is filled from."""
+    places = campaign.layout.places
+    return places.get(f"{_MEMBER}{name}") or places.get(name.replace("entry_", "entry.", 1))
+
+
+def _declared_number(campaign: Campaign, name: str, place: Place, value: Any) -> bool:
+    return name in campaign.attributes and isinstance(value, int) and place.fact.type == "number"
 
 
 def _written(text: str, kind: str) -> Value:
