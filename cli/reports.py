@@ -94,4 +94,5 @@ def _show(newest: Any, language: str, out: Console) -> None:
     if blocked:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(blocked.items()))
         out.print(f"not sent: {reasons}", markup=False)
-    out.print(f"{newest['day']}, {'at the end' if found['final'] else 'so far'}")
+    how_far = "as far as it came" if found.get("cancelled") else "at the end" if found["final"] else "so far"
+    out.print(f"{newest['day']}, {how_far}")

@@ -1,4 +1,5 @@
-"""Report on a campaign: what it caused, against those who were kept out. After the last look it is finished.
+"""Report on a campaign: what it caused, against those who were kept out. After the last look it is finished;
+of one that was cancelled, what it did until then is counted.
 
 Trigger: the state machine of campaigns, when every batch is measured. Output: the verdict. Failure: it is done again; a
 look is reported once.
@@ -14,7 +15,7 @@ from loyalty.runtime import observability
 from loyalty.runtime.campaigns import runs
 from loyalty.runtime.clock import moment
 
-MEASURER = Measurer(reports.look, reports.report)
+MEASURER = Measurer(reports.look, reports.report, reports.cancelled)
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:

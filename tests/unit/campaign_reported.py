@@ -10,7 +10,7 @@ import msgspec
 from loyalty.backtests.pictures import Text
 from loyalty.experiments.findings import Look, Measuring, Report
 from loyalty.experiments.page import Campaign
-from loyalty.experiments.report import look, report
+from loyalty.experiments.report import cancelled, look, report
 from loyalty.experiments.sums import ArmSums, Metric, Outcome
 from loyalty.experiments.views import ReportsView, ReportView
 from loyalty.experiments.words import summary
@@ -71,6 +71,15 @@ def working(metric: Metric = "repurchase") -> Report:
         looks.append(look(asked, arms(entered, number), number, BEGUN + 30 + 7 * number))
     groups = {"mild": (4_500, 0.18), "bold": (4_500, 0.25), "control": (2_600, 0.14), "holdout": (600, 0.13)}
     return report(asked, arms(groups, 99), looks)
+
+
+@cache
+def stopped(metric: Metric = "repurchase") -> Report:
+    """One that works, cancelled after a look that was sure of it."""
+    asked = measuring(metric)
+    groups = {"mild": (4_500, 0.18), "bold": (4_500, 0.25), "control": (2_600, 0.14), "holdout": (600, 0.13)}
+    made = arms(groups, 99)
+    return cancelled(asked, made, [look(asked, made, 1, BEGUN + 37)], BEGUN + 40)
 
 
 @cache

@@ -17,7 +17,7 @@ from loyalty.experiments.pictures import intervals, looks, marks
 from loyalty.experiments.report import report
 from loyalty.experiments.sums import METRICS, Metric
 from loyalty.experiments.views import ReportsView
-from tests.unit.campaign_reported import CAMPAIGN, arms, data, measuring, told, unclear, working
+from tests.unit.campaign_reported import CAMPAIGN, arms, data, measuring, stopped, told, unclear, working
 
 
 class Shape(HTMLParser):
@@ -46,7 +46,11 @@ def made(view: ReportsView, language: str = "en") -> str:
     return page(CAMPAIGN, view, data(view), language)
 
 
-@pytest.mark.parametrize("view", [told(working()), told(unclear()), told()], ids=["working", "unclear", "nothing"])
+@pytest.mark.parametrize(
+    "view",
+    [told(working()), told(unclear()), told(stopped()), told()],
+    ids=["working", "unclear", "cancelled", "nothing"],
+)
 def test_every_tag_is_closed_and_nothing_comes_from_elsewhere(view: ReportsView) -> None:
     html = made(view)
     shape = Shape()
@@ -235,3 +239,22 @@ def test_what_became_of_messages_is_told_apart_and_who_is_missing_is_said() -> N
     assert (many.effect.verdict, many.effect.distrust) == ("cannot tell yet", "members missing")
     assert many.money.distrust == "members missing"
     assert any("could not be read" in one for one in words.summary(many).en)
+
+
+def test_what_was_cancelled_is_counted_and_says_no_effect() -> None:
+    found, said = stopped(), words.summary(stopped())
+    assert said.en[0] == "Cancelled on 2026-10-11: no effect is stated."
+    assert said.en[1] == "On 2026-10-08 a look was sure already: it works. That stands."
+    assert said.en[2] == words.DISTRUSTS["cancelled"].en
+    assert said.zh[:3] == (
+        "已于 2026-10-11 取消：不给出效果结论。",
+        "2026-10-08 的中期查看已确定：有效。该结论仍然成立。",
+        words.DISTRUSTS["cancelled"].zh,
+    )
+    html = made(told(found))
+    assert html.count("Cancelled on 2026-10-11: no effect is stated.") == 2, "as words, and in the data"
+    assert "as far as it came" in html
+    assert "What it changed" not in html
+    assert "Which variant is better" not in html
+    for group in found.arms:
+        assert f"<td>{group.members:,}</td><td>{group.reached:,}</td><td>{group.buyers:,}</td>" in html

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from loyalty.experiments import sequential
 from loyalty.experiments.effect import effect
 from loyalty.experiments.findings import Measuring, Report
-from loyalty.experiments.report import look, programme, report
+from loyalty.experiments.report import cancelled, look, programme, report
 from loyalty.experiments.sums import METRICS, ArmSums, Metric, Outcome
 
 MEASURING = Measuring("repurchase", "EUR", 30, margin_permille=300, point_cost=10, message_costs={"sms": 45_000})
@@ -205,3 +205,15 @@ def test_counts_of_an_arm_are_told() -> None:
     told = report(MEASURING, {"treated": sums, "control": ArmSums()}).arms[0]
     assert (told.members, told.reached, told.buyers, told.redeemers, told.points) == (2, 1, 1, 1, 5)
     assert (told.messages, told.blocked) == ({"sms": 1}, {"cap": 1, "quiet": 3})
+
+
+def test_of_a_cancelled_campaign_everything_is_counted_and_nothing_is_said() -> None:
+    at_the_end, found = report(MEASURING, ARMS), cancelled(MEASURING, ARMS, (), 20)
+    assert at_the_end.effect.verdict == "effective"
+    assert (found.effect.verdict, found.effect.distrust, found.cancelled) == ("cannot tell yet", "cancelled", 20)
+    assert (found.effect.low, found.effect.high, found.effect.lift, found.effect.needed) == (None, None, None, None)
+    assert found.arms == tuple(replace(one, effect=None) for one in at_the_end.arms)
+    for name in ("points", "points_cost", "messages", "messages_cost", "cost"):
+        assert getattr(found.money, name) == getattr(at_the_end.money, name) > 0
+    assert (found.money.brought, found.money.ratio, found.money.distrust) == (None, None, "cancelled")
+    assert (found.winner, found.together, found.called) == (None, None, None)

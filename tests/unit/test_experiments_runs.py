@@ -129,6 +129,99 @@ def test_what_was_bought_and_brought_back_in_the_window_is_what_the_report_sums(
         assert (found[name]["buyers"], found[name]["spend"]) == (len(bought), price * len(bought))
 
 
+GIVES = SOURCE.replace("message: hello}", "message: hello, offer: {points: 30}}").replace(
+    "templates:", 'point_cost: "0.01"\ntemplates:', 1
+)
+
+
+def cancelled(world: World) -> list[dict[str, Any]]:
+    assert world.act("cancel", "again", {"reason": "a wrong price"}).body["state"] == "cancelled"
+    found: list[dict[str, Any]] = world.ask("GET /v1/campaigns/{id}/report", id="again").body["reports"]
+    return found
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_campaign_that_is_cancelled_tells_all_that_it_did_and_no_effect(
+    monkeypatch: pytest.MonkeyPatch, paused: bool
+) -> None:
+    world, accounts = world_of(monkeypatch, 12, GIVES)
+    for number, account in enumerate(accounts):
+        alerted(world, account, number)
+    world.send()
+    treated = [one["sk"].split("#")[0] for one in world.items("participant") if '"a":"treated"' in one["body"]]
+    world.now += 3 * DAY
+    for account in accounts[:5]:
+        buy(world, account, account, "10.00")
+    if paused:
+        world.act("pause", "again")
+    (told,) = cancelled(world)
+    found, arms = told["report"], {one["name"]: one for one in told["report"]["arms"]}
+    assert told["summary"]["en"][0] == "Cancelled on 2026-01-04: no effect is stated."
+    assert told["summary"]["zh"][0] == "已于 2026-01-04 取消：不给出效果结论。"
+    assert (arms["treated"]["members"], arms["control"]["members"]) == (len(treated), 12 - len(treated))
+    assert (arms["treated"]["reached"], arms["treated"]["messages"]) == (len(treated), {"sms": len(treated)})
+    assert arms["treated"]["buyers"] + arms["control"]["buyers"] == 5, "windows that are not over count so far"
+    assert (found["money"]["points"], found["money"]["cost"]) == (30 * len(treated), 30 * len(treated))
+    assert (found["effect"]["verdict"], found["effect"]["distrust"]) == ("cannot tell yet", "cancelled")
+    for name in ("low", "high", "lift", "needed"):
+        assert found["effect"][name] is None
+    assert found["money"]["brought"] is found["money"]["ratio"] is found["winner"] is found["together"] is None
+    assert [one["effect"] for one in found["arms"]] == [None, None]
+    assert world.failed == []
+    assert world.ask("GET /v1/campaigns/{id}", id="again").body["state"] == "cancelled"
+
+
+def test_what_a_look_said_before_a_campaign_was_cancelled_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, accounts = world_of(monkeypatch, 6)
+    for number, account in enumerate(accounts):
+        alerted(world, account, number)
+    world.now += 28 * DAY
+    world.hour()
+    (seen,) = world.ask("GET /v1/campaigns/{id}/report", id="again").body["reports"]
+    *before, last = cancelled(world)
+    assert before == [seen]
+    assert last["report"]["looks"] == seen["report"]["looks"] != []
+
+
+def test_a_campaign_that_is_cancelled_before_it_began_has_done_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, currency="EUR")
+    world.hand_in(SOURCE.replace("2026-01-01", "2026-02-01").replace("UNTIL", "2026-03-01"))
+    assert world.act("start", "again").body["state"] == "scheduled"
+    assert world.act("cancel", "again", {"reason": "another plan"}).status == 200
+    assert world.executions == {}
+    assert CampaignStore(world.running.table).reports(PROGRAM, "again") == []
+
+
+def test_a_cancelled_campaign_whose_execution_was_not_started_is_counted_within_the_hour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, accounts = world_of(monkeypatch, 4)
+    alerted(world, accounts[0], 0)
+    with monkeypatch.context() as broken:
+        broken.setattr(world, "settle", lambda: None)
+        world.act("cancel", "again", {"reason": "enough"})
+    world.started.clear()
+    world.hour()
+    (told,) = world.ask("GET /v1/campaigns/{id}/report", id="again").body["reports"]
+    assert sum(one["members"] for one in told["report"]["arms"]) == 1
+    calls = len(world.executions)
+    world.hour()
+    assert len(world.executions) == calls, "once"
+
+
+def test_a_cancelled_campaign_is_counted_once_more_by_a_redrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, accounts = world_of(monkeypatch, 6)
+    for number, account in enumerate(accounts):
+        alerted(world, account, number)
+    cancelled(world)
+    world.now += 5 * DAY
+    buy(world, accounts[0], "later", "10.00")
+    assert world.act("redrive", "again").body["state"] == "cancelled"
+    *_, last = world.ask("GET /v1/campaigns/{id}/report", id="again").body["reports"]
+    assert last["summary"]["en"][0].startswith("Cancelled on 2026-01-01:")
+    assert sum(one["buyers"] for one in last["report"]["arms"]) == 1
+
+
 def buy(world: World, account: str, order: str, amount: str) -> None:
     at = datetime.fromtimestamp(world.now, UTC).isoformat()
     sale = {"source": "till", "order_id": order, "member": account, "currency": "EUR", "occurred_at": at}

@@ -35,8 +35,9 @@ class Status(Struct, frozen=True):
     assigned who is in a frozen audience, 0 before. ``looks`` have been reported, the last of them on ``looked``;
     ``takes`` counts measurements that were begun. ``through`` is the last attempt that has gone through everybody.
     ``paused`` is the day of the last pause, ``idle`` counts days paused since all were assigned; ``missed`` is the day
-    from which on birthdays and anniversaries are to be made up for, 0 for none. ``why`` says why it ended. ``revision``
-    counts writes.
+    from which on birthdays and anniversaries are to be made up for, 0 for none. ``why`` says why it ended.
+    ``cancelled`` is the moment of that, seconds since 1970, and ``closing`` whether what it did until then is still to
+    be counted. ``revision`` counts writes.
     """
 
     program: str
@@ -57,10 +58,17 @@ class Status(Struct, frozen=True):
     why: str = ""
     at: int = 0
     revision: int = 0
+    cancelled: int = 0
+    closing: bool = False
 
     @property
     def running(self) -> bool:
         return self.state == "running"
+
+    @property
+    def at_work(self) -> bool:
+        """Whether an execution is to see to it."""
+        return self.running or self.closing
 
 
 class Participant(Struct, frozen=True):
@@ -246,15 +254,29 @@ def resumed(status: Status, day: int, now: int) -> Status:
 
 
 def redriven(status: Status, now: int) -> Status:
-    """Everybody is gone through once more."""
+    """Everybody is gone through once more; what one did that was cancelled is counted once more."""
+    if status.state == "cancelled" and status.begun:
+        return _closing(status, now)
     _only(status, "running")
     return replace(status, attempt=status.attempt + 1, at=now)
 
 
 def cancelled(status: Status, why: str, now: int) -> Status:
+    """Over for good. Of one that had begun, what it did is counted by one more attempt."""
     if status.state in ENDED:
         raise _conflict(status)
-    return replace(status, state="cancelled", why=why, at=now)
+    after = replace(status, state="cancelled", why=why, at=now)
+    return _closing(after, now) if status.begun else after
+
+
+def _closing(status: Status, now: int) -> Status:
+    when = status.cancelled or status.at
+    return replace(status, attempt=status.attempt + 1, cancelled=when, closing=True, at=now)
+
+
+def closed(status: Status, look: int, day: int) -> Status:
+    """What it did is reported."""
+    return replace(status, looks=look, looked=day, closing=False)
 
 
 def finished(status: Status, now: int, why: str = "") -> Status:

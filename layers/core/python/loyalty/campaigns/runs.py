@@ -26,7 +26,7 @@ from loyalty.experiments.sums import ArmSums, merged
 from loyalty.ledger.chain import Chain, Entry
 from loyalty.programs.terms import Program
 from loyalty.table import keys
-from loyalty.table.writes import Cancelled, ConditionFailed, Contended
+from loyalty.table.writes import Cancelled, ConditionFailed, Contended, Put
 
 MAX_BATCHES: Final = 400
 """Batches of one plan: some 80 KB, and a state machine hands on 256."""
@@ -48,6 +48,7 @@ class Measurer(Struct, frozen=True):
 
     look: Callable[[Measuring, dict[str, ArmSums], int, int], Look]
     report: Callable[[Measuring, dict[str, ArmSums], tuple[Look, ...], bool], Report]
+    cancelled: Callable[[Measuring, dict[str, ArmSums], tuple[Look, ...], int], Report]
 
 
 class Runs:
@@ -81,11 +82,13 @@ class Runs:
     def plan(self, asked: Plan, now: int) -> Plan:
         """What the machine does after ``asked``, which is done. Executions of an older attempt have nothing to do."""
         status = self._store.status(asked.program, asked.campaign)
-        if status is None or not status.running or status.attempt != asked.attempt:
+        if status is None or not status.at_work or status.attempt != asked.attempt:
             return replace(asked, next="done", batches=[], at=None)
         campaign = self._touches.version(status)
         if asked.next == "measure" and asked.at is not None:
             return self._measure(asked, status, asked.at)
+        if status.closing:
+            return self._begin_measuring(replace(asked, batches=[], at=None), status, final=True)
         what = self._due(status, campaign, now)
         if what == "assign":
             at = asked.at if asked.at is not None and asked.at.phase == "assign" else Cursor("assign")
@@ -168,7 +171,7 @@ class Runs:
             status = self._store.status(batch.program, batch.campaign)
             campaign = self._touches.version(status) if status is not None else None
             for one in self._store.participants(batch):
-                if campaign is not None and self._counts(campaign, one, now):
+                if status is not None and campaign is not None and self._counts(status, campaign, one, now):
                     arms.setdefault(one.group, ArmSums()).missing += 1
             self._store.put_sums(batch, arms)
         whole = Aside(batch.phase, f"{batch.shard:02d}.{batch.to}", why, now, batch.attempt, batch.after)
@@ -239,14 +242,16 @@ class Runs:
     # What came of it
 
     def measure(self, batch: Batch, now: int) -> Counts:
-        """Sum up what a batch did within its windows. Those whose window is not over are left for a later look."""
+        """Sum up what a batch did within its windows. Those whose window is not over are left for a later look; of a
+        campaign that was cancelled there is none, and they count with what they did so far.
+        """
         counts = Counts()
         status = self._store.status(batch.program, batch.campaign)
         if status is None or status.attempt != batch.attempt:
             return counts
         campaign, program = self._touches.version(status), self._policy(batch.program)
         arms: dict[str, ArmSums] = {}
-        ones = [one for one in self._store.participants(batch) if self._measured(campaign, one, now)]
+        ones = [one for one in self._store.participants(batch) if self._measured(status, campaign, one, now)]
         told = self._given(campaign, [one for one in ones if one.treated], program.day(now))
         for one in ones:
             counts.looked += 1
@@ -269,18 +274,18 @@ class Runs:
         self._store.put_sums(batch, arms)
         return counts
 
-    def _counts(self, campaign: Campaign, one: Participant, now: int) -> bool:
+    def _counts(self, status: Status, campaign: Campaign, one: Participant, now: int) -> bool:
         """As below; whoever cannot be read may be what the batch failed for, and is missing."""
         try:
-            return self._measured(campaign, one, now)
+            return self._measured(status, campaign, one, now)
         except Unavailable:
             raise
         except Exception:  # noqa: BLE001 - whatever is wrong with one member, the others are counted
             return True
 
-    def _measured(self, campaign: Campaign, one: Participant, now: int) -> bool:
+    def _measured(self, status: Status, campaign: Campaign, one: Participant, now: int) -> bool:
         over = not campaign.audience.enter or one.at + campaign.window_days * DAY <= now
-        return over and self._first(campaign, one)
+        return (over or status.closing) and self._first(campaign, one)
 
     def _given(self, campaign: Campaign, ones: list[Participant], day: int) -> Callable[[Participant], Given]:
         """What each came to: read together, or, where one of them cannot be read, each alone."""
@@ -303,9 +308,11 @@ class Runs:
         return min((other.at, other.occasion) for other in times) == (one.at, one.occasion)
 
     def finish(self, plan: Plan, measurer: Measurer, now: int) -> Report | None:
-        """Report on a look; after the last one the campaign is finished. None when that is done already."""
+        """Report on a look; after the last one the campaign is finished. Of one that was cancelled, report what it did
+        until then. None when that is done already.
+        """
         status = self._store.status(plan.program, plan.campaign)
-        if status is None or not status.running or status.attempt != plan.attempt or status.looks >= plan.look:
+        if status is None or not status.at_work or status.attempt != plan.attempt or status.looks >= plan.look:
             return None
         if plan.at is None:
             return None
@@ -327,6 +334,9 @@ class Runs:
         for group in (*measuring.variants, "control"):
             arms.setdefault(group, ArmSums())
         before = tuple(self._looks(plan.program, plan.campaign))
+        if status.closing:
+            on = self._policy(plan.program).day(status.cancelled)
+            return self._close(plan, status, measurer.cancelled(measuring, arms, before, on), day)
         looks = before if plan.final else (*before, measurer.look(measuring, arms, plan.look, day))
         report = measurer.report(measuring, arms, looks, plan.final)
         harmed = campaign.stops.harm and bool(looks) and looks[-1].effect.verdict == "harmful"
@@ -335,14 +345,22 @@ class Runs:
         if plan.final or harmed:
             after = run.finished(after, now, "harm" if harmed and not plan.final else "")
             further.append(self._store.told_put(told("finished", after, now)))
-        try:
-            self._store.write(after, *further)
-        except (ConditionFailed, Cancelled, Contended):
-            raise Unavailable("STORAGE_UNAVAILABLE", "Another was first", retry_after=1) from None
+        self._stored(after, further)
         if plan.final or harmed:
             told_and_bought = merged([{"all": sums} for sums in arms.values()])["all"].bought
             self._bought(plan.program, told_and_bought, day)
         return report
+
+    def _close(self, plan: Plan, status: Status, report: Report, day: int) -> Report:
+        put = self._store.report_put(plan.program, plan.campaign, plan.look, _json(report), day)
+        self._stored(run.closed(status, plan.look, day), [put])
+        return report
+
+    def _stored(self, after: Status, further: list[Put]) -> None:
+        try:
+            self._store.write(after, *further)
+        except (ConditionFailed, Cancelled, Contended):
+            raise Unavailable("STORAGE_UNAVAILABLE", "Another was first", retry_after=1) from None
 
     def _looks(self, program: str, campaign: str) -> list[Look]:
         found: list[Look] = []
@@ -363,7 +381,7 @@ class Runs:
             if status.state == "scheduled" and self._begins(status, now):
                 one = self._note(run.begun(status, now), "started")
                 done += 1
-            if one is not None and one.running:
+            if one is not None and one.at_work:
                 done += self.drive(one, now, world)
         return done
 
@@ -373,19 +391,19 @@ class Runs:
         """
         live = busy = 0
         for status in self._store.all(program):
-            live += status.running or status.state == "scheduled"
-            if status.running:
+            live += status.at_work or status.state == "scheduled"
+            if status.at_work:
                 waiting = any(one.attempt == status.attempt for one in self._store.waiting(program, status.id))
                 busy += not (waiting and self._waits(program, status.id, status.attempt, now))
         return live, busy
 
     def drive(self, status: Status, now: int, world: int) -> int:
-        """Have an execution run for a campaign that runs, and call back the one that waits when its time has come."""
+        """Have an execution run for a campaign that is at work, and call back one that waits when its time has come."""
         waiting = self._store.waiting(status.program, status.id)
         since = max((one.since for one in waiting if one.attempt == status.attempt), default=world)
         leg = since // DAY if world - since > LEG_SECONDS else 0
         start: dict[str, object] = {"program": status.program, "campaign": status.id, "attempt": status.attempt}
-        if status.running:
+        if status.at_work:
             self._machine.start(run.execution_name(status, leg), start)
         called = 0
         for one in waiting:

@@ -13,7 +13,13 @@ from loyalty.experiments.sums import ArmSums, Metric
 Verdict = Literal["effective", "harmful", "no effect", "cannot tell yet"]
 """``no effect``: none as large as would be worth knowing, either way."""
 Distrust = Literal[
-    "", "too few members", "too few who did it", "a few members decide", "margin unknown", "members missing"
+    "",
+    "too few members",
+    "too few who did it",
+    "a few members decide",
+    "margin unknown",
+    "members missing",
+    "cancelled",
 ]
 """Why an interval is not to be trusted; empty where it is."""
 
@@ -22,6 +28,7 @@ TOO_FEW_DID: Final = "too few who did it"
 A_FEW_DECIDE: Final = "a few members decide"
 MARGIN_UNKNOWN: Final = "margin unknown"
 MISSING: Final = "members missing"
+CANCELLED: Final = "cancelled"
 
 
 class Effect(Struct, frozen=True):
@@ -139,6 +146,10 @@ class Report(Struct, frozen=True):
     together: Effect | None = None
     """Of all campaigns that reached these members in the window: everybody who is not held out of the programme's
     campaigns, this one's control included, against those who are. None where nobody is.
+    """
+    cancelled: int = 0
+    """The day (ordinal) on which the campaign was cancelled, 0 where it was not: what it did is counted until the
+    report was made, and no effect is stated.
     """
 
 

@@ -72,6 +72,8 @@ def _header(campaign: Campaign, report: Report | None, day: str) -> str:
     if report is not None:
         metric = words.METRICS[report.metric]
         made = Text("at the end", "最终结果") if report.final else Text("so far", "进行中")
+        if report.cancelled:
+            made = Text("as far as it came", "截至取消")
         said = Text(
             f"{metric.en} within {report.window_days} days, {made.en}, {day}",
             f"{report.window_days} 天内的{metric.zh}，{made.zh}，{day}",
@@ -132,6 +134,8 @@ def _cards(report: Report) -> str:
 
 
 def _changes(report: Report) -> str:
+    if report.cancelled:
+        return ""
     rows = [_row(Text("This campaign", "本次活动"), report.effect, report.currency)]
     if sum(one.effect is not None for one in report.arms) > 1:
         rows += [_row(words.arm(one.name), one.effect, report.currency) for one in report.arms if one.effect]

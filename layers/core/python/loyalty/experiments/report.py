@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from loyalty.experiments import sequential
 from loyalty.experiments.effect import effect
 from loyalty.experiments.findings import (
+    CANCELLED,
     MARGIN_UNKNOWN,
     MISSING,
     TOO_FEW_MEMBERS,
@@ -74,6 +75,34 @@ def report(measuring: Measuring, arms: Mapping[str, ArmSums], looks: Sequence[Lo
         winner=_winner(measuring, arms, spent) if len(measuring.variants) > 1 else None,
         together=_together(measuring, arms, spent),
     )
+
+
+def cancelled(measuring: Measuring, arms: Mapping[str, ArmSums], looks: Sequence[Look], day: int) -> Report:
+    """Of a campaign that was cancelled on a ``day``, ordinal: everything that can be counted, and no effect. Nobody had
+    planned to look on that day, and who cancels may have seen something: whatever error rate were stated for it would
+    not hold. What ``looks`` said before stands.
+    """
+    made = report(measuring, arms, looks)
+    money = made.money
+    return replace(
+        made,
+        effect=_unsaid(made.effect),
+        arms=tuple(replace(arm, effect=None) for arm in made.arms),
+        money=Return(
+            money.points, money.points_cost, money.messages, money.messages_cost, money.cost, distrust=CANCELLED
+        ),
+        winner=None,
+        together=None,
+        cancelled=day,
+    )
+
+
+def _unsaid(found: Effect) -> Effect:
+    """What the groups did, without what it would say."""
+    return Effect(
+        found.metric, found.treated_members, found.control_members, found.treated, found.control, found.difference,
+        None, None, found.confidence, "cannot tell yet", distrust=CANCELLED,
+    )  # fmt: skip
 
 
 def programme(

@@ -52,6 +52,10 @@ DISTRUSTS: Final[dict[Distrust, Text]] = {
         "More than 1 in 100 members of a group could not be read: those who could may be others than all.",
         "某一组有超过百分之一的会员无法读取：读到的会员未必能代表全体。",
     ),
+    "cancelled": Text(
+        "All that it did is counted here; a day on which somebody chose to end it can prove nothing about its effect.",
+        "以下是活动期间的全部计数；但取消日由人临时决定，据此无法可靠地判断效果。",
+    ),
     "margin unknown": Text(
         "Nobody said what is earned of a purchase, so its margin is not known.",
         "未设置毛利率，无法得知毛利。",
@@ -112,6 +116,9 @@ def summary(report: Report) -> Summary:
 def verdict(report: Report) -> Text:
     """What the campaign did, in one sentence."""
     found, days = report.effect, report.window_days
+    if report.cancelled:
+        on = date.fromordinal(report.cancelled).isoformat()
+        return Text(f"Cancelled on {on}: no effect is stated.", f"已于 {on} 取消：不给出效果结论。")
     name = VERDICTS[found.verdict]
     if found.low is None or found.high is None:
         return Text(f"{name.en}.", f"{name.zh}。")
@@ -160,6 +167,11 @@ def called(report: Report) -> Text:
     if look is None:
         return Text("", "")
     on, name = date.fromordinal(look.day).isoformat(), VERDICTS[look.effect.verdict]
+    if report.cancelled:
+        return Text(
+            f"On {on} a look was sure already: {name.en.lower()}. That stands.",
+            f"{on} 的中期查看已确定：{name.zh}。该结论仍然成立。",
+        )
     return Text(
         f"On {on} a look was already sure: {name.en.lower()}. That stands; what the end adds is less sure.",
         f"{on} 的中期查看已确定：{name.zh}。该结论仍然成立，只是最终数字不够确定。",
