@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 
 from cli.target import CommandError
+from cli.texts_page import length, page
 
 if TYPE_CHECKING:
     from cli.command import Session
@@ -46,6 +47,9 @@ def register(group: Any, read: Read) -> None:
     one.add_argument("--day", help="the day on which it is said, such as 2026-12-01; the step's own when left out")
     one.add_argument("--of", metavar="ID", help="which campaign of the file, where it has several")
     one.add_argument("--policy", type=Path, help="the programme's policy, as JSON, for a file that names no currency")
+    one.add_argument(
+        "--page", type=Path, metavar="FILE", help="write a page of them, with an e-mail's HTML as it looks"
+    )
     one.add_argument("--json", action="store_true", help="as JSON")
 
     def run(session: "Session", given: Any) -> int:
@@ -57,16 +61,21 @@ def register(group: Any, read: Read) -> None:
             **({"variant": given.variant} if given.variant else {}),
             **({"day": given.day} if given.day else {}),
         }
-        if not given.campaign.endswith(FILES):
+        if given.campaign.endswith(FILES):
+            checked = read(session, Path(given.campaign), given.policy, None)
+            for issue in checked.issues:
+                session.out.print(str(issue), markup=False)
+            if checked.issues:
+                return 1
+            found = of_file(_only(checked.campaigns, given.of), asked)
+        else:
             with session.api() as api:
-                path = f"/v1/campaigns/{quote(given.campaign, safe='')}/texts"
-                return show(api.call("POST", path, body=asked).json(), as_json=given.json, out=session.out)
-        checked = read(session, Path(given.campaign), given.policy, None)
-        for issue in checked.issues:
-            session.out.print(str(issue), markup=False)
-        if checked.issues:
-            return 1
-        return show(of_file(_only(checked.campaigns, given.of), asked), as_json=given.json, out=session.out)
+                found = api.call("POST", f"/v1/campaigns/{quote(given.campaign, safe='')}/texts", body=asked).json()
+        if given.page is not None:
+            _write(given.page, page(found))
+            session.said.print(f"page: {given.page}", markup=False)
+        show(found, as_json=given.json, out=session.out)
+        return 0
 
     one.set_defaults(run=run)
 
@@ -91,29 +100,29 @@ def of_file(campaign: "Campaign", asked: Mapping[str, Any]) -> Any:
     return msgspec.to_builtins(texts_view(found))
 
 
-def show(found: Mapping[str, Any], *, as_json: bool, out: Console) -> int:
+def show(found: Mapping[str, Any], *, as_json: bool, out: Console) -> None:
     """Each text under its channel and language; links stand below, with where they would lead."""
     if as_json:
         out.print(json.dumps(found, indent=2, ensure_ascii=False), markup=False)
-        return 0
+        return
     out.print(f"{found['step']} on {found['day']}", markup=False)
     for one in found["texts"]:
         variant = f"{one['variant']}: " if one.get("variant") else ""
-        out.print(f"\n{variant}{one['channel']}, {one['language']}{_long(one.get('sms'))}", markup=False)
+        long = f": {length(one['sms'])}" if "sms" in one else ""
+        out.print(f"\n{variant}{one['channel']}, {one['language']}{long}", markup=False)
         fields = [f"{name}: {value}" for name, value in one.get("data", {}).items()]
         parts = [one.get("subject", ""), one.get("text", "").rstrip(), "\n".join(fields)]
         for line in "\n\n".join(part for part in parts if part).splitlines():
             out.print(f"    {line}".rstrip(), markup=False)
         for place, lead in one.get("links", {}).items():
             out.print(f"  {place} leads to {lead}", markup=False)
-    return 0
 
 
-def _long(sms: Mapping[str, Any] | None) -> str:
-    if sms is None:
-        return ""
-    number = sms["segments"]
-    return f": {number} {'message' if number == 1 else 'messages'}, {sms['length']} characters of {sms['encoding']}"
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{file}: {error}") from None
 
 
 def _only(campaigns: Sequence["Campaign"], named: str | None) -> "Campaign":

@@ -61,7 +61,7 @@ class TextsRequest(Body):
     language: Annotated[Language, Meta(description="Both when left out")] | None = None
     variant: Annotated[Id, Meta(description="All that there are when left out")] | None = None
     variables: Annotated[
-        dict[str, Value],
+        dict[Id, Value],
         Meta(
             max_length=100,
             description="What the texts ask for, by name: days as ISO 8601, money in minor units",

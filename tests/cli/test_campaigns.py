@@ -1,6 +1,7 @@
 """``loyalty campaigns``: files alone, and a stack that answers as the API's document says."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -375,6 +376,33 @@ def test_what_no_text_can_be_shown_for_is_named(
     assert Stack()("texts", file(LINKED), *given) == 2
     out, said = capsys.readouterr()
     assert (out, said.startswith(told)) == ("", True), said
+
+
+def test_a_page_shows_an_e_mail_in_a_frame_that_runs_nothing(file: Written, tmp_path: Path, capsys: Capture) -> None:
+    page = tmp_path / "texts.html"
+    given = (
+        "texts",
+        file(LINKED),
+        "--step",
+        "hello",
+        "--lang",
+        "en",
+        "--with",
+        "points=420",
+        "--with",
+        "name=<i>A</i>",
+    )
+    assert Stack()(*given, "--day", "2026-12-24", "--page", str(page)) == 0
+    assert f"page: {page}" in capsys.readouterr().err
+    text = page.read_text(encoding="utf-8")
+    assert "<h1>one: hello on 2026-12-24</h1>" in text
+    assert '<iframe sandbox="" title="HTML" srcdoc="&lt;p&gt;420 https://link.invalid/unsubscribe&lt;/p&gt;">' in text
+    assert "<p>For &lt;i&gt;A&lt;/i&gt;</p>" in text
+    assert "<tr><th>number1</th><td>420</td></tr>" in text
+    assert "2 messages, 187 characters of GSM-7" in text
+    assert "https://link.invalid/0 leads to https://shop.example/" in text
+    assert not re.search(r"<(script|a|i|form|link)\b", text)
+    assert Stack()(*given, "--page", str(tmp_path)) == 2
 
 
 def test_a_value_is_given_with_its_name(file: Written, capsys: Capture) -> None:
