@@ -1,12 +1,16 @@
 """Two requests on their way at once, in one thread: a server that answers none before it has them all tells."""
 
+import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from loyalty.table import client
 from loyalty.table.client import Table, connect
@@ -17,6 +21,7 @@ from tests.patience import ANSWER_S
 class Server(ThreadingHTTPServer):
     """Answers a request only once ``meeting`` of them are there. ``fails`` tells with what status the first request of
     an operation is answered. The first request of the operation ``silent`` has no answer before it was sent again.
+    Requests for a partition in ``closing`` find the connection closed, once.
     """
 
     daemon_threads = True
@@ -24,6 +29,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, meeting: int, **fails: int) -> None:
         self.fails = fails
         self.silent = ""
+        self.closing: set[str] = set()
         self.again = threading.Event()
         self.came: list[str] = []
         self.meeting = threading.Barrier(meeting)
@@ -32,10 +38,16 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Server
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
+        key = json.loads(self.rfile.read(int(self.headers["content-length"]))).get("Key", {})
+        partition = key.get("pk", {}).get("S", "")
+        if partition in self.server.closing:
+            self.server.closing.remove(partition)
+            self.close_connection = True
+            return
         operation = self.headers["x-amz-target"].split(".")[1]
         self.server.came.append(operation)
         status = self.server.fails.pop(operation, 200)
@@ -46,6 +58,10 @@ class Handler(BaseHTTPRequestHandler):
                 status = 400
         self.server.meeting.wait(ANSWER_S)
         body = b'{"Items": []}' if status == 200 else b'{"__type": "x#ResourceNotFoundException"}'
+        if partition.startswith("refused"):
+            status, body = 400, b'{"__type": "x#ResourceNotFoundException"}'
+        elif partition.startswith("found"):
+            body = json.dumps({"Item": key}).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -183,3 +199,114 @@ def test_connections_of_a_real_table_overlap_too(monkeypatch: pytest.MonkeyPatch
     plain, secure = (manager.connection_from_url(f"{scheme}://127.0.0.1").ConnectionCls for scheme in ("http", "https"))
     assert plain.getresponse is secure.getresponse
     assert plain.getresponse.__module__ == overlapped.__module__
+
+
+class Ask(NamedTuple):
+    """One request. ``answer``: "found", "refused", "closed" (and found when it is sent again), "unsent"."""
+
+    answer: str
+    caught: bool
+
+
+class Both(NamedTuple):
+    """Two lists of steps."""
+
+    first: "list[Ask | Both]"
+    second: "list[Ask | Both]"
+    caught: bool
+
+
+class Failed(Exception):
+    """A request did. Named by it."""
+
+
+Together = Callable[[Callable[[], Any], Callable[[], Any]], tuple[Any, Any]]
+asks = st.builds(Ask, st.sampled_from(["found", "found", "found", "closed", "refused", "unsent"]), st.booleans())
+steps: "st.SearchStrategy[list[Ask | Both]]" = st.deferred(
+    lambda: st.lists(st.one_of(asks, asks, boths, boths, boths), min_size=1, max_size=2)
+)
+boths: st.SearchStrategy[Both] = st.builds(Both, steps, steps, st.booleans())
+
+
+def perform(
+    wanted: "list[Ask | Both]", ask: Callable[[str, str], str], together: Together, at: str = "of"
+) -> list[Any]:
+    """What came of each step, up to the first that failed and was not caught."""
+
+    def one(step: Ask | Both, name: str) -> Any:
+        if isinstance(step, Ask):
+            return ask(name, step.answer)
+        return together(
+            lambda: perform(step.first, ask, together, f"{name}a"),
+            lambda: perform(step.second, ask, together, f"{name}b"),
+        )
+
+    came: list[Any] = []
+    for number, step in enumerate(wanted):
+        try:
+            came.append(one(step, f"{at}{number}"))
+        except Failed as failed:
+            if not step.caught:
+                raise
+            came.append(str(failed))
+    return came
+
+
+def each_by_itself(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Any]:
+    """Both, as two threads do them that know nothing of each other."""
+    errors: list[Failed] = []
+    answers: list[Any] = []
+    for act in (first, second):
+        try:
+            answers.append(act())
+        except Failed as failed:
+            errors.append(failed)
+    if errors:
+        raise errors[0]
+    return answers[0], answers[1]
+
+
+def outcome(act: Callable[[], Any]) -> Any:
+    try:
+        return act()
+    except Failed as failed:
+        return str(failed)
+
+
+def test_however_they_are_nested_and_fail_the_outcome_is_that_of_each_by_itself(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+    server, table = serve(1)
+
+    def foreseen(name: str, answer: str) -> str:
+        if answer in ("refused", "unsent"):
+            raise Failed(name)
+        return name
+
+    @settings(max_examples=60, deadline=None)
+    @given(steps)
+    def same(wanted: "list[Ask | Both]") -> None:
+        asked: Counter[str] = Counter()
+
+        def ask(name: str, answer: str) -> str:
+            asked[name] += 1
+            if answer == "unsent":
+                raise Failed(name)
+            partition = f"{'refused' if answer == 'refused' else 'found'} {name}"
+            if answer == "closed":
+                server.closing.add(partition)
+            try:
+                item = table.get((partition, "x"))
+            except ClientError as error:
+                raise Failed(name) from error
+            return str(item and item["pk"]).removeprefix("found ")
+
+        expected = outcome(lambda: perform(wanted, foreseen, each_by_itself))
+        assert outcome(lambda: perform(wanted, ask, overlapped)) == expected
+        assert set(asked.values()) <= {1}
+        before = +asked
+        table.get(("found", "x"))
+        assert asked == before, "nothing is left over"
+
+    same()
