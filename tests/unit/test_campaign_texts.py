@@ -269,7 +269,16 @@ def test_a_campaign_that_there_is_not_says_nothing(world: World) -> None:
     assert (answer.status, answer.body["code"]) == (404, "CAMPAIGN_NOT_FOUND")
 
 
-def test_what_is_shown_is_what_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("message", "given", "told"),
+    [
+        ("hello", {"name": "Ann & <b>Bob</b>\nSmith", "points": 0}, "Ann & <b>…: 0, 300 until 15 January 2026 "),
+        ("other", {"birthday": "1965-05-17", "pets": 3, "spend": 0}, "17 May 1965, 3, €0.00"),
+    ],
+)
+def test_what_is_shown_is_what_arrives(
+    monkeypatch: pytest.MonkeyPatch, message: str, given: dict[str, Value], told: str
+) -> None:
     world = World(monkeypatch, currency="EUR")
     arrived: list[str] = []
 
@@ -278,15 +287,18 @@ def test_what_is_shown_is_what_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
         return Outcome("accepted", "p1"), True
 
     world.provider.outcome = take
-    world.enrol(1, name="Ann & <b>Bob</b>\nSmith", birthday="1965-05-17", pets=3_000)
+    world.enrol(1, name="Ann & <b>Bob</b>\nSmith", birthday="1965-05-17", pets=3)
     source = SOURCE.replace("audience: {enter: member.enrolled}", "audience: {when: member.points < 10}")
     begins = "calendar: {from: 2026-01-01}\n    control: 0\n    no_control: the test looks at one member"
-    world.hand_in(source.replace("calendar: {from: 2026-12-01}", begins))
+    source = source.replace("calendar: {from: 2026-12-01}", begins)
+    if message == "other":
+        source = source.replace("message: hello", "message: other", 1).replace("        with: {shop: ", "        #", 1)
+    world.hand_in(source)
     assert world.act("start", "autumn").status == 200
     world.send()
     world.dispatch(1)
-    given = {"name": "Ann & <b>Bob</b>\nSmith", "points": 0}
     asked = {"step": "gift", "channel": "sms", "language": "en", "variables": given}
     (shown,) = world.ask("POST /v1/campaigns/{id}/texts", asked, id="autumn").body["texts"]
     (text,) = arrived
     assert re.sub(r"https://api\.example/v1/l/\S+", "https://link.invalid/0", text) == shown["text"]
+    assert shown["text"].startswith(told)
