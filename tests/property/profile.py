@@ -9,6 +9,8 @@ import os
 from typing import Final
 
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 DEFAULT: Final = "steady"
 _CALM = [HealthCheck.too_slow]  # no test may fail by the clock of a busy machine
@@ -22,7 +24,12 @@ settings.register_profile(
 
 
 def load() -> None:
-    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", DEFAULT))
+    chosen = os.environ.get("HYPOTHESIS_PROFILE", DEFAULT)
+    settings.load_profile(chosen)
+    if chosen == DEFAULT:
+        # One value in twenty would be a constant of whatever sources this process has imported by then: others in each
+        # worker, and others for a file alone than in a whole run.
+        providers._get_local_constants = Constants  # noqa: SLF001 - nothing public says so; the version is locked, and a test holds it
 
 
 def examples(times: float) -> int:
