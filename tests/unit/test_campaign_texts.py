@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from loyalty.campaigns import words
 from loyalty.campaigns.campaign import Campaign
 from loyalty.campaigns.document import Written, check
 from loyalty.campaigns.trial import Asked, Said, trial
+from loyalty.campaigns.trial_views import SmsView, texts_view
 from loyalty.channels.channel import Outcome, Sending
 from loyalty.errors import Invalid
 from loyalty.templates.template import Value
@@ -205,6 +207,29 @@ def test_what_does_not_fit_is_named(asked: Asked, field: str, told: str) -> None
     assert told in detail
 
 
+def test_a_value_that_no_text_can_say_is_told_from_one_that_is_missing() -> None:
+    form = "variables.points: a whole number, at most 5,000"
+    assert refused(Asked("gift", variables={"points": 5001})) == ("variables.points", form)
+    assert "is sent to nobody of whom it is not known" in refused(Asked("gift"))[1]
+
+
+def test_a_sign_that_takes_two_places_counts_twice() -> None:
+    given: dict[str, Value] = {"birthday": "1965-05-17", "pets": 3, "spend": 12_345}
+    (text,) = texts_view(trial(campaign(), Asked("split", "sms", "en", "short", given), TODAY)).texts
+    assert text.text == "17 May 1965, 3, €123.45"
+    assert text.sms == SmsView("GSM-7", len(text.text) + 1, 1)
+
+
+def test_links_are_numbered_by_their_names() -> None:
+    values: dict[str, Value] = {"shop": "https://b.example/", "go": "https://a.example/", "points": 3}
+    leads, worded = words.linked(values, {"go", "shop", "none"})
+    assert [*leads.items()] == [
+        ("https://link.invalid/0", "https://a.example/"),
+        ("https://link.invalid/1", "https://b.example/"),
+    ]
+    assert worded == {"shop": "https://link.invalid/1", "go": "https://link.invalid/0", "points": 3}
+
+
 def test_a_name_with_markup_is_as_harmless_as_where_it_goes_out() -> None:
     one = said(channel="email", name="<b>A</b>", points=1)
     assert "<p>&lt;b&gt;A&lt;/b&gt;: " in one.rendered.html
@@ -218,8 +243,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_a_marketer_sees_the_texts_of_what_was_handed_in_last_and_of_no_member(world: World) -> None:
-    world.act("start", "autumn")
-    world.hand_in(SOURCE.replace("{{ points }}, {{ offer", "Now {{ points }}, {{ offer"))
+    source = SOURCE.replace("calendar: {from: 2026-12-01}", "calendar: {from: 2026-01-01}")
+    world.hand_in(source)
+    assert world.act("start", "autumn").body["state"] == "running"
+    world.hand_in(source.replace("{{ points }}, {{ offer", "Now {{ points }}, {{ offer"))
     marketer = world.running.key("marketer")
     asked = {"step": "gift", "channel": "sms", "language": "en", "variables": {"points": 42}, "day": "2026-12-24"}
     answer = world.running.call(marketer, "POST /v1/campaigns/{id}/texts", asked, params={"id": "autumn"})
@@ -227,7 +254,7 @@ def test_a_marketer_sees_the_texts_of_what_was_handed_in_last_and_of_no_member(w
         200,
         {
             "campaign": "autumn",
-            "version": 2,
+            "version": 3,
             "step": "gift",
             "day": "2026-12-24",
             "texts": [
