@@ -388,6 +388,7 @@ CATALOGUE: tuple[Function, ...] = (
         table=(
             Access((QUERY, GET, PUT), (SEGMENTS,)),
             Access((QUERY,), (SEGMENT_MEMBERS,)),
+            Access((QUERY, GET), (CAMPAIGN_PARTS,)),
             Access((GET,), (POLICIES,)),
         ),
     ),

@@ -16,9 +16,16 @@ from loyalty.segments.views import SegmentMembersView, SegmentsView, members_vie
 def hand_in(request: Request) -> Answer:
     body = request.body(SegmentsRequest, MAX_BODY)
     program = request.caller.program
-    segments, cases = audiences().hand_in(program, body.source, seen=if_match(request), now=request.now)
+    seen, now = if_match(request), request.now
+    segments, cases = audiences().hand_in(program, body.source, seen=seen, now=now, in_use=_in_use)
     view = segments_view(segments, body.source, audiences().counts(program))
     return Answer(200, SegmentsView(view.segments, view.version, view.source, cases), etag(segments.version))
+
+
+def _in_use(program: str) -> dict[str, list[str]]:
+    from loyalty.runtime.campaigns import store  # only where a segment is taken away: a start needs none of it
+
+    return store().segments_in_use(program)
 
 
 def show(request: Request) -> Answer:
@@ -40,7 +47,7 @@ OPERATIONS = {
         hand_in,
         SegmentsView,
         SegmentsRequest,
-        problems=("SEGMENTS_INVALID", "SEGMENTS_EXPECTATION_FAILED", "SEGMENTS_VERSION_CONFLICT"),
+        problems=("SEGMENTS_INVALID", "SEGMENTS_EXPECTATION_FAILED", "SEGMENTS_VERSION_CONFLICT", "SEGMENT_IN_USE"),
         headers={"If-Match": IfMatch},
     ),
     "GET /v1/segments": Operation(show, SegmentsView),

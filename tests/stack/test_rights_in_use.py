@@ -510,7 +510,7 @@ campaigns:
     goal: {en: A visit, zh: 来店}
     metric: repurchase
     window_days: 8
-    audience: {when: member.points < 100000}
+    audience: {segment: new, when: member.points < 100000}
     calendar: {from: %s}
     channels: [sms]
     control: 0
@@ -622,6 +622,8 @@ def _campaign(day: Day, members: tuple[str, str], monkeypatch: pytest.MonkeyPatc
         day.ask("operator", "PATCH /v1/members/{id}", born, id=member, headers={"If-Match": tag}, status=200)
     for name in names:
         act("start", name)
+    lacking = {"source": SEGMENTS.replace("  new:", "  fresh:")}
+    day.ask("marketer", "POST /v1/segments", lacking, status=409)
     runs.hour()
     act("pause", "all")
     runs.hour()

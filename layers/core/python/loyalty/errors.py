@@ -84,6 +84,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "SEGMENTS_INVALID": (422, "The segments are wrong"),
     "SEGMENTS_EXPECTATION_FAILED": (422, "A segment has other members than it expects"),
     "SEGMENTS_VERSION_CONFLICT": (412, "The segments were changed meanwhile"),
+    "SEGMENT_IN_USE": (409, "A campaign goes by a segment that would be taken away"),
     "CAMPAIGN_NOT_FOUND": (404, "There is no such campaign"),
     "CAMPAIGN_SEGMENT_GONE": (422, "The campaign goes by a segment that is not there any more"),
     "CAMPAIGN_STATE_CONFLICT": (409, "The campaign is not in a state for that"),

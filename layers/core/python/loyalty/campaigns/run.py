@@ -317,6 +317,12 @@ def gathered(campaign: Campaign) -> bool:
     return campaign.audience.frozen or campaign.audience.enter in OCCASIONS
 
 
+def goes_by(status: Status, campaign: Campaign) -> str:
+    """The segment that members are still to come in by; "" for none, and where all were assigned who are in one."""
+    assigned = campaign.audience.frozen and status.assigned and status.through == status.attempt
+    return "" if assigned else campaign.audience.segment
+
+
 def looks_planned(campaign: Campaign) -> int:
     """How many looks there may be before the end: those that lie within the last member's window."""
     weeks = _weeks(campaign)

@@ -34,6 +34,7 @@ from loyalty.campaigns.run import (
     decode_status,
     encode_participant,
     encode_status,
+    goes_by,
 )
 from loyalty.contacts import preferences as contacts
 from loyalty.contacts import record as records
@@ -89,6 +90,15 @@ class CampaignStore:
         """Those that are scheduled, running or paused, by id: however many are over, they are not read."""
         found = self._table.walk(keys.live_campaigns_partition(program))
         return [decode_status(str(item["body"])) for item in found]
+
+    def segments_in_use(self, program: str) -> dict[str, list[str]]:
+        """Campaigns under way by the segment that members are still to come in by."""
+        found: dict[str, list[str]] = {}
+        for status in self.live(program):
+            there = self.version(program, status.id, status.runs or status.version)
+            if there is not None and (segment := goes_by(status, there[0])):
+                found.setdefault(segment, []).append(status.id)
+        return found
 
     def write(self, status: Status, *further: Put) -> Status:
         """The next revision, and what goes with it, all or nothing. ConditionFailed when another was first, Contended;

@@ -93,9 +93,18 @@ class Audiences:
         """The segments in force, and their file."""
         return self._store.segments(program)
 
-    def hand_in(self, program: str, source: str, *, seen: int | None, now: int) -> tuple[Segments, int]:
-        """Put segments in force, and how many of their cases they passed. Refused when the file is wrong or a case
-        comes out otherwise; Conflict when it was changed meanwhile.
+    def hand_in(
+        self,
+        program: str,
+        source: str,
+        *,
+        seen: int | None,
+        now: int,
+        in_use: Callable[[str], Mapping[str, Sequence[str]]] = lambda _: {},
+    ) -> tuple[Segments, int]:
+        """Put segments in force, and how many of their cases they passed. ``in_use`` are a programme's campaigns by the
+        segment that members are still to come in by, asked where one is taken away. Refused when the file is wrong or a
+        case comes out otherwise; Conflict when it was changed meanwhile, and when a campaign goes by what it lacks.
         """
         from loyalty.segments import definition
 
@@ -114,6 +123,7 @@ class Audiences:
         version = before.version if before else 0
         if seen is not None and seen != version:
             raise _moved_on()
+        _keeps(before, checked.segments, lambda: in_use(program))
         segments = replace(checked.segments, version=version + 1)
         phase = "count" if Audience(segments).ranks else "look"
         sweeps = [Sweep(program, segments.version, phase, shard) for shard in range(keys.MEMBER_SHARDS)]
@@ -369,6 +379,15 @@ def _wrong(checked: "Checked") -> Refused:
             for one in checked.issues[:MAX_ISSUES]
         ],
     )
+
+
+def _keeps(before: Segments | None, after: Segments, in_use: Callable[[], Mapping[str, Sequence[str]]]) -> None:
+    """Conflict names the segments that are taken away from campaigns, and those."""
+    gone = {one.id for one in before.segments} - {one.id for one in after.segments} if before else set()
+    used = in_use() if gone else {}
+    if lost := sorted(gone & used.keys()):
+        named = "; ".join(f"{one}: {', '.join(used[one])}" for one in lost)
+        raise Conflict("SEGMENT_IN_USE", f"Members still come into campaigns by segments that the file lacks: {named}")
 
 
 def _moved_on() -> Conflict:
