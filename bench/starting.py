@@ -88,7 +88,8 @@ def _publish(shop: Shop) -> None:
     shop.sealing = (SEALING,)
     table = shop.overlapping
     with shop.open():
-        sets = RuleSets(RuleStore(table), lambda: (SEALING,), wiring.policy, BudgetStore(table), lambda *_: None)
+        budgets = BudgetStore(table)
+        sets = RuleSets(RuleStore(table), lambda: (SEALING,), wiring.policy, budgets, lambda *_: None, lambda _: ())
         written = sets.hand_in(PROGRAM, source, rule_set=RULE_SET, actor=CLIENT, now=shop.now)
         sets.publish(PROGRAM, written.id, seen=None, actor=CLIENT, now=shop.now)
 

@@ -1,7 +1,7 @@
 """``loyalty rules``: check a rule set's file, run the cases in it, say what it would change. Nothing is written.
 
 A file that says its ``currency`` is checked without any stack; for one that leaves it to the programme, ``--policy`` or
-the API says it.
+the API says it, and which tiers and segments there are. Where nobody is asked, any may be named.
 """
 
 import json
@@ -18,7 +18,7 @@ from cli.target import CommandError
 
 if TYPE_CHECKING:
     from cli.command import Session
-    from loyalty.rules.document import Checked, Home
+    from loyalty.rules.document import Checked, Home, Known
     from loyalty.rules.expectations import Result
     from loyalty.rules.yaml_text import Issue
 
@@ -125,30 +125,57 @@ def checked(session: "Session", file: Path, policy: Path | None) -> "Checked":
     return _checked(session, text, str(file), policy)
 
 
-def _checked(session: "Session", text: str, name: str, policy: Path | None) -> "Checked":
+def _checked(session: "Session", text: str, name: str, policy: Path | None, *, stored: bool = False) -> "Checked":
+    """What was ``stored`` may name tiers and segments that are gone since."""
     from loyalty.rules import document
 
     if policy is None and _CURRENCY.search(text) is None:
         alone = document.check(text, name)
         if alone.rules is None and all(one.code.startswith(UNREAD) for one in alone.issues):
             return alone  # nobody needs to be asked what a file is wrong about that cannot be read
-        return document.check(text, name, home_of(session, None))
-    return document.check(text, name, home_of(session, policy) if policy else None)
+    elif policy is None:
+        return document.check(text, name)
+    return document.check(text, name, *((home_of(session, policy),) if stored else _around(session, policy)))
+
+
+def _around(session: "Session", policy: Path | None) -> "tuple[Home, Known]":
+    """The programme, and its tiers and segments; a policy's file knows of no segments."""
+    from loyalty.rules.document import Known
+
+    found = _program(session, policy)
+    home = _home(found, policy)
+    try:
+        tiers = tuple(str(level["id"]) for level in (found.get("tiers") or {"levels": ()})["levels"])
+    except (KeyError, TypeError, AttributeError):
+        raise CommandError(f"{policy or 'the programme'}: this is no policy") from None
+    return home, Known(tiers, () if policy else _segments(session))
+
+
+def _segments(session: "Session") -> tuple[str, ...]:
+    with session.api() as api:
+        return tuple(str(one["id"]) for one in api.get("/v1/segments")["segments"])
 
 
 def home_of(session: "Session", policy: Path | None) -> "Home":
     """The programme: of a policy's file, or of the API."""
+    return _home(_program(session, policy), policy)
+
+
+def _program(session: "Session", policy: Path | None) -> Any:
+    """The policy as it stands in a file, or as the API shows it."""
+    if policy is not None:
+        return document_in(policy)
+    try:
+        with session.api() as api:
+            return api.get("/v1/program")
+    except CommandError as error:
+        message = f"The file names no currency: write one at its top, or give --policy. {error}"
+        raise CommandError(message) from None
+
+
+def _home(found: Any, policy: Path | None) -> "Home":
     from loyalty.rules.document import Written
 
-    if policy is not None:
-        found = document_in(policy)
-    else:
-        try:
-            with session.api() as api:
-                found = api.get("/v1/program")
-        except CommandError as error:
-            message = f"The file names no currency: write one at its top, or give --policy. {error}"
-            raise CommandError(message) from None
     try:
         return Written(str(found["program"]), str(found["currency"]), str(found.get("timezone", "UTC")))
     except (KeyError, TypeError, AttributeError):
@@ -168,7 +195,7 @@ def _against(session: "Session", against: str, policy: Path | None) -> "Checked 
         if against == "current" and error.code == "RULE_SET_NOT_FOUND":
             return None
         raise
-    return _checked(session, source, name, policy)
+    return _checked(session, source, name, policy, stored=True)
 
 
 def _say_how(one: Any) -> None:

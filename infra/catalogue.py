@@ -345,7 +345,7 @@ CATALOGUE: tuple[Function, ...] = (
         table=(
             Access((QUERY, GET, PUT), (RULES,)),
             Access((GET, PUT), (BUDGETS,)),
-            Access((GET,), (BACKTESTS, POLICIES)),
+            Access((GET,), (BACKTESTS, POLICIES, SEGMENTS)),
         ),
         seals_rules=True,
     ),

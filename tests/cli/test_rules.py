@@ -126,13 +126,69 @@ def test_a_file_that_cannot_be_read_is_told_with_its_line_and_nobody_is_asked(
 
 def test_the_api_says_the_currency_where_nobody_else_does(run: Run, write: Write, capsys: Capture) -> None:
     program = {"program": "alpha", "currency": "EUR", "timezone": "Europe/Berlin"}
-    stack = Stack(program=httpx.Response(200, json=program))
+    segments = httpx.Response(200, json={"segments": []})
+    stack = Stack(program=httpx.Response(200, json=program), segments=segments)
     assert run("rules", "test", write(WITHOUT_CURRENCY), stack=stack) == 0
-    assert stack.asked == ["/v1/program"]
+    assert stack.asked == ["/v1/program", "/v1/segments"]
+    stack.asked.clear()
     assert run("rules", "test", write(RULES), stack=stack) == 0
-    assert stack.asked == ["/v1/program"]
+    assert stack.asked == []
     assert run("rules", "check", write(WITHOUT_CURRENCY)) == 2
     assert "The file names no currency" in capsys.readouterr().err
+
+
+NAMING = WITHOUT_CURRENCY.replace("channel = 'app'", "member.tier = 'golld' OR 'vpi' IN member.segments")
+LEVELS = {"levels": [{"id": "silver"}, {"id": "gold"}]}
+
+
+def test_tiers_and_segments_are_held_against_the_programme_that_is_asked(
+    run: Run, write: Write, capsys: Capture
+) -> None:
+    program = {"program": "alpha", "currency": "EUR", "timezone": "Europe/Berlin", "tiers": LEVELS}
+    segments = {"segments": [{"id": "vip", "members": 3}], "version": 1}
+    stack = Stack(program=httpx.Response(200, json=program), segments=httpx.Response(200, json=segments))
+    file = write(NAMING)
+    assert run("rules", "check", file, stack=stack) == 1
+    assert capsys.readouterr().out == (
+        f"{file}:5:68: member.tier is never 'golld'; it is one of silver, gold (did you mean 'gold'?)\n"
+        f"{file}:5:79: member.segments never has 'vpi'; it has vip (did you mean 'vip'?)\n"
+    )
+    assert run("rules", "check", write(NAMING.replace("golld", "gold").replace("vpi", "vip")), stack=stack) == 0
+    assert run("rules", "check", write(NAMING + "known: {tiers: [golld], segments: [vpi]}\n"), stack=stack) == 0
+
+
+def test_a_policys_file_knows_its_tiers_and_no_segments(run: Run, write: Write, capsys: Capture) -> None:
+    document = {"program": "alpha", "name": "A", "currency": "EUR"}
+    for tiers, said in ((LEVELS, "it is one of silver, gold"), (None, "")):
+        policy = write(json.dumps({**document, "tiers": tiers}), "policy.json")
+        assert run("rules", "check", write(NAMING), "--policy", policy) == int(bool(said))
+        told = capsys.readouterr().out
+        assert said in told
+        assert "vpi" not in told
+
+
+def test_a_file_alone_names_any_tier_or_segment(run: Run, write: Write) -> None:
+    stack = Stack()
+    assert run("rules", "check", write("currency: EUR\n" + NAMING), stack=stack) == 0
+    assert stack.asked == []
+
+
+def test_what_is_in_force_is_compared_though_its_tier_is_gone(run: Run, write: Write, capsys: Capture) -> None:
+    program = {"program": "alpha", "currency": "EUR", "timezone": "Europe/Berlin", "tiers": LEVELS}
+    stack = Stack(
+        program=httpx.Response(200, json=program),
+        segments=httpx.Response(200, json={"segments": [{"id": "vip"}]}),
+        current=httpx.Response(200, json={"id": "rls_1", "source": NAMING}),
+    )
+    assert run("rules", "diff", write(WITHOUT_CURRENCY), stack=stack) == 0
+    assert "golld" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("tiers", [3, [], {"levels": 3}, {"levels": [{}]}, {"levels": ["gold"]}])
+def test_a_policy_whose_tiers_are_none_is_a_message(run: Run, write: Write, capsys: Capture, tiers: object) -> None:
+    policy = write(json.dumps({"program": "alpha", "currency": "EUR", "tiers": tiers}), "policy.json")
+    assert run("rules", "check", write(RULES), "--policy", policy) == (0 if tiers == [] else 2)
+    assert ("policy.json" in capsys.readouterr().err) is (tiers != [])
 
 
 @pytest.mark.parametrize("document", ["[]", '{"name": "A"}', "3", "no json"])

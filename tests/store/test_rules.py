@@ -54,7 +54,7 @@ def table(table_on: "TableOn") -> Table:
 def rule_sets(table: Table) -> RuleSets:
     policy = Program.of(check({"program": PROGRAM, "name": "Grocer", "currency": "EUR"}), 1)
     store, budgets = RuleStore(table), BudgetStore(table)
-    return RuleSets(store, lambda: [KEY], lambda _: policy, budgets, lambda _, rule_set: None)
+    return RuleSets(store, lambda: [KEY], lambda _: policy, budgets, lambda _, rule_set: None, lambda _: ())
 
 
 def loader(table: Table) -> Loader:

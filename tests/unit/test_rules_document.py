@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from loyalty.rules.document import Written, check
+from loyalty.rules.document import MAX_KNOWN, Known, Written, check
 from loyalty.rules.reading import MAX_ISSUES
 from loyalty.rules.ruleset import LAST_DAY, Cap, Group, Names, Pending, Rule, RuleSet, decode, encode
 from loyalty.rules.tree import Field
@@ -526,6 +526,103 @@ def test_there_are_so_many_of_each_and_no_more(section: str, line: str, most: in
 
     assert found(most + 1) == [f"there are at most {most:,} {section}"]
     assert f"there are at most {most:,} {section}" not in found(most)
+
+
+PROGRAMME = Known(tiers=("silver", "gold"), segments=("dormant", "vip"))
+
+
+def held(text: str, known: Known | None = PROGRAMME) -> list[tuple[int, int, str, str]]:
+    """What is wrong with a file, held against a programme's tiers and segments."""
+    found = check(text, "rules.yaml", None, known).issues
+    return [(one.line, one.column, one.code, one.suggestion) for one in found]
+
+
+def ruled(condition: str, top: str = "") -> str:
+    name = "{en: R, zh: 规}"
+    return f"{HEAD}{top}rules:\n{BASE}  - id: r\n    name: {name}\n    earn: 5\n    when: >-\n      {condition}\n"
+
+
+@pytest.mark.parametrize(
+    ("condition", "at", "suggestion"),
+    [
+        ("member.tier = 'golld'", 15, "'gold'"),
+        ("'golld' <> member.tier", 1, "'gold'"),
+        ("member.tier IN ('silver', 'Gold')", 27, "'gold'"),
+        ("member.tier NOT IN ('silver', 'platinum')", 31, ""),
+        ("CASE member.tier WHEN 'sliver' THEN TRUE END", 23, "'silver'"),
+        ("NULLIF(member.tier, 'golld') IS NULL", 21, "'gold'"),
+        ("COALESCE(member.tier, 'none') = 'golld'", 33, "'gold'"),
+        ("COALESCE(member.tier, 'none') IN ('none', 'golld')", 43, "'gold'"),
+        ("'vpi' IN member.segments", 1, "'vip'"),
+        ("'dormant' IN member.segments AND NOT 'gold' IN member.segments", 38, ""),
+    ],
+)
+def test_a_tier_or_segment_that_the_programme_lacks_is_told_in_its_place(
+    condition: str, at: int, suggestion: str
+) -> None:
+    assert held(ruled(condition)) == [(10, 6 + at, "RULE_VALUE_UNKNOWN", suggestion)]
+    assert held(ruled(condition), None) == [], "who asks nobody cannot know"
+    assert held(ruled(condition), Known()) == [], "a programme without its own keeps them elsewhere"
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "member.tier = 'gold' OR 'vip' IN member.segments",
+        "member.tier LIKE 'gol%'",
+        "COALESCE(member.tier, 'none') = 'none'",
+        "COALESCE(member.tier, '') IN ('gold', '')",
+        "COALESCE(member.tier, channel) = 'app'",
+        "LOWER(member.tier) = 'golld'",
+        "member.city = 'golld'",
+    ],
+)
+def test_what_may_be_said_of_tiers_and_segments(condition: str) -> None:
+    assert held(ruled(condition)) == []
+
+
+def test_an_unknown_segment_is_told_with_those_that_there_are() -> None:
+    (issue,) = check(ruled("'vpi' IN member.segments"), "rules.yaml", None, PROGRAMME).issues
+    assert issue.message == "member.segments never has 'vpi'; it has dormant, vip"
+    (issue,) = check(ruled("member.tier = 'golld'"), "rules.yaml", None, PROGRAMME).issues
+    assert issue.message == "member.tier is never 'golld'; it is one of silver, gold"
+
+
+def test_either_is_held_against_its_own() -> None:
+    both = ruled("member.tier = 'golld' OR 'vpi' IN member.segments")
+    assert [one[3] for one in held(both, Known(tiers=("gold",)))] == ["'gold'"]
+    assert [one[3] for one in held(both, Known(segments=("vip",)))] == ["'vip'"]
+
+
+def test_a_file_says_which_tiers_and_segments_are_to_come_or_are_set_by_hand() -> None:
+    top = "known: {tiers: [diamond], segments: [friend]}\n"
+    condition = "member.tier IN ('gold', 'diamond') OR 'friend' IN member.segments"
+    assert held(ruled(condition, top)) == []
+    assert [one[2] for one in held(ruled(condition))] == ["RULE_VALUE_UNKNOWN"] * 2
+    assert held(ruled("member.tier = 'diamnod'", top)) == [(11, 21, "RULE_VALUE_UNKNOWN", "'diamond'")]
+    assert held(ruled("member.tier = 'diamnod'", top), None) == [], "the file alone is not all that there is"
+    for wrong in ("known: [gold]\n", "known: {tier: [gold]}\n", "known: {tiers: gold}\n", "known: {tiers: [{}]}\n"):
+        assert [one[0] for one in held(ruled("amount > 5", wrong), None)] == [4], wrong
+    many = f"known: {{tiers: [{', '.join(f't{number}' for number in range(MAX_KNOWN + 1))}]}}\n"
+    assert [one[0] for one in held(ruled("amount > 5", many), None)] == [4]
+
+
+def test_what_a_file_says_is_to_come_is_no_part_of_what_its_rules_mean() -> None:
+    top = "known: {tiers: [diamond]}\n"
+    plain, declared = (check(ruled("amount > 5", said), "rules.yaml").rules for said in ("", top))
+    assert plain is not None
+    assert plain == declared
+
+
+def test_a_case_of_a_tier_or_segment_that_the_programme_lacks_is_told_too() -> None:
+    case = "  - {name: a case, purchase: {at: 2026-11-05T12:00, lines: [{amount: 1}]}, points: 1, member: "
+    text = f"{SMALLEST}expect:\n{case}{{tier: golld}}}}\n{case}{{segments: [vip, vpi]}}}}\n{case}{{tier: gold}}}}\n"
+    column = len(case) + 1
+    assert held(text) == [
+        (7, column + len("{tier: "), "RULE_ID_UNKNOWN", "gold"),
+        (8, column + len("{segments: [vip, "), "RULE_ID_UNKNOWN", "vip"),
+    ]
+    assert held(text, None) == []
 
 
 def test_a_hundred_rules_may_count_for_good_and_no_more() -> None:

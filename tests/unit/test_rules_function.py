@@ -473,3 +473,72 @@ def test_the_checked_rules_of_a_rule_set_are_to_be_had_by_other_features(markete
     with marketer.running.guard.turn("rules"):  # type: ignore[attr-defined] # the fixture's functions are confined
         for name in (rule_set, "v1", "current"):
             assert [rule.id for rule in wiring.rule_sets().checked(PROGRAM, name).rules] == ["base"]
+
+
+LEVELS = {
+    "levels": [{"id": name, "name": {"en": name, "zh": name}, "spend": at} for name, at in (("silver", 1), ("gold", 2))]
+}
+SEGMENTS = """\
+program: grocer
+segments:
+  vip: {name: {en: Vip, zh: 贵宾}, when: member.purchases > 9}
+"""
+
+
+def naming(condition: str, top: str = "") -> str:
+    return source(
+        top=top, rules=f'  - {{id: more, name: {{en: More, zh: 更多}}, when: "{condition}", earn: 2 * base}}\n'
+    )
+
+
+def has(marketer: Marketer, levels: Any = None, segments: str = "") -> None:
+    """Give the programme tiers, and segments."""
+    put = marketer.running.key("operator")
+    policy = marketer.running.call(put, "GET /v1/program").body
+    changed = {**policy, "tiers": levels}
+    assert marketer.running.call(put, "PUT /v1/program", changed, headers={"If-Match": "*"}).status == 200
+    forget()
+    if segments:
+        assert marketer.ask("POST /v1/segments", body={"source": segments}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("condition", "suggestion"), [("member.tier = 'golld'", "'gold'"), ("'vpi' IN member.segments", "'vip'")]
+)
+def test_a_tier_or_segment_that_the_programme_lacks_is_refused_with_the_nearest(
+    marketer: Marketer, condition: str, suggestion: str
+) -> None:
+    text = naming(condition)
+    marketer.hand_in(text)  # as long as the programme has no tiers and no segments, they are kept elsewhere
+    has(marketer, LEVELS, SEGMENTS)
+    (issue,) = refused(marketer.ask(HAND_IN, body={"source": text}), 422, "RULE_SET_INVALID")["issues"]
+    assert (issue["line"], issue["code"], issue["suggestion"]) == (6, "RULE_VALUE_UNKNOWN", suggestion)
+    assert issue["column"] == text.splitlines()[5].index("'golld'" if "tier" in condition else "'vpi'") + 1
+    mended = text.replace("golld", "gold").replace("vpi", "vip")
+    assert marketer.publish(marketer.hand_in(mended)).status == 200
+
+
+def test_a_draft_is_held_against_the_programme_as_it_is_when_it_is_published(marketer: Marketer) -> None:
+    early = marketer.hand_in(naming("member.tier = 'platinum'"))
+    has(marketer, LEVELS)
+    refused(marketer.publish(early), 422, "RULE_SET_INVALID")
+    assert marketer.ask(TRY, early).status == 200, "what is to come can be tried"
+    has(marketer, {"levels": [*LEVELS["levels"], {"id": "platinum", "name": {"en": "P", "zh": "P"}, "spend": 9}]})
+    assert marketer.publish(early).status == 200
+
+
+def test_a_file_that_says_what_is_to_come_is_put_in_force_before_it(marketer: Marketer) -> None:
+    has(marketer, LEVELS, SEGMENTS)
+    condition = "member.tier = 'platinum' OR 'friend' IN member.segments"
+    refused(marketer.ask(HAND_IN, body={"source": naming(condition)}), 422, "RULE_SET_INVALID")
+    marketer.put_in_force(naming(condition, "known: {tiers: [platinum], segments: [friend]}"))
+
+
+def test_what_was_in_force_goes_back_in_force_whatever_the_programme_has_lost(marketer: Marketer) -> None:
+    has(marketer, LEVELS, SEGMENTS)
+    marketer.put_in_force(naming("member.tier = 'gold' AND 'vip' IN member.segments"))
+    marketer.put_in_force(source(3))
+    has(marketer, {"levels": LEVELS["levels"][:1]}, SEGMENTS.replace("vip:", "new:"))
+    assert marketer.publish("v1").status == 200
+    assert marketer.publish("v1").status == 200, "to publish again mends its artifact"
+    assert marketer.ask(TRY, "v1").status == 200

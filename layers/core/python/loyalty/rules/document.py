@@ -19,17 +19,18 @@ from loyalty.rules.tree import Type
 from loyalty.rules.yaml_text import Document, Issue, Node, Unreadable
 from loyalty.values import exponent
 
-__all__ = ["Checked", "Home", "Issue", "Written", "check"]
+__all__ = ["Checked", "Home", "Issue", "Known", "Written", "check"]
 
 MAX_RULES: Final = 10_000
 MAX_TOTAL_CAPS: Final = 100
 MAX_CAMPAIGNS: Final = 90
 """Their budgets are put in force with the rules, in one transaction of at most 100 writes."""
 MAX_COST: Final = 10**9
+MAX_KNOWN: Final = 100
 TYPES: Final[tuple[Type, ...]] = ("number", "text", "truth", "date")
 KEYS: Final = (
-    "rule_set", "program", "currency", "timezone", "point_cost", "guard", "stores", "attributes", "events", "calendar",
-    "campaigns", "groups", "rules", "expect",
+    "rule_set", "program", "currency", "timezone", "point_cost", "guard", "stores", "attributes", "known", "events",
+    "calendar", "campaigns", "groups", "rules", "expect",
 )  # fmt: skip
 EVENT_KEYS: Final = ("fields", "required", "once", "streak", "activates", "cancels")
 _STACKING: Final = ("sum", "best", "first", "exclusive")
@@ -54,6 +55,21 @@ class Written(Struct, frozen=True):
     timezone: str = "UTC"
 
 
+class Known(Struct, frozen=True):
+    """The tiers and segments that a programme has; empty where it has none of its own, or nobody was asked: then any
+    may be named.
+    """
+
+    tiers: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> Mapping[str, tuple[str, ...]]:
+        """By the fields that they are values of."""
+        both = {"member.tier": self.tiers, "member.segments": self.segments}
+        return {name: values for name, values in both.items() if values}
+
+
 class Checked(Struct, frozen=True):
     """What a file came to: its rules, None where anything is wrong, the cases it expects, and all that is wrong."""
 
@@ -62,16 +78,18 @@ class Checked(Struct, frozen=True):
     issues: tuple[Issue, ...]
 
 
-def check(text: str, file: str, home: Home | None = None) -> Checked:
-    """Read a rule set. ``file`` is what issues call it; without ``home`` the file itself says its currency and zone."""
+def check(text: str, file: str, home: Home | None = None, known: Known | None = None) -> Checked:
+    """Read a rule set. ``file`` is what issues call it; without ``home`` the file itself says its currency and zone.
+    Rules and cases name no tier or segment beyond those that are ``known``, and those that the file adds to them.
+    """
     try:
         document = Document(text, file)
     except Unreadable as error:
         return Checked(None, (), (error.issue,))
     reader = Reader(document)
-    whole = _Whole(reader, home)
+    whole = _Whole(reader, home, known or Known())
     rules = whole.read()
-    cases = expectations.read(reader, whole.top.get("expect"), rules)
+    cases = expectations.read(reader, whole.top.get("expect"), rules, whole.known.values)
     issues = reader.found()
     return Checked(None if issues else rules, () if issues else cases, issues)
 
@@ -79,12 +97,13 @@ def check(text: str, file: str, home: Home | None = None) -> Checked:
 class _Whole:
     """One file, section by section: what rules name comes before the rules."""
 
-    def __init__(self, reader: Reader, home: Home | None) -> None:
+    def __init__(self, reader: Reader, home: Home | None, known: Known) -> None:
         self.reader = reader
         self.top = reader.fields(
             reader.document.root, "a rule set", KEYS, ("rule_set", "program", *(() if home else ("currency",)), "rules")
         )
         self.home = self._home(home)
+        self.known = self._known(known)
 
     def read(self) -> RuleSet:
         """All of it; with issues noted, what could be read of it."""
@@ -109,6 +128,7 @@ class _Whole:
             campaigns={campaign.id: campaign for campaign in campaigns},
             decided=frozenset(event.activates for event in events if event.activates),
             values={
+                **self.known.values,
                 # What only decides on the points of others earns nothing itself.
                 **({"currency": (self.home.currency,)} if self.home.currency else {}),
                 "event.type": tuple(event.type for event in events if not (event.activates or event.cancels)),
@@ -153,6 +173,19 @@ class _Whole:
                     top[name], "RULE_PROGRAM_OTHER", f"the programme's {name} is {actual}, and not {value}", actual
                 )
         return Written(home.program or said["program"], home.currency, home.timezone)
+
+    def _known(self, known: Known) -> Known:
+        """What the programme has, and what the file says is to come or is set by hand: that may be named, too."""
+        reader = self.reader
+        given = reader.fields(self.top.get("known"), "known", ("tiers", "segments"))
+        tiers, segments = (
+            tuple(reader.text(item, f"each of {name}") for item in reader.items(given.get(name), name, MAX_KNOWN))
+            for name in ("tiers", "segments")
+        )
+        return Known(
+            known.tiers and tuple(dict.fromkeys((*known.tiers, *tiers))),
+            known.segments and tuple(dict.fromkeys((*known.segments, *segments))),
+        )
 
     def _cost(self) -> tuple[int, int]:
         node = self.top.get("point_cost")

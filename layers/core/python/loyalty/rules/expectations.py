@@ -210,17 +210,22 @@ _VERDICTS: Final = {
 }
 
 
-def read(reader: Reader, node: Node | None, rules: RuleSet) -> tuple[Expectation, ...]:
-    """The cases of a file, for the rules of the same file."""
-    return tuple(_Case(reader, item, rules).read() for item in reader.items(node, "expect", MAX_CASES))
+def read(
+    reader: Reader, node: Node | None, rules: RuleSet, known: Mapping[str, Collection[str]]
+) -> tuple[Expectation, ...]:
+    """The cases of a file, for the rules of the same file. ``known``: all that a member's field can be, by its name,
+    where that is known.
+    """
+    return tuple(_Case(reader, item, rules, known).read() for item in reader.items(node, "expect", MAX_CASES))
 
 
 class _Case:
     """One case as it is written."""
 
-    def __init__(self, reader: Reader, node: Node, rules: RuleSet) -> None:
+    def __init__(self, reader: Reader, node: Node, rules: RuleSet, known: Mapping[str, Collection[str]]) -> None:
         self.reader = reader
         self.rules = rules
+        self.known = known
         self.node = node
         self.given = reader.fields(
             node, "a case", ("name", "purchase", "event", "member", "budgets", "points", "of_which"), ("name", "points")
@@ -320,9 +325,10 @@ class _Case:
         last = reader.day(given.get("last_purchase"), "last_purchase") or 0
         person = Person(
             kind=reader.text(given.get("kind"), "kind", _LABEL) or "member",
-            tier=reader.text(given.get("tier"), "tier", _LABEL),
+            tier=self._named(given.get("tier"), "tier", "member.tier"),
             segments=tuple(
-                reader.text(one, "each segment", _LABEL) for one in reader.items(given.get("segments"), "segments", 20)
+                self._named(one, "segment", "member.segments")
+                for one in reader.items(given.get("segments"), "segments", 20)
             ),
             language=reader.text(given.get("language"), "language", _LABEL),
             city=reader.text(given.get("city"), "city", _LABEL),
@@ -341,6 +347,14 @@ class _Case:
             ),
         )
         return person, before
+
+    def _named(self, node: Node | None, what: str, field: str) -> str:
+        """A tier or segment, that there is where these are known."""
+        name = self.reader.text(node, what, _LABEL)
+        known = self.known.get(field)
+        if node is not None and name and known and name not in known:
+            self.reader.unknown(node, "RULE_ID_UNKNOWN", f"there is no {what} {name}", known)
+        return name
 
     def _used(self, node: Node | None) -> Mapping[str, Used]:
         """Of each rule: points, or points and times."""

@@ -543,8 +543,18 @@ class _Checker:
     def known(self, left: _Part, right: _Part) -> None:
         """A text is one of those that its field can have, where these are known."""
         for one, other in ((left, right), (right, left)):
-            if isinstance(one.node, Field) and isinstance(other.node, Text):
-                self.known_value(one.node.name, other.node.value, other.first)
+            if isinstance(other.node, Text) and (field := self.read_by(one.node, other.node)):
+                self.known_value(field, other.node.value, other.first)
+
+    def read_by(self, node: Node, text: Text) -> str:
+        """The field whose own values alone could be that text: itself, or with something said for where it is NULL."""
+        if isinstance(node, Field):
+            return node.name
+        if not isinstance(node, Call) or node.name != "coalesce" or text in node.args:
+            return ""
+        fields = [one.name for one in node.args if isinstance(one, Field)]
+        plain = len(fields) == 1 and all(isinstance(one, Field | Text) for one in node.args)
+        return fields[0] if plain and fields[0] in self.values else ""
 
     def known_value(self, name: str, value: str, place: int) -> None:
         known = tuple(self.values.get(name) or self.layout.places[name].fact.values)
@@ -554,6 +564,8 @@ class _Checker:
             some = ", ".join((known or usual)[:8]) + (", …" if len(known) > 8 else "")
             which = "one of" if known else "of a-z, 0-9 and _, such as"
             message = f"{name} is never '{value[:40]}'; it is {which} {some}"
+            if self.layout.places[name].fact.type == "names":
+                message = f"{name} never has '{value[:40]}'; it has {some}"
             raise self.wrong(place, place, "RULE_VALUE_UNKNOWN", message, f"'{meant}'" if meant else "")
 
     def alike(self, parts: Sequence[_Part], how: str) -> list[_Part]:

@@ -24,6 +24,7 @@ from loyalty.table.writes import Cancelled, Contended, Put
 
 if TYPE_CHECKING:
     from loyalty.programs.terms import Program
+    from loyalty.rules.document import Known
     from loyalty.rules.evaluation import Evaluator
     from loyalty.rules.expectations import Expectation, Result
 
@@ -44,7 +45,7 @@ class Checked(NamedTuple):
 
 class RuleSets:
     """Rule sets of one table. ``keys`` are those that seal, the newest first; ``simulated`` tells the newest finished
-    backtest of a rule set, by its id.
+    backtest of a rule set, by its id; ``segments`` the ids of a programme's segments.
     """
 
     def __init__(
@@ -54,16 +55,20 @@ class RuleSets:
         policy: "Callable[[str], Program]",
         budgets: BudgetStore,
         simulated: Callable[[str, str], Simulated | None],
+        segments: Callable[[str], Sequence[str]],
     ) -> None:
         self._store = store
         self._keys = keys
         self._policy = policy
         self._budgets = budgets
         self._simulated = simulated
+        self._segments = segments
 
     def hand_in(self, program: str, source: str, *, rule_set: str, actor: str, now: int) -> Written:
-        """Keep a rule set that is right in itself, as a draft; RULE_SET_INVALID names every place that is not."""
-        checked = self._check(program, source)
+        """Keep a rule set that is right in itself, and names no tier or segment that the programme lacks, as a draft;
+        RULE_SET_INVALID names every place that is not.
+        """
+        checked = self._check(program, source, self._known(program))
         content = source.encode()
         written = Written(
             id=rule_set,
@@ -122,12 +127,14 @@ class RuleSets:
         """Put a rule set in force. ``seen`` is the revision that the caller goes by, None for whichever there is.
 
         A rule set that has its version keeps it, as long as it still means the same; it is compiled and sealed anew, so
-        publishing again also mends an artifact. Refused when it is no longer right, a case fails or the guard speaks;
-        Conflict when somebody else was first.
+        publishing again also mends an artifact. Tiers and segments that are gone since do not keep it from going back
+        in force: they are held against the programme until a rule set was published once. Refused when it is no longer
+        right, a case fails or the guard speaks; Conflict when somebody else was first.
         """
         written = self.named(program, name)
         before = self._seen(program, seen)
-        checked = self._check(program, self.source(program, written))
+        known = None if written.version else self._known(program)
+        checked = self._check(program, self.source(program, written), known)
         simulated = self._guarded(program, written, checked.rules, before)
         number = self._number(program, written, checked.rules, before)
         version, evaluator = self._built(program, written, checked.rules, number)
@@ -155,10 +162,17 @@ class RuleSets:
         self._move(program, before, after, None, lambda: self._paid(program, campaigns, at_least=True))
         return Published(target, after)
 
-    def _check(self, program: str, source: str) -> Checked:
+    def _known(self, program: str) -> "Known":
+        """The tiers and segments of a programme, as they are now."""
+        from loyalty.rules.document import Known
+
+        tiers = self._policy(program).tiers
+        return Known(tuple(level.id for level in tiers.levels) if tiers else (), tuple(self._segments(program)))
+
+    def _check(self, program: str, source: str, known: "Known | None" = None) -> Checked:
         from loyalty.rules import document
 
-        found = document.check(source, "rules", self._policy(program))
+        found = document.check(source, "rules", self._policy(program), known)
         if found.rules is None:
             issues = found.issues
             first = issues[0]

@@ -475,8 +475,14 @@ def rule_sets() -> "RuleSets":
     from loyalty.rules.store import RuleStore
     from loyalty.runtime import secrets
 
+    def segments(program: str) -> list[str]:
+        from loyalty.segments.store import SegmentStore
+
+        there, _ = SegmentStore(table()).segments(program)
+        return [one.id for one in there.segments] if there else []
+
     latest = BacktestStore(table()).latest
-    return RuleSets(RuleStore(table()), secrets.artifact_keys, policy, BudgetStore(table()), latest)
+    return RuleSets(RuleStore(table()), secrets.artifact_keys, policy, BudgetStore(table()), latest, segments)
 
 
 @cache
