@@ -622,6 +622,7 @@ def _campaign(day: Day, members: tuple[str, str], monkeypatch: pytest.MonkeyPatc
         day.ask("operator", "PATCH /v1/members/{id}", born, id=member, headers={"If-Match": tag}, status=200)
     for name in names:
         act("start", name)
+    act("texts", "all", {"step": "hello"})
     lacking = {"source": SEGMENTS.replace("  new:", "  fresh:")}
     day.ask("marketer", "POST /v1/segments", lacking, status=409)
     runs.hour()
