@@ -12,7 +12,7 @@ from cli.api import Api
 from cli.reports import report
 from cli.target import CommandError, Target
 from loyalty.experiments.findings import Report
-from tests.unit.campaign_reported import data, told, unclear, working
+from tests.unit.campaign_reported import data, stopped, told, unclear, working
 
 CAMPAIGN = {
     "id": "winback",
@@ -50,6 +50,12 @@ def test_it_tells_the_newest_report_in_words_and_the_groups_beside() -> None:
     assert "control" in shown.out
     assert "not sent: cap" in shown.out
     assert shown.out.rstrip().endswith("at the end")
+
+
+def test_of_a_cancelled_campaign_it_tells_how_far_it_came() -> None:
+    shown = Shown(stopped())
+    assert shown.out.startswith("Cancelled on 2026-10-11: no effect is stated.")
+    assert shown.out.rstrip().endswith("as far as it came")
 
 
 def test_it_speaks_chinese_when_asked() -> None:
