@@ -616,14 +616,12 @@ def _campaign(day: Day, members: tuple[str, str], monkeypatch: pytest.MonkeyPatc
     names = ("all", "hired", "owed", "again", "bought", "soon")
     for name in names:
         act("preview", name, {})
-    day.ask("marketer", "POST /v1/campaigns/{id}/texts", {"step": "more"}, id="all", status=200)
     for number, member in enumerate(members):
         tag = day.ask("operator", "GET /v1/members/{id}", id=member, status=200).headers["etag"]
         born = {"attributes": {"birthday": (noon + timedelta(days=number)).strftime("%m-%d")}}
         day.ask("operator", "PATCH /v1/members/{id}", born, id=member, headers={"If-Match": tag}, status=200)
     for name in names:
         act("start", name)
-    act("texts", "all", {"step": "hello"})
     lacking = {"source": SEGMENTS.replace("  new:", "  fresh:")}
     day.ask("marketer", "POST /v1/segments", lacking, status=409)
     runs.hour()
