@@ -616,6 +616,7 @@ def _campaign(day: Day, members: tuple[str, str], monkeypatch: pytest.MonkeyPatc
     names = ("all", "hired", "owed", "again", "bought", "soon")
     for name in names:
         act("preview", name, {})
+    day.ask("marketer", "POST /v1/campaigns/{id}/texts", {"step": "more"}, id="all", status=200)
     for number, member in enumerate(members):
         tag = day.ask("operator", "GET /v1/members/{id}", id=member, status=200).headers["etag"]
         born = {"attributes": {"birthday": (noon + timedelta(days=number)).strftime("%m-%d")}}
