@@ -97,11 +97,15 @@ class Stack:
         """Return when the functions that follow the table have taken everything."""
         assert emulator.settle(self.place, AWAITED_S), "the stream's functions do not catch up"
 
-    def drained(self, queue: str) -> None:
-        """Return when nothing waits on the queue, named by the end of its name, and nothing of it is worked on."""
+    def drained(self, queue: str, *, delayed: bool = False) -> None:
+        """Return when nothing waits on the queue, named by the end of its name, and nothing of it is worked on; where
+        ``delayed``, nothing is to come later either.
+        """
         sqs = self.client("sqs")
         (url,) = [one for one in sqs.list_queues()["QueueUrls"] if one.endswith(f"-{queue}")]
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        if delayed:
+            names.append("ApproximateNumberOfMessagesDelayed")
 
         def empty() -> bool:
             found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
