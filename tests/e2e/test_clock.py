@@ -11,6 +11,7 @@ from cli.api import Api as Commands
 from cli.target import Target
 from tests.e2e.stack import ALPHA, Stack
 from tests.e2e.test_night import Deployed
+from tests.patience import ANSWER_S
 
 PROGRAM: Final = "sandbox-days"
 MEMBERS: Final = 6
@@ -54,7 +55,7 @@ def test_a_campaign_on_the_way_begins_is_told_and_is_measured_on_its_days(stack:
         operator.post("/v1/campaigns", {"source": CAMPAIGN.format(**days)}, key=None).expect(200)
         assert operator.post("/v1/campaigns/hello/start", key=None).expect(200)["state"] == "scheduled"
         stack.settle()
-        with Commands(Target(stack.url, token)) as api:
+        with Commands(Target(stack.url, token, patience_s=ANSWER_S)) as api:
             quiet = Console(file=StringIO())
             clock.move(api, f"{first + timedelta(days=WINDOW + 2)}", Deployed(stack), quiet, pause=0.2)
 

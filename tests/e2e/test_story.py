@@ -337,7 +337,7 @@ class TestOfflineAllowance:
 
     def test_the_hold_behind_it_is_released_by_who_shows_it(self, till: Api, enrol: Enrol) -> None:
         member = enrol(points=40)
-        capture, allowance = self.allow(till, member, minutes=1, settle_minutes=1)
+        capture, allowance = self.allow(till, member, minutes=60, settle_minutes=60)
         release = capture.replace("/capture", "/release")
         till.post(release).expect(403, "HOLD_ALLOWANCE_INVALID")
         till.post(release, {"allowance": allowance}).expect(201)
