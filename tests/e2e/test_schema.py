@@ -30,8 +30,10 @@ from loyalty.routes import ROUTES
 from tests.e2e.stack import ALPHA, Stack
 from tests.e2e.test_access import CAMPAIGNS
 from tests.patience import ANSWER_S
+from tests.property import profile
 from tests.tally import say, tried
 
+profile.load()
 Case = AnyCase[Any]
 DOCUMENT: Final = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())
 HOOK: Final = {"url": "http://127.0.0.1:9/hook", "events": ["tier.*"]}
