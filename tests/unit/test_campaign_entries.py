@@ -21,7 +21,6 @@ from loyalty.campaigns.touch import Action
 from loyalty.campaigns.touches import Counts, Known, Sources, Touches
 from loyalty.contacts.preferences import Addresses, Preferences
 from loyalty.contacts.store import ContactStore
-from loyalty.errors import Unavailable
 from loyalty.members.member import Member
 from loyalty.members.store import enrolled
 from loyalty.notifications.store import puts
@@ -31,6 +30,7 @@ from loyalty.table import keys
 from loyalty.table.client import Table, Together
 from tests.simulation.dynamodb import TABLE, Client, Engine
 from tests.simulation.explore import every_schedule, many_seeds
+from tests.simulation.redelivery import bring
 from tests.simulation.scheduler import ALL_FAULTS, NO_FAULTS, Choices, Faults, Simulation
 from tests.tally import tried
 from tests.unit.campaigned import DAY, FREE, ZONE, at, campaign, points, step, subject
@@ -38,7 +38,6 @@ from tests.unit.running import POLICY, PROGRAM, in_turn
 
 ADA = "mem_00000000000000000000000012"
 SHARD = int(keys.member(PROGRAM, ADA)[0][-2:])
-SENDINGS = 8
 WALLET = "points"
 REPEAT_DAYS = 30
 STEP = step("hello", 0, offer=points(20))
@@ -122,23 +121,10 @@ class World:
     operations: int = 0
 
     def start(self) -> None:
-        def work(act: Act) -> None:
-            """A copy that takes a message up, as often as the queue brings it."""
-            self.operations += 1
-            for _ in range(SENDINGS):
-                try:
-                    act(Copy(self.simulation.client, self.simulation.together))
-                except Unavailable:
-                    continue
-                return
+        def taken_up(act: Act) -> None:
+            act(Copy(self.simulation.client, self.simulation.together))
 
-        def again(name: str) -> None:
-            """The message of a copy that died comes again."""
-            self.simulation.spawn(f"{name}+", partial(work, self.story.copies[name.rstrip("+")]))
-
-        self.simulation.when_killed = again
-        for name, act in self.story.copies.items():
-            self.simulation.spawn(name, partial(work, act))
+        bring(self, {name: partial(taken_up, act) for name, act in self.story.copies.items()})
 
     def check(self) -> None:
         stand = Counter(item["t"]["S"] for item in self.simulation.engine.items())

@@ -9,7 +9,6 @@ from functools import partial
 
 import pytest
 
-from loyalty.errors import Unavailable
 from loyalty.ledger import commands
 from loyalty.ledger.account import State
 from loyalty.ledger.chain import Cause, Chain
@@ -27,6 +26,7 @@ from loyalty.timers.store import TimerStore
 from loyalty.timers.timer import Timer
 from tests.simulation.dynamodb import TABLE, Client, Engine
 from tests.simulation.explore import every_schedule, many_seeds
+from tests.simulation.redelivery import bring
 from tests.simulation.scheduler import ALL_FAULTS, NO_FAULTS, Choices, Faults, Simulation
 from tests.tally import tried
 from tests.unit.running import POLICY, PROGRAM, in_turn
@@ -43,7 +43,6 @@ segments:
 """
 TEA = tuple(Bought("pos", str(number), (("tea", 100),)) for number in range(2))
 SHARD = int(keys.member(PROGRAM, ADA)[0][-2:])
-SENDINGS = 8
 
 
 class Services:
@@ -86,23 +85,10 @@ class World:
     def start(self) -> None:
         services = Services(self.simulation.client, self.simulation.together)
 
-        def work(act: Act) -> None:
-            """A copy that takes a message up, as often as the queue brings it."""
-            self.operations += 1
-            for _ in range(SENDINGS):
-                try:
-                    act(services.audiences())
-                except Unavailable:
-                    continue
-                return
+        def taken_up(act: Act) -> None:
+            act(services.audiences())
 
-        def again(name: str) -> None:
-            """The message of a copy that died comes again."""
-            self.simulation.spawn(f"{name}+", partial(work, self.story.copies[name.rstrip("+")]))
-
-        self.simulation.when_killed = again
-        for name, act in self.story.copies.items():
-            self.simulation.spawn(name, partial(work, act))
+        bring(self, {name: partial(taken_up, act) for name, act in self.story.copies.items()})
 
     def check(self) -> None:
         items = self.simulation.engine.items()
