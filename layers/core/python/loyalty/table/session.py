@@ -1,4 +1,4 @@
-"""botocore's session, made for a function that starts: two thirds of the CPU of a start are botocore's."""
+"""botocore's session, made for a function that starts: most of the CPU of a start is botocore's."""
 
 import gc
 import gzip
